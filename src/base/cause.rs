@@ -1,0 +1,137 @@
+//! Everything that can go wrong with a visit, by name. One table: the name rules and logs use, and the
+//! sentence for whoever reads the log. Status and page are chosen where answers are made.
+
+macro_rules! causes {
+    ($( $(#[doc = $doc:literal])* $variant:ident = $name:literal, $status:literal, $sentence:literal; )*) => {
+        /// What went wrong.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+        pub enum Cause { $( $(#[doc = $doc])* $variant, )* }
+
+        impl Cause {
+            pub const ALL: &'static [Cause] = &[ $( Cause::$variant, )* ];
+
+            /// The word rules, logs and metrics use.
+            pub const fn name(self) -> &'static str {
+                match self { $( Cause::$variant => $name, )* }
+            }
+
+            /// The HTTP status a visitor gets for it.
+            pub const fn status(self) -> u16 {
+                match self { $( Cause::$variant => $status, )* }
+            }
+
+            /// One sentence that a person understands; it names no address and no file.
+            pub const fn sentence(self) -> &'static str {
+                match self { $( Cause::$variant => $sentence, )* }
+            }
+        }
+    };
+}
+
+causes! {
+    // What the visitor sent
+    /// The request line or a header breaks the grammar of HTTP.
+    Malformed = "malformed", 400, "The request could not be understood.";
+    /// The length of the body is said twice, in two ways, or not in a way one can trust.
+    Framing = "framing", 400, "The request says its length in a way that could be read in two ways.";
+    /// No Host, two of them, or one that is no host name.
+    BadHost = "bad_host", 400, "The request names no host, or names it in a way that could be read in two ways.";
+    /// The path has two readings (`%2f`, `%00`, bad UTF-8, above the root).
+    BadPath = "bad_path", 400, "The address of this page could be read in two ways, so it is refused.";
+    /// The plain-text form of a request arrived on a TLS port.
+    PlainOnTls = "plain_on_tls", 400, "This port speaks https; the request came as plain http.";
+    /// The address or the route may not be used from here.
+    Denied = "denied", 403, "You may not open this page from where you are.";
+    /// No route of the site covers the path.
+    NoRoute = "no_route", 404, "There is no page at this address.";
+    /// The head did not arrive in time.
+    HeadTimeout = "head_timeout", 408, "The request took too long to arrive.";
+    /// The body did not arrive in time.
+    BodyTimeout = "body_timeout", 408, "The upload stopped on its way.";
+    /// The body is larger than the site takes.
+    BodyTooLarge = "body_too_large", 413, "What was sent is larger than this page accepts.";
+    /// The request target is longer than the house takes.
+    TargetTooLong = "target_too_long", 414, "The address of this page is too long.";
+    /// An expectation other than 100-continue.
+    Expectation = "expectation", 417, "The request expects something this server does not do.";
+    /// The host is not served here, or not under the certificate that was shown.
+    Misdirected = "misdirected", 421, "The site you asked for is not served here.";
+    /// Too many bytes or lines of header.
+    HeadTooLarge = "head_too_large", 431, "The request carries more header fields than this server accepts.";
+    /// The visitor's network has too many connections open.
+    TooManyConnections = "too_many_connections", 429, "Too many connections come from your network right now.";
+    /// The visitor went away before the answer was complete. Nobody sees the status but the log.
+    VisitorLeft = "visitor_left", 499, "The visitor left before the answer was complete.";
+    /// A transfer coding or CONNECT that this house does not speak.
+    NotImplemented = "not_implemented", 501, "This server does not do what the request asks for.";
+    /// A version of HTTP that is not spoken here.
+    Version = "version", 505, "This version of HTTP is not spoken here.";
+
+    // What the server behind it did
+    /// Nobody listens on the backend's port or socket.
+    Refused = "refused", 503, "The server behind this page is not running.";
+    /// The backend's network or name can't be reached.
+    Unreachable = "unreachable", 503, "The server behind this page cannot be reached over the network.";
+    /// The backend did not accept the connection in time.
+    ConnectTimeout = "connect_timeout", 503, "The server behind this page did not pick up in time.";
+    /// TLS towards the backend failed.
+    Tls = "tls", 502, "The server behind this page could not prove who it is.";
+    /// The connection broke while the request was sent.
+    Write = "write", 502, "The server behind this page hung up while your request was being sent.";
+    /// The connection broke before or in the answer.
+    Read = "read", 502, "The server behind this page hung up before its answer was complete.";
+    /// The backend's answer is no HTTP, or HTTP that can't be trusted.
+    Protocol = "protocol", 502, "The server behind this page gave an answer that makes no sense.";
+    /// No answer began in time.
+    FirstByteTimeout = "first_byte_timeout", 504, "The server behind this page took too long to answer.";
+    /// The answer stopped on its way.
+    BetweenBytes = "between_bytes", 504, "The server behind this page stopped in the middle of its answer.";
+    /// The visit as a whole took longer than the house allows.
+    TotalTimeout = "total_timeout", 504, "The answer took longer than this server allows.";
+
+    // Ourselves
+    /// The house is at its limit of open connections.
+    Overloaded = "overloaded", 503, "This server has as many visitors as it can take right now.";
+    /// The house is closing its doors.
+    Closing = "closing", 503, "This server is being restarted.";
+    /// A fault of our own.
+    Internal = "internal", 500, "Something went wrong in this server.";
+}
+
+impl Cause {
+    /// Whether the server behind is to blame: these are the pages with a word about waiting.
+    pub const fn is_upstream(self) -> bool {
+        matches!(
+            self,
+            Cause::Refused
+                | Cause::Unreachable
+                | Cause::ConnectTimeout
+                | Cause::Tls
+                | Cause::Write
+                | Cause::Read
+                | Cause::Protocol
+                | Cause::FirstByteTimeout
+                | Cause::BetweenBytes
+                | Cause::TotalTimeout
+        )
+    }
+
+    pub fn by_name(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|cause| cause.name() == name)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_unique_and_sentences_end() {
+        for (at, cause) in Cause::ALL.iter().enumerate() {
+            assert_eq!(Cause::by_name(cause.name()), Some(*cause));
+            assert!(cause.sentence().ends_with('.'), "{}", cause.name());
+            assert!((400..600).contains(&cause.status()));
+            assert!(Cause::ALL.iter().skip(at + 1).all(|other| other.name() != cause.name()));
+        }
+    }
+}

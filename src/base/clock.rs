@@ -1,0 +1,168 @@
+//! The only place that reads time. Pure cores take `now` as an argument.
+
+use std::fmt;
+use std::time::{Duration, UNIX_EPOCH};
+
+pub type Instant = tokio::time::Instant;
+
+/// Monotonic time; stands still under tokio's paused clock in tests.
+#[allow(clippy::disallowed_methods)]
+pub fn now() -> Instant {
+    Instant::now()
+}
+
+/// The time of day.
+#[allow(clippy::disallowed_methods)]
+pub fn wall() -> Wall {
+    let since = std::time::SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or(Duration::ZERO);
+    Wall { seconds: since.as_secs(), nanos: since.subsec_nanos() }
+}
+
+/// A time of day in UTC: seconds since 1970 and a fraction.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Wall {
+    pub seconds: u64,
+    pub nanos: u32,
+}
+
+/// A time of day taken apart, UTC.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Civil {
+    pub year: i64,
+    pub month: u8,
+    pub day: u8,
+    pub hour: u8,
+    pub minute: u8,
+    pub second: u8,
+    /// 0 is Sunday.
+    pub weekday: u8,
+}
+
+const MONTHS: [&str; 12] = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
+
+impl Wall {
+    pub const fn from_seconds(seconds: u64) -> Self {
+        Self { seconds, nanos: 0 }
+    }
+
+    /// Days since 1970-01-01: what a log file or a daily key belongs to.
+    pub const fn day_number(self) -> u64 {
+        self.seconds / 86_400
+    }
+
+    /// The proleptic Gregorian date by counting in 400-year eras of 146,097 days.
+    #[allow(clippy::cast_possible_truncation, clippy::cast_possible_wrap, clippy::cast_sign_loss)]
+    pub const fn civil(self) -> Civil {
+        let days = self.day_number() as i64;
+        let shifted = days + 719_468; // days since 0000-03-01
+        let era = shifted / 146_097;
+        let of_era = shifted - era * 146_097;
+        let year_of_era = (of_era - of_era / 1_460 + of_era / 36_524 - of_era / 146_096) / 365;
+        let of_year = of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+        let from_march = (5 * of_year + 2) / 153;
+        let day = of_year - (153 * from_march + 2) / 5 + 1;
+        let month = if from_march < 10 { from_march + 3 } else { from_march - 9 };
+        let year = year_of_era + era * 400 + if month <= 2 { 1 } else { 0 };
+        let of_day = self.seconds % 86_400;
+        Civil {
+            year,
+            month: month as u8,
+            day: day as u8,
+            hour: (of_day / 3_600) as u8,
+            minute: (of_day / 60 % 60) as u8,
+            second: (of_day % 60) as u8,
+            weekday: ((days + 4) % 7) as u8,
+        }
+    }
+
+    /// `Sun, 06 Nov 1994 08:49:37 GMT`, as HTTP headers write it.
+    pub fn http_date(self) -> String {
+        let c = self.civil();
+        format!(
+            "{}, {:02} {} {:04} {:02}:{:02}:{:02} GMT",
+            WEEKDAYS.get(usize::from(c.weekday)).unwrap_or(&"Sun"),
+            c.day,
+            c.month_name(),
+            c.year,
+            c.hour,
+            c.minute,
+            c.second
+        )
+    }
+
+    /// `06/Nov/1994:08:49:37 +0000`, as the combined log format writes it.
+    pub fn log_date(self) -> String {
+        let c = self.civil();
+        format!(
+            "{:02}/{}/{:04}:{:02}:{:02}:{:02} +0000",
+            c.day,
+            c.month_name(),
+            c.year,
+            c.hour,
+            c.minute,
+            c.second
+        )
+    }
+
+    /// `1994-11-06T08:49:37.123Z`.
+    pub fn iso(self) -> String {
+        let c = self.civil();
+        format!(
+            "{:04}-{:02}-{:02}T{:02}:{:02}:{:02}.{:03}Z",
+            c.year,
+            c.month,
+            c.day,
+            c.hour,
+            c.minute,
+            c.second,
+            self.nanos / 1_000_000
+        )
+    }
+
+    /// `1994-11-06`.
+    pub fn day(self) -> String {
+        let c = self.civil();
+        format!("{:04}-{:02}-{:02}", c.year, c.month, c.day)
+    }
+}
+
+impl Civil {
+    pub fn month_name(self) -> &'static str {
+        MONTHS.get(usize::from(self.month).wrapping_sub(1)).copied().unwrap_or("Jan")
+    }
+}
+
+impl fmt::Display for Wall {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.iso())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn dates_are_written_as_each_reader_wants_them() {
+        let time = Wall { seconds: 784_111_777, nanos: 5_000_000 };
+        assert_eq!(time.http_date(), "Sun, 06 Nov 1994 08:49:37 GMT");
+        assert_eq!(time.log_date(), "06/Nov/1994:08:49:37 +0000");
+        assert_eq!(time.iso(), "1994-11-06T08:49:37.005Z");
+        assert_eq!(time.day(), "1994-11-06");
+    }
+
+    #[test]
+    fn leap_days_and_year_ends_fall_where_they_should() {
+        for (seconds, day) in [
+            (0, "1970-01-01"),
+            (951_782_400, "2000-02-29"),
+            (951_868_800, "2000-03-01"),
+            (1_709_164_800, "2024-02-29"),
+            (1_735_689_599, "2024-12-31"),
+            (4_107_542_400, "2100-03-01"),
+        ] {
+            assert_eq!(Wall::from_seconds(seconds).day(), day);
+        }
+    }
+}

@@ -1,0 +1,23 @@
+//! The ground floor: small things every room stands on. Nothing here knows what a request is.
+//!
+//! | part | what it holds |
+//! |---|---|
+//! | `clock` | the only place that reads time |
+//! | `random` | the only place that makes randomness |
+//! | `secret` | bytes that can't be printed and are wiped |
+//! | `address` | visitors' addresses (unprintable), their anonymous form, networks |
+//! | `amount` | durations, sizes, rates as people write them |
+//! | `bound` | the one table of limits |
+//! | `cause` | everything that can go wrong with a visit, by name |
+//! | `fault` | a cause with what the log may know of it |
+//! | `crypto` | the one TLS crypto provider |
+
+pub mod address;
+pub mod amount;
+pub mod bound;
+pub mod cause;
+pub mod clock;
+pub mod crypto;
+pub mod fault;
+pub mod random;
+pub mod secret;

@@ -1,0 +1,32 @@
+//! Doorward: one program in front of every legacy service of a community, under one domain.
+//!
+//! The house has floors; a room may use rooms on lower floors only, and rooms on one floor never
+//! use each other. `tests/floors.rs` holds the house to it; `ARCHITECTURE.md` is the map.
+
+// Floor 0
+pub mod base;
+// Floor 1: what a request means, and what rules may ask for
+pub mod message;
+pub mod plan;
+// Floor 2
+pub mod language;
+pub mod store;
+// Floor 3: the rooms along the corridor
+pub mod answer;
+pub mod listen;
+pub mod record;
+pub mod rules;
+pub mod tls;
+pub mod upstream;
+// Floor 4: annexes
+pub mod admin;
+pub mod settings;
+// Floor 5: the corridor
+pub mod visit;
+// Floor 6
+pub mod front;
+// Floor 7
+pub mod house;
+// Floor 8
+pub mod cli;
+pub mod demo;

@@ -1,0 +1,83 @@
+//! Bodies in either direction. One enum, so that the common kinds cost no allocation and one call.
+
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+use bytes::Bytes;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::body::Incoming;
+
+use crate::base::cause::Cause;
+use crate::base::fault::Fault;
+
+/// A stream of a body's frames that lives on one worker.
+pub type Stream = Pin<Box<dyn HttpBody<Data = Bytes, Error = Fault>>>;
+
+#[derive(Default)]
+pub enum Body {
+    #[default]
+    Empty,
+    /// All of it, at once.
+    Full(Bytes),
+    /// From a backend, as hyper reads it.
+    Incoming(Incoming),
+    /// Anything else: a visitor's upload, a body with something riding on it.
+    Stream(Stream),
+}
+
+impl Body {
+    pub fn full(bytes: impl Into<Bytes>) -> Self {
+        let bytes = bytes.into();
+        if bytes.is_empty() { Self::Empty } else { Self::Full(bytes) }
+    }
+
+    pub fn stream(body: impl HttpBody<Data = Bytes, Error = Fault> + 'static) -> Self {
+        Self::Stream(Box::pin(body))
+    }
+
+    /// The length, where it is known before the body is read.
+    pub fn length(&self) -> Option<u64> {
+        self.size_hint().exact()
+    }
+}
+
+impl HttpBody for Body {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let body = self.get_mut();
+        match body {
+            Body::Empty => Poll::Ready(None),
+            Body::Full(bytes) => {
+                let bytes = std::mem::take(bytes);
+                *body = Body::Empty;
+                Poll::Ready(Some(Ok(Frame::data(bytes))))
+            }
+            Body::Incoming(incoming) => Poll::Ready(match ready!(Pin::new(incoming).poll_frame(cx)) {
+                Some(Ok(frame)) => Some(Ok(frame)),
+                Some(Err(error)) => Some(Err(Fault::with(Cause::Read, error.to_string()))),
+                None => None,
+            }),
+            Body::Stream(stream) => stream.as_mut().poll_frame(cx),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            Body::Empty => true,
+            Body::Full(_) => false,
+            Body::Incoming(incoming) => incoming.is_end_stream(),
+            Body::Stream(stream) => stream.is_end_stream(),
+        }
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            Body::Empty => SizeHint::with_exact(0),
+            Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
+            Body::Incoming(incoming) => incoming.size_hint(),
+            Body::Stream(stream) => stream.size_hint(),
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! What passes between a connection and a visit: what arrived, what leaves, and who opens the door.
+
+use std::rc::Rc;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, Waker};
+
+use bytes::Bytes;
+use http::{HeaderMap, Method, Response, Version};
+use tokio::io::{AsyncRead, AsyncWrite};
+
+use super::Body;
+use crate::base::address::Peer;
+use crate::base::fault::Fault;
+
+/// What is known of a connection for its whole life.
+#[derive(Debug)]
+pub struct Street {
+    /// Who stands there: the peer of the socket, or whom a trusted peer's PROXY header named.
+    pub peer: Peer,
+    /// The socket's own peer is one that the operator trusts to name visitors (`X-Forwarded-*`).
+    pub trusted: bool,
+    /// The port the visitor connected to.
+    pub port: u16,
+    /// `None` on plain http.
+    pub secure: Option<Secure>,
+}
+
+/// What the TLS handshake settled.
+#[derive(Debug, Clone)]
+pub struct Secure {
+    /// The name the visitor asked for, canonical; `None` when it asked for none.
+    pub name: Option<Box<str>>,
+    /// Which certificate was shown; `None` for the neutral one.
+    pub certificate: Option<CertificateMark>,
+    /// `TLSv1.3`, `TLSv1.2`.
+    pub protocol: &'static str,
+}
+
+/// Tells two certificates apart: the first eight bytes of the leaf's SHA-256.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct CertificateMark(pub u64);
+
+/// A request head as it was read, its grammar checked, its meaning not yet.
+#[derive(Debug)]
+pub struct Head {
+    pub method: Method,
+    /// HTTP/1: the target exactly as sent, in any of its four forms. HTTP/2: `:path`, or empty when absent.
+    pub target: Bytes,
+    /// HTTP/2 only: `:authority`.
+    pub authority: Option<Bytes>,
+    /// HTTP/2 only: `:scheme`.
+    pub scheme: Option<Bytes>,
+    /// HTTP/2 only: `:protocol` of an extended CONNECT (RFC 8441).
+    pub protocol: Option<Bytes>,
+    pub version: Version,
+    pub headers: HeaderMap,
+}
+
+/// One request at the door.
+pub struct Arrival {
+    /// A head, or why there is none: malformed requests are answered and recorded like all others.
+    pub head: Result<Head, Fault>,
+    pub body: Body,
+    /// Where interim (1xx) answers go, when this visitor can take them.
+    pub hints: Option<Hints>,
+}
+
+/// What leaves by the same door.
+pub struct Departure {
+    pub response: Response<Body>,
+    /// With a 101 (or a 200 to an extended CONNECT): the backend's side of the tunnel.
+    pub tunnel: Option<Tunnel>,
+    /// The connection is not to be used again.
+    pub close: bool,
+}
+
+impl Departure {
+    pub fn answer(response: Response<Body>) -> Self {
+        Self { response, tunnel: None, close: false }
+    }
+}
+
+/// Bytes both ways.
+pub trait Io: AsyncRead + AsyncWrite + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Unpin> Io for T {}
+
+/// The far end of an upgraded connection, and what must live as long as it (the record, a permit).
+pub struct Tunnel {
+    pub far: Box<dyn Io>,
+    pub rider: Box<dyn TunnelRider>,
+}
+
+/// Learns what went through a tunnel; its end is the end of the visit.
+pub trait TunnelRider {
+    fn moved(&mut self, to_backend: u64, to_visitor: u64);
+}
+
+/// Whoever answers requests: the corridor, the admin pages, the demo's old services.
+pub trait Door: 'static {
+    fn visit(self: Rc<Self>, street: &Rc<Street>, arrival: Arrival) -> impl Future<Output = Departure>;
+}
+
+/// Interim answers on their way from a backend to the visitor. One per connection, used again for each
+/// request; the backend's side may be on any thread.
+#[derive(Clone, Default)]
+pub struct Hints(Arc<Mutex<Waiting>>);
+
+#[derive(Default)]
+struct Waiting {
+    answers: Vec<Response<()>>,
+    waker: Option<Waker>,
+}
+
+impl Hints {
+    /// More interim answers than this before one final answer are dropped.
+    const MOST: usize = 16;
+
+    pub fn send(&self, answer: Response<()>) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.answers.len() < Self::MOST {
+            waiting.answers.push(answer);
+        }
+        if let Some(waker) = waiting.waker.take() {
+            waker.wake();
+        }
+    }
+
+    pub fn poll_next(&self, cx: &mut Context<'_>) -> Poll<Response<()>> {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if waiting.answers.is_empty() {
+            if !waiting.waker.as_ref().is_some_and(|waker| waker.will_wake(cx.waker())) {
+                waiting.waker = Some(cx.waker().clone());
+            }
+            return Poll::Pending;
+        }
+        Poll::Ready(waiting.answers.remove(0))
+    }
+
+    /// Before the next request: nothing of the last one may be left.
+    pub fn clear(&self) {
+        let mut waiting = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        waiting.answers.clear();
+        waiting.waker = None;
+    }
+}
+

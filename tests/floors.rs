@@ -1,0 +1,124 @@
+//! The floors test: a room may use rooms on lower floors only, and rooms on one floor never use each other.
+//! It reads the sources as text (`crate::room`, `super::super::room` is not used in this house) and needs
+//! nothing but std, so it runs in milliseconds.
+
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// The floor of every room. A folder in `src/` that is not named here fails the test.
+const FLOORS: &[(u8, &[&str])] = &[
+    (0, &["base"]),
+    (1, &["message", "plan"]),
+    (2, &["language", "store"]),
+    (3, &["listen", "tls", "rules", "upstream", "answer", "record"]),
+    (4, &["admin", "settings"]),
+    (5, &["visit"]),
+    (6, &["front"]),
+    (7, &["house"]),
+    (8, &["cli", "demo"]),
+];
+
+fn floors() -> BTreeMap<&'static str, u8> {
+    FLOORS.iter().flat_map(|(floor, rooms)| rooms.iter().map(move |room| (*room, *floor))).collect()
+}
+
+fn sources(under: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(under).expect("src can be read") {
+        let path = entry.expect("an entry of src").path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|end| end == "rs") {
+            into.push(path);
+        }
+    }
+}
+
+/// Every room named after `crate::` in a source text, with its line; `crate::{a, b}` counts as both.
+fn rooms_named(text: &str) -> Vec<(usize, String)> {
+    let mut named = Vec::new();
+    for (number, line) in text.lines().enumerate() {
+        let code = line.split("//").next().unwrap_or("");
+        for after in code.split("crate::").skip(1) {
+            if let Some(group) = after.strip_prefix('{') {
+                let mut depth = 0_usize;
+                let mut word = String::new();
+                let mut at_head = true;
+                for c in group.chars() {
+                    match c {
+                        '{' => depth += 1,
+                        '}' if depth == 0 => break,
+                        '}' => depth -= 1,
+                        ',' if depth == 0 => at_head = true,
+                        c if c.is_alphanumeric() || c == '_' => {
+                            if depth == 0 && at_head {
+                                word.push(c);
+                                continue;
+                            }
+                        }
+                        _ => {}
+                    }
+                    if !word.is_empty() {
+                        named.push((number + 1, std::mem::take(&mut word)));
+                        at_head = false;
+                    }
+                }
+                if !word.is_empty() {
+                    named.push((number + 1, word));
+                }
+            } else {
+                let room: String = after.chars().take_while(|c| c.is_alphanumeric() || *c == '_').collect();
+                named.push((number + 1, room));
+            }
+        }
+    }
+    named
+}
+
+#[test]
+fn rooms_use_lower_floors_only() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let floors = floors();
+    let mut files = Vec::new();
+    sources(&root, &mut files);
+    let mut wrong = Vec::new();
+    for file in &files {
+        let inside = file.strip_prefix(&root).expect("below src");
+        let first = inside.components().next().expect("a name").as_os_str().to_string_lossy().to_string();
+        let room = first.trim_end_matches(".rs");
+        if room == "lib" || room == "main" {
+            continue;
+        }
+        let Some(&own) = floors.get(room) else {
+            wrong.push(format!("src/{room} stands on no floor: name it in tests/floors.rs and ARCHITECTURE.md"));
+            continue;
+        };
+        let text = fs::read_to_string(file).expect("a source file");
+        for (line, other) in rooms_named(&text) {
+            let Some(&floor) = floors.get(other.as_str()) else { continue };
+            if other != room && floor >= own {
+                wrong.push(format!(
+                    "{}:{line}: `{room}` (floor {own}) uses `{other}` (floor {floor})",
+                    inside.display()
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "the floors do not hold:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn the_reader_of_this_test_sees_groups_and_paths() {
+    let text = "use crate::{base::clock, visit::{self, Stop}, front};\nlet x = crate::tls::y(); // crate::house\n";
+    let rooms: Vec<String> = rooms_named(text).into_iter().map(|(_, room)| room).collect();
+    assert_eq!(rooms, ["base", "visit", "front", "tls"]);
+}
+
+#[test]
+fn every_room_is_named_in_the_map() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    for room in floors().keys() {
+        assert!(map.contains(&format!("`{room}`")), "ARCHITECTURE.md does not name `{room}`");
+    }
+}
