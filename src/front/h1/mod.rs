@@ -12,8 +12,8 @@ pub mod parse;
 pub mod wire;
 
 use std::future::poll_fn;
-use std::pin::pin;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::Poll;
 use std::time::Duration;
 
@@ -54,20 +54,12 @@ enum After {
 }
 
 /// The whole life of one HTTP/1 connection. `inbound` is what was read of it before.
-pub async fn serve<I, D>(io: I, inbound: BytesMut, street: Rc<Street>, door: Rc<D>, bounds: Rc<Bounds>, ear: Ear)
+pub async fn serve<I, D>(io: I, inbound: BytesMut, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, ear: Ear)
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
     D: Door,
 {
-    let mut connection = Connection {
-        line: Line::new(io, inbound),
-        street,
-        door,
-        bounds,
-        ear,
-        deadline: Deadline::default(),
-        hints: Hints::default(),
-    };
+    let mut connection = Connection::new(io, inbound, street, door, bounds, ear);
     loop {
         let after = match connection.next_head().await {
             Next::Head(parsed) => connection.request(*parsed).await,
@@ -82,11 +74,23 @@ where
     }
 }
 
+/// A connection on which nothing can be read that makes sense: says so, once.
+pub async fn refuse<I, D>(io: I, fault: Fault, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, ear: Ear)
+where
+    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    D: Door,
+{
+    let mut connection = Connection::new(io, BytesMut::new(), street, door, bounds, ear);
+    if let After::Close = connection.refuse(fault).await {
+        connection.line.linger(connection.bounds.linger_timeout).await;
+    }
+}
+
 struct Connection<I, D> {
     line: Line<I>,
     street: Rc<Street>,
     door: Rc<D>,
-    bounds: Rc<Bounds>,
+    bounds: Arc<Bounds>,
     ear: Ear,
     deadline: Deadline,
     hints: Hints,
@@ -97,16 +101,21 @@ where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
     D: Door,
 {
+    fn new(io: I, inbound: BytesMut, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, ear: Ear) -> Self {
+        let line = Line::new(io, inbound);
+        Self { line, street, door, bounds, ear, deadline: Deadline::default(), hints: Hints::default() }
+    }
+
     /// Waits for a request head: as long as the connection may rest for its first byte, and the head's
     /// own time from there to its last.
     async fn next_head(&mut self) -> Next {
-        let mut scan = parse::Scan::default();
+        let mut reader = parse::Reader::new();
         let mut started = false;
         self.deadline.set(self.bounds.idle_timeout);
         loop {
             let mut wire = self.line.wire();
             if !wire.inbound.is_empty() {
-                match parse::head(&mut wire.inbound, &mut scan, &self.bounds) {
+                match reader.head(&mut wire.inbound, &self.bounds) {
                     Ok(Some(parsed)) => return Next::Head(Box::new(parsed)),
                     Ok(None) => {}
                     Err(fault) => return Next::Fault(fault),
@@ -207,7 +216,8 @@ where
     /// when there is nobody left to answer.
     async fn answered(&mut self, arrival: Arrival, continued: &mut bool) -> Option<Departure> {
         let takes_hints = arrival.hints.is_some();
-        let mut visit = pin!(Rc::clone(&self.door).visit(&self.street, arrival));
+        // In a box of its own, so that a connection at rest is not as large as a visit.
+        let mut visit = Box::pin(Rc::clone(&self.door).visit(&self.street, arrival));
         enum Event {
             Done(Departure),
             Hint(http::Response<()>),

@@ -12,6 +12,7 @@ use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
+use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
 use bytes::{Bytes, BytesMut};
@@ -45,13 +46,13 @@ const RESETS_MAX: usize = 64;
 struct Shared<D> {
     street: Rc<Street>,
     door: Rc<D>,
-    bounds: Rc<Bounds>,
+    bounds: Arc<Bounds>,
     open: Cell<u64>,
     last_end: Cell<Instant>,
 }
 
 /// The whole life of one HTTP/2 connection.
-pub async fn serve<I, D>(io: I, street: Rc<Street>, door: Rc<D>, bounds: Rc<Bounds>, mut ear: Ear)
+pub async fn serve<I, D>(io: I, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, mut ear: Ear)
 where
     I: AsyncRead + AsyncWrite + Unpin + 'static,
     D: Door,
@@ -175,7 +176,7 @@ impl<D: Door> Visit<D> {
         } else if connect {
             (Body::Empty, Some(incoming))
         } else {
-            (Body::stream(Upload::new(incoming, length, Rc::clone(bounds))), None)
+            (Body::stream(Upload::new(incoming, length, Arc::clone(bounds))), None)
         };
         let hints = Hints::default();
         let arrival = Arrival { head, body, hints: Some(hints.clone()) };
@@ -407,11 +408,11 @@ struct Upload {
     /// What is still to come, where it was announced.
     rest: Option<u64>,
     deadline: Deadline,
-    bounds: Rc<Bounds>,
+    bounds: Arc<Bounds>,
 }
 
 impl Upload {
-    fn new(incoming: RecvStream, length: Option<u64>, bounds: Rc<Bounds>) -> Self {
+    fn new(incoming: RecvStream, length: Option<u64>, bounds: Arc<Bounds>) -> Self {
         Self { incoming, data_over: false, rest: length, deadline: Deadline::default(), bounds }
     }
 }
