@@ -45,7 +45,7 @@ metrics! {
     BYTES = "doorward_bytes_total", Counter, ["site", "direction"], "Bytes of bodies and tunnels, `in` from visitors and `out` to them.";
     FAULTS = "doorward_faults_total", Counter, ["cause"], "Visits that ended with a fault, by cause.";
     CONNECTIONS = "doorward_connections", Gauge, ["listener"], "Connections from visitors open now, by the kind of listener.";
-    HANDSHAKES = "doorward_handshakes_total", Counter, ["result"], "TLS handshakes: `full`, `resumed`, `failed`, `timed_out`.";
+    HANDSHAKES = "doorward_handshakes_total", Counter, ["result"], "TLS handshakes (with the PROXY header before them, where one is expected): `done`, `failed`, `timeout`.";
     BACKEND_REQUESTS = "doorward_backend_requests_total", Counter, ["backend"], "Requests sent to a backend.";
     BACKEND_FAULTS = "doorward_backend_faults_total", Counter, ["backend", "cause"], "Requests a backend did not answer well, by cause.";
     BACKEND_IN_FLIGHT = "doorward_backend_in_flight", Gauge, ["backend"], "Requests a backend is working on now.";
@@ -88,21 +88,19 @@ impl Listener {
 /// How a TLS handshake ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Handshake {
-    Full,
-    Resumed,
+    Done,
     Failed,
-    TimedOut,
+    Timeout,
 }
 
 impl Handshake {
-    pub(super) const ALL: [Handshake; 4] = [Handshake::Full, Handshake::Resumed, Handshake::Failed, Handshake::TimedOut];
+    pub(super) const ALL: [Handshake; 3] = [Handshake::Done, Handshake::Failed, Handshake::Timeout];
 
     pub const fn name(self) -> &'static str {
         match self {
-            Handshake::Full => "full",
-            Handshake::Resumed => "resumed",
+            Handshake::Done => "done",
             Handshake::Failed => "failed",
-            Handshake::TimedOut => "timed_out",
+            Handshake::Timeout => "timeout",
         }
     }
 }

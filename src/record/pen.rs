@@ -22,12 +22,16 @@ const BATCH_BYTES: usize = 32 << 10;
 /// Text buffers of tickets that are kept for the next one, and the largest kept.
 const SPARE_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 8 << 10;
+/// Lines about failed handshakes, for each worker.
+const KNOCKS_PER_SECOND: u32 = 10;
 
 pub struct Pen {
     office: Arc<Office>,
     inner: RefCell<Inner>,
     spare: RefCell<Vec<Vec<u8>>>,
     connections: [Cell<i64>; Listener::ALL.len()],
+    /// Failed handshakes written in this second.
+    knocks: Cell<(u64, u32)>,
     #[cfg(test)]
     pub(super) time: Cell<Option<Wall>>,
 }
@@ -87,6 +91,7 @@ impl Pen {
             inner: RefCell::new(inner),
             spare: RefCell::default(),
             connections: Default::default(),
+            knocks: Cell::default(),
             #[cfg(test)]
             time: Cell::new(None),
         })
@@ -97,7 +102,7 @@ impl Pen {
         Ticket::new(Rc::clone(self), id, client)
     }
 
-    /// A fault that belongs to no visit: a handshake that failed, a connection that was turned away.
+    /// A fault that belongs to no visit.
     pub fn error(&self, sheet: Sheet, id: RequestId, fault: &Fault, backend: Option<&str>) {
         let (mut detail, mut name) = (Vec::new(), Vec::new());
         veil::prose(&mut detail, fault.detail());
@@ -111,8 +116,22 @@ impl Pen {
         inner.trouble(&self.office, sheet, now, &trouble);
     }
 
+    /// Why a connection never came to a request. Strangers knock with all kinds of garbage, so only the
+    /// first few of a second are written; the counter has them all.
+    pub fn handshake_fault(&self, fault: &Fault) {
+        let second = self.wall().seconds;
+        let (last, written) = self.knocks.get();
+        let written = if last == second { written } else { 0 };
+        self.knocks.set((second, written.saturating_add(1)));
+        if written < KNOCKS_PER_SECOND {
+            self.error(Sheet::NOBODY, RequestId::next(), fault, None);
+        } else {
+            self.inner.borrow().count_fault(fault.cause);
+        }
+    }
+
     /// A connection from a visitor; it counts until the presence is dropped.
-    pub fn connection(self: &Rc<Self>, listener: Listener) -> Presence {
+    pub fn presence(self: &Rc<Self>, listener: Listener) -> Presence {
         self.moved(listener, 1);
         Presence { pen: Rc::clone(self), listener }
     }

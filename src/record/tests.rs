@@ -592,9 +592,9 @@ fn metrics_are_documented() {
 fn the_scrape_shows_every_metric_and_no_other() {
     let desk = desk();
     desk.ticket().answered(StatusCode::OK);
-    desk.pen.handshake(Handshake::Resumed);
-    let presence = desk.pen.connection(Listener::Https);
-    drop(desk.pen.connection(Listener::Http));
+    desk.pen.handshake(Handshake::Done);
+    let presence = desk.pen.presence(Listener::Https);
+    drop(desk.pen.presence(Listener::Http));
     desk.office.reloaded(true);
     desk.office.certificates(&[("gone.example", NOON)]);
     desk.office.certificates(&[("a.example", NOON)]);
@@ -602,7 +602,7 @@ fn the_scrape_shows_every_metric_and_no_other() {
     let figures = BackendFigures { name: "trac".into(), requests: 5, in_flight: 1, open: 2, faults: vec![(Cause::Refused, 3)] };
     let text = desk.office.scrape(&[figures]);
     for line in [
-        "doorward_handshakes_total{result=\"resumed\"} 1",
+        "doorward_handshakes_total{result=\"done\"} 1",
         "doorward_connections{listener=\"https\"} 1",
         "doorward_connections{listener=\"http\"} 0",
         "doorward_reloads_total{result=\"taken\"} 1",
@@ -624,6 +624,22 @@ fn the_scrape_shows_every_metric_and_no_other() {
     drop(presence);
     desk.settle();
     assert!(desk.office.scrape(&[]).contains("doorward_connections{listener=\"https\"} 0"));
+}
+
+#[test]
+fn a_storm_of_bad_handshakes_is_counted_but_not_written_out() {
+    let desk = desk();
+    for second in 0..2 {
+        desk.pen.time.set(Some(Wall::from_seconds(NOON.seconds + second)));
+        for _ in 0..500 {
+            desk.pen.handshake_fault(&Fault::with(Cause::Malformed, "no TLS: 203.0.113.77 sent garbage"));
+        }
+    }
+    desk.settle();
+    let lines = desk.folder.read("log/unknown/error-2026-11-20.log");
+    assert_eq!(lines.lines().count(), 20);
+    assert!(lines.ends_with(" cause=malformed status=400 detail=\"no TLS: *** sent garbage\"\n"), "{lines}");
+    assert!(desk.office.scrape(&[]).contains("doorward_faults_total{cause=\"malformed\"} 1000"));
 }
 
 /// Prints what a line costs: `cargo test --release --lib what_a_line_costs -- --ignored --nocapture`.
