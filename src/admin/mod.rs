@@ -13,8 +13,8 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use crate::answer::{self, Ask, Form, form_for};
 use crate::base::cause::Cause;
 use crate::base::random::RequestId;
-use crate::message::exchange::{Arrival, Departure, Door, Street};
 use crate::message::Body;
+use crate::message::exchange::{Arrival, Departure, Door, Street};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -93,10 +93,14 @@ impl Admin {
                 ),
                 ask,
             ),
-            Form::Json => {
-                answer::answer(StatusCode::OK, ask, format!("{{\"version\":\"{version}\",\"pages\":[\"/health\",\"/metrics\"]}}\n"))
+            Form::Json => answer::answer(
+                StatusCode::OK,
+                ask,
+                format!("{{\"version\":\"{version}\",\"pages\":[\"/health\",\"/metrics\"]}}\n"),
+            ),
+            Form::Plain => {
+                answer::answer(StatusCode::OK, ask, format!("doorward {version}: /health /metrics\n"))
             }
-            Form::Plain => answer::answer(StatusCode::OK, ask, format!("doorward {version}: /health /metrics\n")),
         }
     }
 
@@ -110,7 +114,8 @@ impl Admin {
     }
 
     fn metrics(&self, ask: &Ask<'_>) -> Response<Body> {
-        let mut response = answer::answer(StatusCode::OK, &Ask { form: Form::Plain, ..ask.clone() }, (self.state.metrics)());
+        let mut response =
+            answer::answer(StatusCode::OK, &Ask { form: Form::Plain, ..ask.clone() }, (self.state.metrics)());
         let kind = HeaderValue::from_static("text/plain; version=0.0.4; charset=utf-8");
         response.headers_mut().insert(CONTENT_TYPE, kind);
         response
@@ -160,7 +165,10 @@ mod tests {
         }))
     }
 
-    async fn ask(admin: &Rc<Admin>, head: Result<(&str, &'static str, &'static str), Cause>) -> (u16, String, HeaderMap) {
+    async fn ask(
+        admin: &Rc<Admin>,
+        head: Result<(&str, &'static str, &'static str), Cause>,
+    ) -> (u16, String, HeaderMap) {
         let street = Rc::new(Street { peer: Peer::unknown(), trusted: false, port: 9_900, secure: None });
         let head = match head {
             Ok((method, target, accept)) => {
@@ -209,7 +217,8 @@ mod tests {
     #[tokio::test]
     async fn pages_are_only_read() {
         let admin = house(&Rc::new(Cell::new(Standing::Open)));
-        let (status, body, headers) = ask(&admin, Ok(("GET", "http://127.0.0.1:9900/metrics?a=/b", "*/*"))).await;
+        let (status, body, headers) =
+            ask(&admin, Ok(("GET", "http://127.0.0.1:9900/metrics?a=/b", "*/*"))).await;
         assert_eq!((status, body.as_str()), (200, "doorward_build_info 1\n"));
         assert_eq!(headers["content-type"], "text/plain; version=0.0.4; charset=utf-8");
         let (status, body, headers) = ask(&admin, Ok(("HEAD", "/metrics", "*/*"))).await;

@@ -24,7 +24,8 @@ pub fn form_for(method: &Method, headers: &HeaderMap) -> Form {
     if !matches!(*method, Method::GET | Method::HEAD | Method::POST) {
         return Form::Plain;
     }
-    let says = |name: &str, value: &str| headers.get(name).is_some_and(|said| said.as_bytes() == value.as_bytes());
+    let says =
+        |name: &str, value: &str| headers.get(name).is_some_and(|said| said.as_bytes() == value.as_bytes());
     if says("sec-fetch-mode", "navigate") || (wishes.html >= DECENT && wishes.html >= wishes.other) {
         Form::Html
     } else {
@@ -50,15 +51,18 @@ impl Wishes {
             let mut parts = range.split(';');
             let kind = parts.next().unwrap_or("").trim().to_ascii_lowercase();
             let quality = parts
-                .filter_map(|part| part.trim().strip_prefix(['q', 'Q'])?.trim_start().strip_prefix('='))
-                .next()
+                .find_map(|part| part.trim().strip_prefix(['q', 'Q'])?.trim_start().strip_prefix('='))
                 .map_or(1_000, |value| thousandths(value.trim()));
             let slot = match kind.as_str() {
                 "text/html" | "application/xhtml+xml" => &mut wishes.html,
                 "application/xml" | "text/xml" | "*/*" | "text/*" | "application/*" | "" => continue,
-                kind if kind == "application/json" || kind == "text/json" || kind.ends_with("+json") => &mut wishes.json,
+                kind if kind == "application/json" || kind == "text/json" || kind.ends_with("+json") => {
+                    &mut wishes.json
+                }
                 // Browsers name the pictures and signed exchanges they know beside HTML.
-                kind if kind.starts_with("image/") || kind.starts_with("application/signed-exchange") => continue,
+                kind if kind.starts_with("image/") || kind.starts_with("application/signed-exchange") => {
+                    continue;
+                }
                 _ => &mut wishes.other,
             };
             *slot = (*slot).max(quality);
@@ -87,19 +91,35 @@ mod tests {
 
     #[test]
     fn browsers_get_pages_and_machines_get_lines() {
-        const BROWSER: &str = "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
+        const BROWSER: &str =
+            "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,image/webp,*/*;q=0.8";
         for (what, method, lines, form) in [
             ("Firefox", "GET", &[("accept", BROWSER), ("sec-fetch-mode", "navigate")][..], Form::Html),
             ("a form", "POST", &[("accept", BROWSER)], Form::Html),
             ("a small browser", "GET", &[("accept", "text/html, text/plain;q=0.5, */*;q=0.1")], Form::Html),
-            ("a frame without Accept", "GET", &[("accept", "*/*"), ("sec-fetch-mode", "navigate")], Form::Html),
+            (
+                "a frame without Accept",
+                "GET",
+                &[("accept", "*/*"), ("sec-fetch-mode", "navigate")],
+                Form::Html,
+            ),
             ("curl", "GET", &[("accept", "*/*")], Form::Plain),
             ("nothing said", "GET", &[], Form::Plain),
             ("git", "GET", &[("accept", "*/*"), ("git-protocol", "version=2")], Form::Plain),
             ("svn", "PROPFIND", &[("accept", "*/*")], Form::Plain),
             ("svn, with a wish", "REPORT", &[("accept", "text/html")], Form::Plain),
-            ("a feed reader", "GET", &[("accept", "application/atom+xml, application/rss+xml, text/html;q=0.5")], Form::Plain),
-            ("a picture", "GET", &[("accept", "image/avif,image/webp,*/*;q=0.8"), ("sec-fetch-mode", "no-cors")], Form::Plain),
+            (
+                "a feed reader",
+                "GET",
+                &[("accept", "application/atom+xml, application/rss+xml, text/html;q=0.5")],
+                Form::Plain,
+            ),
+            (
+                "a picture",
+                "GET",
+                &[("accept", "image/avif,image/webp,*/*;q=0.8"), ("sec-fetch-mode", "no-cors")],
+                Form::Plain,
+            ),
             ("an API script", "GET", &[("accept", "application/json")], Form::Json),
             ("an API call", "DELETE", &[("accept", "application/json")], Form::Json),
             ("jQuery", "GET", &[("accept", "application/json, text/javascript, */*; q=0.01")], Form::Json),
@@ -107,7 +127,12 @@ mod tests {
             ("JSON-LD", "GET", &[("accept", "application/ld+json;q=0.9, text/html;q=0.1")], Form::Json),
             ("HTML before JSON", "GET", &[("accept", "text/html, application/json;q=0.9")], Form::Html),
             ("HTML refused", "GET", &[("accept", "text/html;q=0, */*")], Form::Plain),
-            ("two lines", "GET", &[("accept", "image/png"), ("accept", "Application/JSON ; Q=1")], Form::Json),
+            (
+                "two lines",
+                "GET",
+                &[("accept", "image/png"), ("accept", "Application/JSON ; Q=1")],
+                Form::Json,
+            ),
             ("garbage", "GET", &[("accept", ";;,,q=;text/html;q=x")], Form::Plain),
         ] {
             let mut headers = HeaderMap::new();
@@ -117,6 +142,9 @@ mod tests {
             let method = Method::from_bytes(method.as_bytes()).unwrap();
             assert_eq!(form_for(&method, &headers), form, "{what}");
         }
-        assert_eq!(["1", "0", "0.5", "0.123", "1.000", "0.1234", "x", ""].map(thousandths), [1_000, 0, 500, 123, 1_000, 1, 1, 1]);
+        assert_eq!(
+            ["1", "0", "0.5", "0.123", "1.000", "0.1234", "x", ""].map(thousandths),
+            [1_000, 0, 500, 123, 1_000, 1, 1, 1]
+        );
     }
 }

@@ -9,9 +9,12 @@ use super::{Ask, reason, words};
 use crate::base::cause::Cause;
 
 const STYLE: &str = include_str!("../../error-pages/style.css");
-static FAULT: LazyLock<Template> = LazyLock::new(|| Template::new(include_str!("../../error-pages/page.html")));
-static REDIRECT: LazyLock<Template> = LazyLock::new(|| Template::new(include_str!("../../error-pages/redirect.html")));
-static SMALL: LazyLock<Template> = LazyLock::new(|| Template::new(include_str!("../../error-pages/plain.html")));
+static FAULT: LazyLock<Template> =
+    LazyLock::new(|| Template::new(include_str!("../../error-pages/page.html")));
+static REDIRECT: LazyLock<Template> =
+    LazyLock::new(|| Template::new(include_str!("../../error-pages/redirect.html")));
+static SMALL: LazyLock<Template> =
+    LazyLock::new(|| Template::new(include_str!("../../error-pages/plain.html")));
 
 static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
     let hash = base64(digest::digest(&digest::SHA256, STYLE.as_bytes()).as_ref());
@@ -188,7 +191,13 @@ mod tests {
     #[test]
     fn templates_hold_what_we_fill_in_and_load_nothing() {
         for (template, holes) in [
-            (&*FAULT, &["advice", "cause", "headline", "headline", "id", "meaning", "reason", "site", "status", "style"][..]),
+            (
+                &*FAULT,
+                &[
+                    "advice", "cause", "headline", "headline", "id", "meaning", "reason", "site", "status",
+                    "style",
+                ][..],
+            ),
             (&*REDIRECT, &["location", "location", "style"]),
             (&*SMALL, &["content", "headline", "headline", "style"]),
         ] {
@@ -211,14 +220,24 @@ mod tests {
             assert!(words.meaning.ends_with('.') && !words.advice.is_empty());
             assert!(words.advice.iter().all(|advice| advice.ends_with('.')), "{cause:?}");
             let others = Cause::ALL.iter().skip(at + 1);
-            assert!(others.clone().all(|other| words::of(*other).headline != words.headline), "{}", words.headline);
-            assert!(others.clone().all(|other| words::of(*other).meaning != words.meaning), "{}", words.meaning);
+            assert!(
+                others.clone().all(|other| words::of(*other).headline != words.headline),
+                "{}",
+                words.headline
+            );
+            assert!(
+                others.clone().all(|other| words::of(*other).meaning != words.meaning),
+                "{}",
+                words.meaning
+            );
         }
     }
 
     #[test]
     fn base64_is_the_standard_one() {
-        for (bytes, text) in [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")] {
+        for (bytes, text) in
+            [("", ""), ("f", "Zg=="), ("fo", "Zm8="), ("foo", "Zm9v"), ("foobar", "Zm9vYmFy")]
+        {
             assert_eq!(base64(bytes.as_bytes()), text);
         }
         assert!(policy().to_str().unwrap().contains("style-src 'sha256-"));

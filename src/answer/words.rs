@@ -108,7 +108,10 @@ pub const fn of(cause: Cause) -> Words {
         Cause::TooManyConnections => words(
             "Too many connections from your network",
             "Many requests come from where you are at the same time. It may not be you: others can share your network.",
-            &["Wait a minute, then load the page again.", "If you run a program that fetches many pages, let it fetch fewer at once."],
+            &[
+                "Wait a minute, then load the page again.",
+                "If you run a program that fetches many pages, let it fetch fewer at once.",
+            ],
         ),
         Cause::VisitorLeft => words(
             "The visit ended early",
@@ -163,7 +166,11 @@ pub const fn of(cause: Cause) -> Words {
         Cause::FirstByteTimeout => words(
             "This page is taking too long",
             "The server that makes this page received your request but did not answer in time. It may be very busy.",
-            &["Wait a few minutes, then load the page again.", MAYBE_DONE, "If you asked for a lot at once, such as a long list or a large search, ask for less."],
+            &[
+                "Wait a few minutes, then load the page again.",
+                MAYBE_DONE,
+                "If you asked for a lot at once, such as a long list or a large search, ask for less.",
+            ],
         ),
         Cause::BetweenBytes => words(
             "The answer stopped in the middle",

@@ -76,7 +76,14 @@ impl Stamp {
 }
 
 /// `site` is named in the line only where several sites share a file.
-pub(super) fn visit(into: &mut Vec<u8>, format: Format, site: Option<&[u8]>, wall: Wall, stamp: &Stamp, visit: &Visit<'_>) {
+pub(super) fn visit(
+    into: &mut Vec<u8>,
+    format: Format,
+    site: Option<&[u8]>,
+    wall: Wall,
+    stamp: &Stamp,
+    visit: &Visit<'_>,
+) {
     match format {
         Format::Combined => combined(into, site, stamp, visit),
         Format::Json => json(into, site, wall, stamp, visit),
@@ -177,7 +184,14 @@ fn text(into: &mut Vec<u8>, key: &[u8], value: &[u8]) {
     }
 }
 
-pub(super) fn trouble(into: &mut Vec<u8>, format: Format, site: Option<&[u8]>, wall: Wall, stamp: &Stamp, trouble: &Trouble<'_>) {
+pub(super) fn trouble(
+    into: &mut Vec<u8>,
+    format: Format,
+    site: Option<&[u8]>,
+    wall: Wall,
+    stamp: &Stamp,
+    trouble: &Trouble<'_>,
+) {
     match format {
         Format::Combined => {
             stamp.iso(into, wall);

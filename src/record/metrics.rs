@@ -9,7 +9,9 @@ use std::time::Duration;
 
 use prometheus::core::Collector;
 use prometheus::proto::MetricFamily;
-use prometheus::{Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder};
+use prometheus::{
+    Gauge, GaugeVec, HistogramOpts, HistogramVec, IntCounterVec, IntGaugeVec, Opts, Registry, TextEncoder,
+};
 
 use super::process::Figures;
 use crate::base::cause::Cause;
@@ -63,7 +65,8 @@ metrics! {
 }
 
 /// From half a millisecond to half a minute: cache hits, old servers, slow downloads.
-const SECONDS: &[f64] = &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
+const SECONDS: &[f64] =
+    &[0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0];
 
 /// The kinds of listener.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -170,7 +173,13 @@ impl Meters {
     }
 
     /// All figures as Prometheus reads them.
-    pub fn scrape(&self, backends: &[BackendFigures], process: Figures, dropped: u64, started: Wall) -> Result<String, prometheus::Error> {
+    pub fn scrape(
+        &self,
+        backends: &[BackendFigures],
+        process: Figures,
+        dropped: u64,
+        started: Wall,
+    ) -> Result<String, prometheus::Error> {
         let mut families: Vec<MetricFamily> = Vec::new();
         for shared in [&self.requests, &self.bytes, &self.faults, &self.handshakes, &self.reloads] {
             families.extend(shared.collect());
@@ -187,7 +196,12 @@ impl Meters {
 
 /// What others count: held only for the time of a scrape.
 #[allow(clippy::cast_precision_loss)] // Prometheus figures are floating point
-fn passing(backends: &[BackendFigures], process: Figures, dropped: u64, started: Wall) -> Result<Registry, prometheus::Error> {
+fn passing(
+    backends: &[BackendFigures],
+    process: Figures,
+    dropped: u64,
+    started: Wall,
+) -> Result<Registry, prometheus::Error> {
     let registry = Registry::new();
     let counters = |metric: Metric| -> Result<IntCounterVec, prometheus::Error> {
         let vector = IntCounterVec::new(opts(metric), metric.labels)?;

@@ -78,7 +78,13 @@ fn safe_name(name: &str) -> String {
     let mut safe: String = name
         .chars()
         .take(200)
-        .map(|c| if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') { c.to_ascii_lowercase() } else { '_' })
+        .map(|c| {
+            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
+                c.to_ascii_lowercase()
+            } else {
+                '_'
+            }
+        })
         .collect();
     if safe.starts_with('.') {
         safe.replace_range(..1, "_");
@@ -222,7 +228,13 @@ impl Office {
     pub fn note(&self, level: Level, text: &'static str, fields: &[(&'static str, &dyn fmt::Display)]) {
         let now = wall();
         let bytes = note_line(now, level, text, fields);
-        self.send(Parcel { sheet: Sheet::HOUSE, paper: Paper::Errors, day: now.day_number(), bytes, lines: 1 });
+        self.send(Parcel {
+            sheet: Sheet::HOUSE,
+            paper: Paper::Errors,
+            day: now.day_number(),
+            bytes,
+            lines: 1,
+        });
     }
 
     /// Never waits.
@@ -279,10 +291,12 @@ impl Office {
 
     /// The page `/metrics`. Reads `/proc`: not for workers.
     pub fn scrape(&self, backends: &[BackendFigures]) -> String {
-        self.meters.scrape(backends, process::figures(), self.dropped(), self.started).unwrap_or_else(|error| {
-            self.note(Level::Error, "metrics could not be written", &[("error", &error)]);
-            String::new()
-        })
+        self.meters.scrape(backends, process::figures(), self.dropped(), self.started).unwrap_or_else(
+            |error| {
+                self.note(Level::Error, "metrics could not be written", &[("error", &error)]);
+                String::new()
+            },
+        )
     }
 }
 
@@ -293,7 +307,12 @@ impl Drop for Office {
 }
 
 /// `2026-11-20T13:55:12.123Z warning text of the message key="value"`.
-pub(super) fn note_line(now: Wall, level: Level, text: &str, fields: &[(&'static str, &dyn fmt::Display)]) -> Vec<u8> {
+pub(super) fn note_line(
+    now: Wall,
+    level: Level,
+    text: &str,
+    fields: &[(&'static str, &dyn fmt::Display)],
+) -> Vec<u8> {
     let mut line = now.iso().into_bytes();
     line.push(b' ');
     line.extend_from_slice(level.name().as_bytes());

@@ -77,14 +77,18 @@ impl Batch {
 
 impl Pen {
     pub(super) fn new(office: Arc<Office>) -> Rc<Self> {
-        let local = |vector: &prometheus::IntCounterVec, label: &str| vector.with_label_values(&[label]).local();
+        let local =
+            |vector: &prometheus::IntCounterVec, label: &str| vector.with_label_values(&[label]).local();
         let inner = Inner {
             stamp: Stamp::new(),
             day: 0,
             leaves: Vec::new(),
             dirty: Vec::new(),
             faults: Cause::ALL.iter().map(|cause| local(&office.meters.faults, cause.name())).collect(),
-            handshakes: Handshake::ALL.iter().map(|result| local(&office.meters.handshakes, result.name())).collect(),
+            handshakes: Handshake::ALL
+                .iter()
+                .map(|result| local(&office.meters.handshakes, result.name()))
+                .collect(),
         };
         Rc::new(Self {
             office,
@@ -174,7 +178,8 @@ impl Pen {
             inner.count_fault(cause);
         }
         if let (Some(cause), Some(detail)) = (visit.cause, detail) {
-            let trouble = Trouble { id: visit.id, cause, status: visit.status, backend: visit.backend, detail };
+            let trouble =
+                Trouble { id: visit.id, cause, status: visit.status, backend: visit.backend, detail };
             inner.trouble(&self.office, sheet, now, &trouble);
         }
         let Inner { stamp, leaves, dirty, day, .. } = inner;
@@ -236,7 +241,14 @@ impl Inner {
     fn trouble(&mut self, office: &Office, sheet: Sheet, now: Wall, trouble: &Trouble<'_>) {
         let Inner { stamp, leaves, dirty, day, .. } = self;
         let Some(leaf) = leaf(leaves, dirty, office, sheet) else { return };
-        line::trouble(&mut leaf.errors.bytes, leaf.format, leaf.plate.in_lines.as_deref(), now, stamp, trouble);
+        line::trouble(
+            &mut leaf.errors.bytes,
+            leaf.format,
+            leaf.plate.in_lines.as_deref(),
+            now,
+            stamp,
+            trouble,
+        );
         leaf.errors.lines += 1;
         if leaf.errors.bytes.len() >= BATCH_BYTES {
             leaf.errors.hand_over(office, sheet, Paper::Errors, *day);
@@ -260,7 +272,12 @@ impl Inner {
 }
 
 /// This worker's leaf of a sheet, made when it is first written on, marked for the next flush.
-fn leaf<'a>(leaves: &'a mut Vec<Option<Box<Leaf>>>, dirty: &mut Vec<Sheet>, office: &Office, sheet: Sheet) -> Option<&'a mut Leaf> {
+fn leaf<'a>(
+    leaves: &'a mut Vec<Option<Box<Leaf>>>,
+    dirty: &mut Vec<Sheet>,
+    office: &Office,
+    sheet: Sheet,
+) -> Option<&'a mut Leaf> {
     let at = sheet.0 as usize;
     if leaves.len() <= at {
         leaves.resize_with(at + 1, || None);
@@ -300,7 +317,8 @@ impl Leaf {
             counter.inc();
         } else {
             let status = visit.status.to_string();
-            let counter = office.meters.requests.with_label_values(&[&*self.plate.label, status.as_str()]).local();
+            let counter =
+                office.meters.requests.with_label_values(&[&*self.plate.label, status.as_str()]).local();
             counter.inc();
             self.statuses.push((visit.status, counter));
         }

@@ -50,9 +50,18 @@ mod tests {
         let stat = "7 (a) b) S 1 7 7 0 -1 4194304 100 0 0 0 250 50 0 0 20 0 3 0 100 1 1";
         assert_eq!(cpu_seconds(stat), Some(3.0));
         assert_eq!(field("Name:\tx\nVmRSS:\t  2048 kB\n", "VmRSS:"), Some(2_048));
-        assert_eq!(field("Max open files            1024                 4096                 files\n", "Max open files"), Some(1_024));
+        assert_eq!(
+            field(
+                "Max open files            1024                 4096                 files\n",
+                "Max open files"
+            ),
+            Some(1_024)
+        );
         assert_eq!(cpu_seconds(""), None);
         let own = figures();
-        assert!(own.resident_bytes.is_some_and(|bytes| bytes > 0) && own.open_files.is_some_and(|files| files > 0));
+        assert!(
+            own.resident_bytes.is_some_and(|bytes| bytes > 0)
+                && own.open_files.is_some_and(|files| files > 0)
+        );
     }
 }

@@ -30,7 +30,11 @@ impl Folder {
     fn new() -> Self {
         static COUNT: AtomicUsize = AtomicUsize::new(0);
         let count = COUNT.fetch_add(1, Ordering::Relaxed);
-        let path = std::env::temp_dir().join(format!("doorward-record-{}-{count}-{:x}", std::process::id(), random::number()));
+        let path = std::env::temp_dir().join(format!(
+            "doorward-record-{}-{count}-{:x}",
+            std::process::id(),
+            random::number()
+        ));
         fs::create_dir_all(&path).unwrap();
         Self(path)
     }
@@ -77,7 +81,8 @@ struct Desk {
 
 fn desk_with(log: &LogConfig) -> Desk {
     let folder = Folder::new();
-    let office = Office::open(Options { state: folder.0.clone(), unknown: log.clone(), stderr: false }).unwrap();
+    let office =
+        Office::open(Options { state: folder.0.clone(), unknown: log.clone(), stderr: false }).unwrap();
     let pen = office.pen();
     pen.time.set(Some(NOON));
     let sheet = office.sheet("a.example", log);
@@ -145,7 +150,10 @@ async fn the_combined_line() {
     let mut ticket = desk.asked(
         "/trac/ticket/1",
         Some("format=rss&token=abc"),
-        &headers(&[("user-agent", b"feeds/1.0 (alice@example.org)"), ("referer", b"https://mail.example.com/inbox/42")]),
+        &headers(&[
+            ("user-agent", b"feeds/1.0 (alice@example.org)"),
+            ("referer", b"https://mail.example.com/inbox/42"),
+        ]),
     );
     ticket.backend("trac");
     tokio::time::advance(Duration::from_millis(12)).await;
@@ -208,7 +216,10 @@ fn nothing_of_a_visitor_is_written() {
             ("authorization", b"Basic YWxpY2U6aHVudGVyMg=="),
             ("proxy-authorization", b"Digest username=\"alice\""),
             ("x-api-key", b"CANARY"),
-            ("referer", b"https://alice:hunter2@a.example/reset?token=CANARY&u=alice@example.org#access_token=CANARY"),
+            (
+                "referer",
+                b"https://alice:hunter2@a.example/reset?token=CANARY&u=alice@example.org#access_token=CANARY",
+            ),
             ("user-agent", b"script/1 alice@example.org token=CANARY 203.0.113.77 http://alice:hunter2@h/"),
         ]);
         let queries = [
@@ -227,7 +238,11 @@ fn nothing_of_a_visitor_is_written() {
             "ticket=ST-CANARY",
         ];
         for query in queries {
-            let mut ticket = desk.asked("/wiki/User:203.0.113.77/confirm/canary123/alice@example.org", Some(query), &headers);
+            let mut ticket = desk.asked(
+                "/wiki/User:203.0.113.77/confirm/canary123/alice@example.org",
+                Some(query),
+                &headers,
+            );
             ticket.answered(StatusCode::OK);
         }
         for (method, target) in [
@@ -310,7 +325,10 @@ struct Script(Vec<Result<&'static [u8], Cause>>);
 impl HttpBody for Script {
     type Data = Bytes;
     type Error = Fault;
-    fn poll_frame(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        _: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         if self.0.is_empty() {
             return Poll::Ready(None);
         }
@@ -438,7 +456,11 @@ fn visits_to_nobody_have_a_folder_of_their_own() {
 
 #[test]
 fn sites_that_share_a_file_are_named_in_it() {
-    let log = LogConfig { file: "{state}/all-{day}.log".into(), errors: "{state}/all-errors.log".into(), ..LogConfig::standard() };
+    let log = LogConfig {
+        file: "{state}/all-{day}.log".into(),
+        errors: "{state}/all-errors.log".into(),
+        ..LogConfig::standard()
+    };
     let desk = desk_with(&log);
     for site in ["a.example", "b.example"] {
         let mut ticket = desk.pen.ticket(RequestId::next(), visitor());
@@ -503,8 +525,8 @@ fn a_full_disk_drops_and_counts_and_holds_nobody_up() {
     ticket.answered(StatusCode::OK);
     drop(ticket);
     desk.settle();
-    let kept = lines_of(&desk.folder.read("log/b.example/access-2026-11-20.log"));
-    assert_eq!(kept, 1, "other files go on");
+    let kept = desk.folder.read("log/b.example/access-2026-11-20.log");
+    assert_eq!(kept.lines().count(), 1, "other files go on");
     assert!(desk.office.dropped() > 0 && desk.office.dropped() < each);
     desk.pen.flush();
     desk.office.close();
@@ -513,10 +535,6 @@ fn a_full_disk_drops_and_counts_and_holds_nobody_up() {
     assert!(house.contains("a log file can't be written file=\"/dev/full\""), "{house}");
     assert!(house.contains("log lines were lost lines="), "{house}");
     assert_eq!(house.matches("can't be written").count(), 1, "it is said once");
-}
-
-fn lines_of(text: &str) -> usize {
-    text.lines().count()
 }
 
 #[test]
@@ -535,6 +553,16 @@ fn what_a_missing_folder_held_up_is_written_when_it_comes_back() {
     assert_eq!(desk.office.dropped(), 0);
     let text = desk.folder.everything();
     assert!(text.contains("a log file can be written again"), "{text}");
+}
+
+#[test]
+fn a_torn_line_stays_alone() {
+    let desk = desk();
+    fs::create_dir_all(desk.folder.0.join("log/a.example")).unwrap();
+    fs::write(desk.folder.0.join(TODAY), "203.0.113.0 - - [20/No").unwrap();
+    desk.ticket().answered(StatusCode::OK);
+    let lines = desk.lines();
+    assert_eq!((lines.len(), lines[0].as_str()), (2, "203.0.113.0 - - [20/No"));
 }
 
 #[test]
@@ -564,7 +592,8 @@ fn more_sites_than_open_files() {
             ticket.answered(StatusCode::OK);
         }
         desk.settle();
-        let open = fs::read_dir("/proc/self/fd").unwrap().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+        let open =
+            fs::read_dir("/proc/self/fd").unwrap().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
         let ours = open.filter(|path| path.starts_with(&desk.folder.0)).count();
         assert!((1..=128).contains(&ours), "{ours}");
         for site in 0..300 {
@@ -582,7 +611,11 @@ fn metrics_are_documented() {
         fs::create_dir_all(path.parent().unwrap()).unwrap();
         fs::write(&path, &manual).unwrap();
     }
-    assert_eq!(fs::read_to_string(&path).unwrap_or_default(), manual, "UPDATE=1 writes docs/metrics.md again");
+    assert_eq!(
+        fs::read_to_string(&path).unwrap_or_default(),
+        manual,
+        "UPDATE=1 writes docs/metrics.md again"
+    );
     for metric in metrics::METRICS {
         assert!(metric.doc.ends_with('.') && metric.name.is_ascii(), "{}", metric.name);
     }
@@ -599,7 +632,13 @@ fn the_scrape_shows_every_metric_and_no_other() {
     desk.office.certificates(&[("gone.example", NOON)]);
     desk.office.certificates(&[("a.example", NOON)]);
     desk.settle();
-    let figures = BackendFigures { name: "trac".into(), requests: 5, in_flight: 1, open: 2, faults: vec![(Cause::Refused, 3)] };
+    let figures = BackendFigures {
+        name: "trac".into(),
+        requests: 5,
+        in_flight: 1,
+        open: 2,
+        faults: vec![(Cause::Refused, 3)],
+    };
     let text = desk.office.scrape(&[figures]);
     for line in [
         "doorward_handshakes_total{result=\"done\"} 1",
@@ -617,7 +656,8 @@ fn the_scrape_shows_every_metric_and_no_other() {
         assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
     }
     assert!(!text.contains("gone.example"));
-    let shown: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
+    let shown: Vec<&str> =
+        text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next()).collect();
     let mut known: Vec<&str> = metrics::METRICS.iter().map(|metric| metric.name).collect();
     known.sort_unstable();
     assert_eq!(shown, known);

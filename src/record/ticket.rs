@@ -124,9 +124,16 @@ impl Ticket {
     }
 
     /// A request that was refused before it had a meaning: what is known of it, as it was sent.
-    pub fn garbled(&mut self, method: &str, target: &[u8], version: Option<Version>, headers: Option<&HeaderMap>) {
+    pub fn garbled(
+        &mut self,
+        method: &str,
+        target: &[u8],
+        version: Option<Version>,
+        headers: Option<&HeaderMap>,
+    ) {
         self.protocol = version.map_or("", protocol);
-        self.method = self.part(|text| veil::escape(text, method.as_bytes().get(..32).unwrap_or(method.as_bytes())));
+        self.method =
+            self.part(|text| veil::escape(text, method.as_bytes().get(..32).unwrap_or(method.as_bytes())));
         self.target = self.part(|text| veil::raw_target(text, target));
         if let Some(headers) = headers {
             self.heard("", headers);
@@ -165,7 +172,9 @@ impl Ticket {
 
     /// What went wrong. The first fault stays: what follows is mostly its consequence.
     pub fn fault(&mut self, fault: &Fault) {
-        if self.fault.is_none() {
+        if fault.cause == Cause::VisitorLeft {
+            self.left = true;
+        } else if self.fault.is_none() {
             self.fault = Some(fault.clone());
         }
     }
@@ -214,13 +223,8 @@ impl Drop for Ticket {
             Some(fault) => Some(fault.cause),
             None => self.left.then_some(Cause::VisitorLeft),
         };
-        let detail = match self.fault.take() {
-            // Leaving is a visitor's right and no trouble of ours.
-            Some(fault) if fault.cause != Cause::VisitorLeft => {
-                Some(self.part(|text| veil::prose(text, fault.detail())))
-            }
-            _ => None,
-        };
+        // Leaving is a visitor's right: it has no line among the errors.
+        let detail = self.fault.take().map(|fault| self.part(|text| veil::prose(text, fault.detail())));
         let text = std::mem::take(&mut self.text);
         let part = |range: &Range<usize>| text.get(range.clone()).unwrap_or_default();
         let visit = Visit {
@@ -314,7 +318,10 @@ impl HttpBody for Upload {
     type Data = Bytes;
     type Error = Fault;
 
-    fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if let Some(Ok(frame)) = &frame
             && let Some(data) = frame.data_ref()

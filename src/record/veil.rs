@@ -157,7 +157,8 @@ fn veil_path(into: &mut Vec<u8>, path: &[u8]) {
 fn pairs(into: &mut Vec<u8>, text: &[u8]) {
     let mut rest = text;
     loop {
-        let end = rest.iter().position(|byte| matches!(byte, b'&' | b';' | b'#' | b'?')).unwrap_or(rest.len());
+        let end =
+            rest.iter().position(|byte| matches!(byte, b'&' | b';' | b'#' | b'?')).unwrap_or(rest.len());
         let (pair, after) = rest.split_at(end);
         veil_pair(into, pair);
         let Some((parting, next)) = after.split_first() else { return };
@@ -200,9 +201,11 @@ fn hides(value: &[u8]) -> bool {
             return false;
         }
         text = decode(&text);
-        let inner = text
-            .split(|byte| matches!(byte, b'&' | b';' | b'#' | b'?' | b'/' | b' '))
-            .any(|pair| match pair.iter().position(|byte| *byte == b'=') {
+        let inner =
+            text.split(|byte| matches!(byte, b'&' | b';' | b'#' | b'?' | b'/' | b' ')).any(|pair| match pair
+                .iter()
+                .position(|byte| *byte == b'=')
+            {
                 Some(at) => {
                     let (name, rest) = pair.split_at(at);
                     rest.len() > 1 && secret_name(name, rest.get(1..).unwrap_or_default())
@@ -240,14 +243,33 @@ fn decode(text: &[u8]) -> Vec<u8> {
 
 /// Parameters whose value is a secret or a person, by their whole name.
 const SECRET_NAMES: &[&str] = &[
-    "auth", "code", "hmac", "ip", "jwt", "key", "login", "nick", "nonce", "otp", "pass", "phone", "pin", "pw",
-    "pwd", "sid", "sig", "state", "tel", "ticket", "uid", "uname", "user", "userid", "username",
+    "auth", "code", "hmac", "ip", "jwt", "key", "login", "nick", "nonce", "otp", "pass", "phone", "pin",
+    "pw", "pwd", "sid", "sig", "state", "tel", "ticket", "uid", "uname", "user", "userid", "username",
 ];
 /// … and by a part of it. `auth` is no part, or every `author` would go.
 const SECRET_PARTS: &[&str] = &[
-    "accesskey", "apikey", "assertion", "authorization", "clientip", "cookie", "credential", "csrf", "mail",
-    "oauth", "passphrase", "passw", "privatekey", "relaystate", "remoteaddr", "saml", "secret", "sessid", "session",
-    "signature", "token", "xsrf",
+    "accesskey",
+    "apikey",
+    "assertion",
+    "authorization",
+    "clientip",
+    "cookie",
+    "credential",
+    "csrf",
+    "mail",
+    "oauth",
+    "passphrase",
+    "passw",
+    "privatekey",
+    "relaystate",
+    "remoteaddr",
+    "saml",
+    "secret",
+    "sessid",
+    "session",
+    "signature",
+    "token",
+    "xsrf",
 ];
 
 /// `access_token`, `accessToken`, `Access-Token`, `access%5Ftoken` and `user[password]` are read alike.
@@ -287,7 +309,8 @@ fn is_mail(text: &[u8]) -> bool {
     let host = after.get(..end.unwrap_or(after.len())).unwrap_or_default();
     let mut labels = host.split(|byte| *byte == b'.').filter(|label| !label.is_empty());
     let last = labels.next_back();
-    labels.next().is_some() && last.is_some_and(|label| label.len() >= 2 && label.iter().all(u8::is_ascii_alphabetic))
+    labels.next().is_some()
+        && last.is_some_and(|label| label.len() >= 2 && label.iter().all(u8::is_ascii_alphabetic))
 }
 
 /// A network address, alone or behind a colon (`User:198.51.100.7`), in brackets or with a port.
@@ -309,7 +332,8 @@ fn holds_address(text: &[u8]) -> bool {
 }
 
 fn is_address(text: &str) -> bool {
-    if !text.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'[' | b']' | b'/')) {
+    if !text.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'[' | b']' | b'/'))
+    {
         return false;
     }
     let text = text.split_once('/').map_or(text, |(address, _)| address);
@@ -363,7 +387,8 @@ pub fn referer(into: &mut Vec<u8>, value: &[u8], own_host: &str) {
     let end = rest.iter().position(|byte| matches!(byte, b'/' | b'?' | b'#')).unwrap_or(rest.len());
     let (authority, rest) = rest.split_at(end);
     let host = authority.rsplit(|byte| *byte == b'@').next().unwrap_or_default();
-    let known = |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
+    let known =
+        |byte: &u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']');
     if host.is_empty()
         || !host.iter().all(known)
         || !scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || *byte == b'-')
@@ -444,8 +469,16 @@ pub fn prose(into: &mut Vec<u8>, text: &str) {
         } else {
             escape(into, word);
         }
-        hide_rest |= [&b"authorization"[..], b"proxy-authorization", b"cookie", b"set-cookie", b"bearer", b"basic", b"digest"]
-            .contains(&lower.as_slice().strip_suffix(b":").unwrap_or(&lower));
+        hide_rest |= [
+            &b"authorization"[..],
+            b"proxy-authorization",
+            b"cookie",
+            b"set-cookie",
+            b"bearer",
+            b"basic",
+            b"digest",
+        ]
+        .contains(&lower.as_slice().strip_suffix(b":").unwrap_or(&lower));
     });
     if cut {
         into.extend_from_slice(CUT);
@@ -458,12 +491,17 @@ fn has_address_and_port(word: &[u8]) -> bool {
     let Some((host, port)) = word.rsplit_once(':') else { return false };
     port.len() >= 2
         && port.bytes().all(|byte| byte.is_ascii_digit())
-        && host.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']'))
+        && host.bytes().all(|byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_' | b':' | b'[' | b']')
+        })
 }
 
 /// Parts prose at spaces and punctuation that belongs to no address; the parting is kept.
 fn words(into: &mut Vec<u8>, text: &[u8], mut word: impl FnMut(&mut Vec<u8>, &[u8])) {
-    let parts = |byte: &u8| byte.is_ascii_whitespace() || matches!(byte, b',' | b'(' | b')' | b'<' | b'>' | b'"' | b'\'' | b';' | b'`' | b'{' | b'}');
+    let parts = |byte: &u8| {
+        byte.is_ascii_whitespace()
+            || matches!(byte, b',' | b'(' | b')' | b'<' | b'>' | b'"' | b'\'' | b';' | b'`' | b'{' | b'}')
+    };
     let mut rest = text;
     while !rest.is_empty() {
         let end = rest.iter().position(parts).unwrap_or(rest.len());
@@ -554,14 +592,23 @@ mod tests {
 
     #[test]
     fn what_comes_from_outside_is_escaped() {
-        assert_eq!(of(|out| escape(out, b"a\"b\\c\r\n\x1b[2J\x7f\xff")), "a\\\"b\\\\c\\u000d\\u000a\\u001b[2J\\u007f\\ufffd");
-        assert_eq!(of(|out| escape(out, "x\u{202e}y\u{85}z\u{1f600}ä".as_bytes())), "x\\u202ey\\u0085z\\ud83d\\ude00\\u00e4");
+        assert_eq!(
+            of(|out| escape(out, b"a\"b\\c\r\n\x1b[2J\x7f\xff")),
+            "a\\\"b\\\\c\\u000d\\u000a\\u001b[2J\\u007f\\ufffd"
+        );
+        assert_eq!(
+            of(|out| escape(out, "x\u{202e}y\u{85}z\u{1f600}ä".as_bytes())),
+            "x\\u202ey\\u0085z\\ud83d\\ude00\\u00e4"
+        );
     }
 
     #[test]
     fn referers_tell_little_of_other_sites() {
         let own = |text: &str| of(|out| referer(out, text.as_bytes(), "www.example.org"));
-        assert_eq!(own("https://WWW.example.org/trac/x?token=a&b=1#frag"), "https://WWW.example.org/trac/x?token=***&b=1");
+        assert_eq!(
+            own("https://WWW.example.org/trac/x?token=a&b=1#frag"),
+            "https://WWW.example.org/trac/x?token=***&b=1"
+        );
         assert_eq!(own("https://www.example.org:8443/trac"), "https://www.example.org:8443/trac");
         assert_eq!(own("https://mail.example.com/inbox/42?token=a"), "https://mail.example.com/");
         assert_eq!(own("https://bob:pw@mail.example.com?x"), "https://mail.example.com/");

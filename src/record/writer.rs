@@ -7,7 +7,7 @@
 use std::collections::{HashMap, VecDeque};
 use std::fs::{DirBuilder, File, OpenOptions};
 use std::io::{self, Write};
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileExt, MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
@@ -127,17 +127,17 @@ impl Writer {
             self.shared.drop_lines(parcel.lines);
             return;
         };
-        self.put(plate.path(parcel.paper, parcel.day), parcel.day, parcel.bytes, parcel.lines);
+        self.put(&plate.path(parcel.paper, parcel.day), parcel.day, parcel.bytes, parcel.lines);
     }
 
-    fn put(&mut self, path: PathBuf, day: u64, bytes: Vec<u8>, lines: u64) {
+    fn put(&mut self, path: &Path, day: u64, bytes: Vec<u8>, lines: u64) {
         if day > self.day {
             self.day = day;
             self.close_before(day);
         }
         self.uses += 1;
         let length = bytes.len();
-        let page = self.files.entry(path.clone()).or_default();
+        let page = self.files.entry(path.to_owned()).or_default();
         page.day = day;
         page.used = self.uses;
         if page.failed.is_some()
@@ -153,7 +153,7 @@ impl Writer {
         self.waiting_bytes += length;
         // A file that failed a moment ago is asked again by `retry`.
         if page.failed.is_none() {
-            self.write(&path);
+            self.write(path);
         }
     }
 
@@ -225,7 +225,7 @@ impl Writer {
                 let path = plate.path(super::office::Paper::Errors, day);
                 // Not queued, so there is nothing to release: counted as if it had been.
                 self.shared.hold(line.len());
-                self.put(path, day, line, 1);
+                self.put(&path, day, line, 1);
             }
         }
         // What writing them had to say is said next time.
@@ -320,14 +320,23 @@ impl Page {
 }
 
 fn open(path: &Path) -> io::Result<File> {
-    let open = || OpenOptions::new().append(true).create(true).mode(0o640).open(path);
-    match open() {
+    let open = || OpenOptions::new().read(true).append(true).create(true).mode(0o640).open(path);
+    let file = match open() {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {
             if let Some(folder) = path.parent() {
                 DirBuilder::new().recursive(true).mode(0o750).create(folder)?;
             }
-            open()
+            open()?
         }
-        other => other,
+        other => other?,
+    };
+    // A crash or a full disk may have torn the last line: the next one must not become a part of it.
+    let mut last = [b'\n'];
+    if let Some(end) = file.metadata()?.len().checked_sub(1) {
+        file.read_exact_at(&mut last, end)?;
     }
+    if last != [b'\n'] {
+        (&file).write_all(b"\n")?;
+    }
+    Ok(file)
 }
