@@ -1,4 +1,4 @@
-//! Listening sockets: one for each worker on the same port (SO_REUSEPORT), so that the kernel spreads
+//! Listening sockets: one for each worker on the same port (`SO_REUSEPORT`), so that the kernel spreads
 //! connections and no two workers fight over one queue.
 
 use std::fmt;

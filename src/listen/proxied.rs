@@ -1,4 +1,4 @@
-//! Reads a PROXY header off a socket. The bytes are looked at (MSG_PEEK) and only the header is taken, so that
+//! Reads a PROXY header off a socket. The bytes are looked at (`MSG_PEEK`) and only the header is taken, so that
 //! what follows (a TLS handshake, a request) stays in the socket for whoever reads it next.
 
 use std::io;
