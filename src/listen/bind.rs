@@ -21,7 +21,8 @@ const EAFNOSUPPORT: i32 = 97;
 pub enum Place {
     /// `:443`: every address of the machine, IPv4 and IPv6; IPv4 alone where there is no IPv6.
     Everywhere(u16),
-    /// `192.0.2.1:443`, `[2001:db8::1]:443`. `[::]:443` is IPv6 alone, so that it stands beside `0.0.0.0:443`.
+    /// `192.0.2.1:443`, `[2001:db8::1]:443`. `[::]:443` is IPv6 alone, so that it stands beside
+    /// `0.0.0.0:443`.
     At(SocketAddr),
 }
 
@@ -59,8 +60,8 @@ impl FromStr for Place {
             return Ok(Place::At(address));
         }
         Err(format!(
-            "`{text}` is no place to listen: write `:443` for every address of the machine, or one address with its \
-             port, such as `192.0.2.1:443` or `[2001:db8::1]:443`"
+            "`{text}` is no place to listen: write `:443` for every address of the machine, or one address \
+             with its port, such as `192.0.2.1:443` or `[2001:db8::1]:443`"
         ))
     }
 }
@@ -80,14 +81,15 @@ impl fmt::Display for BindFault {
             io::ErrorKind::AddrInUse => {
                 write!(
                     f,
-                    "another program does already. `ss -ltnp sport = :{port}` names it; stop it or take another port"
+                    "another program does already. `ss -ltnp sport = :{port}` names it; stop it or take \
+                     another port"
                 )
             }
             io::ErrorKind::PermissionDenied => write!(
                 f,
-                "ports below 1024 need a privilege. Give it to the program (`setcap cap_net_bind_service=+ep` on its \
-                 file, or `AmbientCapabilities=CAP_NET_BIND_SERVICE` in its systemd unit), run it under `authbind`, or \
-                 take a port from 1024 up"
+                "ports below 1024 need a privilege. Give it to the program (`setcap \
+                 cap_net_bind_service=+ep` on its file, or `AmbientCapabilities=CAP_NET_BIND_SERVICE` in \
+                 its systemd unit), run it under `authbind`, or take a port from 1024 up"
             ),
             io::ErrorKind::AddrNotAvailable => {
                 write!(f, "this machine has no such address; `ip address` lists those it has")

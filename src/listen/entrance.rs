@@ -64,11 +64,12 @@ impl Entrance {
         self.listener.local_addr()
     }
 
-    /// The next connection. Pauses while the house is full; closes connections of a network that has its share
-    /// at once. Peers that are `exempt` (trusted ones, who bring many visitors over one address) are not counted
-    /// for their network; `Pass::count` does it when the visitor behind them is known.
+    /// The next connection. Pauses while the house is full; closes connections of a network that has its
+    /// share at once. Peers that are `exempt` (trusted ones, who bring many visitors over one address) are
+    /// not counted for their network; `Pass::count` does it when the visitor behind them is known.
     ///
-    /// Can be dropped at any time: no connection is lost that was not taken off the queue.
+    /// Dropping the future loses no connection, but for the one that waits in our hand while the house is
+    /// full.
     pub async fn accept(&self, exempt: impl Fn(ClientIp) -> bool) -> (TcpStream, Peer, Pass) {
         loop {
             self.gate.vacancy().await;

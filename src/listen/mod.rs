@@ -1,6 +1,7 @@
 //! The street's side of the door: sockets, who may come in, and whom a trusted peer brings along.
 //!
-//! Called by `house` (binds; keeps one `Gate` for its whole life) and `front` (accepts, reads the PROXY header).
+//! Called by `house` (binds; keeps one `Gate` for its whole life) and `front` (accepts, reads the PROXY
+//! header).
 //!
 //! | part | what it holds |
 //! |---|---|

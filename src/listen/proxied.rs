@@ -1,5 +1,5 @@
-//! Reads a PROXY header off a socket. The bytes are looked at (`MSG_PEEK`) and only the header is taken, so that
-//! what follows (a TLS handshake, a request) stays in the socket for whoever reads it next.
+//! Reads a PROXY header off a socket. The bytes are looked at (`MSG_PEEK`) and only the header is taken, so
+//! that what follows (a TLS handshake, a request) stays in the socket for whoever reads it next.
 
 use std::io;
 use std::mem::MaybeUninit;
@@ -17,8 +17,8 @@ use crate::base::fault::Fault;
 const HEADER_BYTES_MAX: usize = 4_096;
 
 /// Whom a trusted peer brings along. Where the listener demands a header (`proxy_protocol = yes`), one is
-/// demanded of trusted peers and never looked for in the bytes of others, who would otherwise choose their own
-/// address. `None`: the peer speaks for itself.
+/// demanded of trusted peers and never looked for in the bytes of others, who would otherwise choose their
+/// own address. `None`: the peer speaks for itself.
 ///
 /// It has no time limit of its own: `handshake_timeout` covers the TLS handshake as well.
 pub async fn proxied(
@@ -37,9 +37,9 @@ pub async fn proxied(
         let ready = stream.ready(Interest::READABLE).await.map_err(|error| left(&error))?;
         let looked = stream.try_io(Interest::READABLE, || {
             let count = SockRef::from(&*stream).peek(&mut counted)?;
-            // A peek takes nothing away, so the socket would go on calling itself readable and this loop would
-            // spin until the header is whole. Nothing new is the same as nothing: "would block" makes the
-            // runtime wait for the next bytes.
+            // A peek takes nothing away, so the socket would go on calling itself readable and this loop
+            // would spin until the header is whole. Nothing new is the same as nothing: "would block" makes
+            // the runtime wait for the next bytes.
             if count == seen && count > 0 { Err(io::ErrorKind::WouldBlock.into()) } else { Ok(count) }
         });
         match looked {

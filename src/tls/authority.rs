@@ -32,9 +32,9 @@ use rcgen::{
 use rustls::RootCertStore;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::ServerCertVerifier;
+use rustls::pki_types::pem::PemObject;
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::sign::CertifiedKey;
-use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use time::OffsetDateTime;
 use x509_parser::extensions::GeneralName;
 use x509_parser::prelude::{FromDer, X509Certificate};
@@ -80,6 +80,8 @@ pub(super) struct Leaf {
     pub key: CertifiedKey,
     pub begins: u64,
     pub ends: u64,
+    /// It lives as long as the root: it can't be renewed for longer.
+    pub last: bool,
     /// It is good, but could not be kept for the next start.
     pub warning: Option<String>,
 }
@@ -98,11 +100,12 @@ impl Authority {
         for folder in [&folder, &folder.join("sites")] {
             disk::private_folder(folder).map_err(|error| {
                 AuthorityFault(format!(
-                    "cannot make the folder {} ({error}): give the program's user the right to write there, or \
-                     name another folder with `.state`",
+                    "cannot make the folder {} ({error}): give the program's user the right to write \
+                     there, or name another folder with `.state`",
                     folder.display()
                 ))
             })?;
+            disk::sweep(folder);
         }
         let (key_path, root_path) = (folder.join("root.key"), folder.join("root.pem"));
         let mut warnings = Vec::new();
@@ -130,8 +133,8 @@ impl Authority {
             }
             Err(error) => {
                 return Err(AuthorityFault(format!(
-                    "cannot read {} ({error}): it must belong to the user the program runs as, with mode 0600. \
-                     A new root is never made while this one is there",
+                    "cannot read {} ({error}): it must belong to the user the program runs as, with mode \
+                     0600. A new root is never made while this one is there",
                     key_path.display()
                 )));
             }
@@ -172,8 +175,8 @@ impl Authority {
         let mut warnings = self.warnings.clone();
         if self.root_expires.saturating_sub(now.seconds) < 90 * DAY {
             warnings.push(format!(
-                "the local authority's root {} ends on {}: move the folder {} away, start again, and have the new \
-                 root imported wherever the old one was",
+                "the local authority's root {} ends on {}: move the folder {} away, start again, and have \
+                 the new root imported wherever the old one was",
                 self.root_path().display(),
                 Wall::from_seconds(self.root_expires).day(),
                 self.folder.display()
@@ -214,24 +217,25 @@ impl Authority {
         let pem = Zeroizing::new(format!("{}{}", *Zeroizing::new(key.serialize_pem()), certificate.pem()));
         let warning = disk::replace(&path, pem.as_bytes(), 0o600).err().map(|error| {
             format!(
-                "the new certificate for {first} could not be kept in {} ({error}): it is used, and made again at \
-                 the next start",
+                "the new certificate for {first} could not be kept in {} ({error}): it is used, and made \
+                 again at the next start",
                 path.display()
             )
         });
         let key = certified(vec![certificate.der().clone()], key.serialized_der()).map_err(fault)?;
-        Ok(Leaf { key, begins, ends, warning })
+        Ok(Leaf { key, begins, ends, last: ends >= self.root_expires, warning })
     }
 
-    /// A kept certificate, if a visitor with our root would accept it for exactly these names, and long enough.
+    /// A kept certificate, if a visitor with our root would accept it for exactly these names, and long
+    /// enough.
     fn kept(&self, pem: &[u8], names: &[Box<str>], now: Wall) -> Option<Leaf> {
         let PrivateKeyDer::Pkcs8(key) = PrivateKeyDer::from_pem_slice(pem).ok()? else { return None };
         let certificate = CertificateDer::from_pem_slice(pem).ok()?;
         let (_, parsed) = X509Certificate::from_der(&certificate).ok()?;
         let begins = u64::try_from(parsed.validity().not_before.timestamp()).ok()?;
         let ends = u64::try_from(parsed.validity().not_after.timestamp()).ok()?;
-        // The last certificates of a root can't be renewed for longer than the root lives.
-        if needs_renewal(now, begins, ends) && ends < self.root_expires {
+        let last = ends >= self.root_expires;
+        if needs_renewal(now, begins, ends) && !last {
             return None;
         }
         if names_in(&parsed) != names_of(names) {
@@ -243,7 +247,7 @@ impl Authority {
             self.verifier.verify_server_cert(&certificate, &[], &name, &[], at).ok()?;
         }
         let key = certified(vec![certificate], key.secret_pkcs8_der()).ok()?;
-        Some(Leaf { key, begins, ends, warning: None })
+        Some(Leaf { key, begins, ends, last, warning: None })
     }
 }
 
@@ -331,16 +335,16 @@ fn tighten(path: &Path, warnings: &mut Vec<String>) {
 
 fn mend(folder: &Path) -> String {
     format!(
-        "Put the folder {0} back from a backup; or move it away and start again: a new root is made then, and has \
-         to be imported wherever the old one was",
+        "Put the folder {0} back from a backup; or move it away and start again: a new root is made then, \
+         and has to be imported wherever the old one was",
         folder.display()
     )
 }
 
 fn unreadable_root(path: &Path) -> AuthorityFault {
     AuthorityFault(format!(
-        "{} holds no certificate that can be read. Put it back from a backup, or remove this one file and start \
-         again: it is made from the key and stays the same authority",
+        "{} holds no certificate that can be read. Put it back from a backup, or remove this one file and \
+         start again: it is made from the key and stays the same authority",
         path.display()
     ))
 }

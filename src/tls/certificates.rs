@@ -1,5 +1,6 @@
 //! Which certificate is shown for which name. Built whole, never changed: a renewal builds another.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::net::IpAddr;
@@ -12,7 +13,7 @@ use rustls::sign::CertifiedKey;
 use super::authority::{self, Authority};
 use super::files::{self, Stamp};
 use crate::base::clock::Wall;
-use crate::message::exchange::CertificateMark;
+use crate::message::exchange::{CertificateMark, Secure};
 use crate::plan::CertificateWish;
 
 /// One site's wish: its names, the canonical one first, and where its certificate comes from.
@@ -80,8 +81,9 @@ enum Upkeep {
 
 impl Certificates {
     /// Loads or makes a certificate for every site. No site is left out: where the wished one can't be had,
-    /// the one it showed before (`previous`) is shown on, else one of the local authority, else the neutral one;
-    /// each such case is a `Failure` among the problems. `Err` only when not even a neutral one can be made.
+    /// the one it showed before (`previous`) is shown on, else one of the local authority, else the neutral
+    /// one; each such case is a `Failure` among the problems. `Err` only when not even a neutral one can be
+    /// made.
     pub fn load(
         wanted: Vec<Wanted>,
         authority: &Authority,
@@ -112,7 +114,7 @@ impl Certificates {
                 if authority::bare(name).parse::<IpAddr>().is_ok() {
                     unnamed.get_or_insert_with(|| shown.clone());
                 }
-                by_name.entry(name.clone()).or_insert_with(|| shown.clone());
+                by_name.entry(key(name).into()).or_insert_with(|| shown.clone());
             }
         }
         let Loading { problems, upkeep, .. } = loading;
@@ -139,20 +141,40 @@ impl Certificates {
     /// Which certificate a visitor is shown who asks for this host (canonical: lower case, no trailing dot);
     /// `None` for the neutral one. Two hosts with one mark may share a connection.
     pub fn mark(&self, name: &str) -> Option<CertificateMark> {
-        self.by_name.get(name).and_then(|shown| shown.mark)
+        self.by_name.get(key(name).as_ref()).and_then(|shown| shown.mark)
+    }
+
+    /// Whether a request for this host may come over a connection that was secured as `secure`: under the
+    /// name it was opened for, or under another with the same certificate, which browsers use one connection
+    /// for. Anything else is misdirected (421).
+    pub fn fits(&self, secure: &Secure, host: &str) -> bool {
+        secure.name.as_deref().is_some_and(|name| key(name) == key(host))
+            || secure.certificate.is_some_and(|shown| self.mark(host) == Some(shown))
     }
 
     /// What is shown for a name as a visitor sent it, or for none.
     pub(super) fn shown(&self, name: Option<&str>) -> &Shown {
         match name {
-            Some(name) => self.by_name.get(canonical(name).as_ref()).unwrap_or(&self.neutral),
+            Some(name) => self.by_name.get(key(name).as_ref()).unwrap_or(&self.neutral),
             None => &self.unnamed,
         }
     }
 }
 
+/// What names are compared by: `canonical`, and an IPv6 address without brackets, written in its one short
+/// way.
+fn key(name: &str) -> Cow<'_, str> {
+    if name.contains(':') {
+        return match authority::bare(name).parse::<IpAddr>() {
+            Ok(address) => address.to_string().into(),
+            Err(_) => name.into(),
+        };
+    }
+    canonical(name)
+}
+
 /// A name in SNI as the rules write it.
-pub(super) fn canonical(name: &str) -> std::borrow::Cow<'_, str> {
+pub(super) fn canonical(name: &str) -> Cow<'_, str> {
     let name = name.strip_suffix('.').unwrap_or(name);
     if name.bytes().any(|byte| byte.is_ascii_uppercase()) {
         name.to_ascii_lowercase().into()
@@ -206,7 +228,9 @@ impl Loading<'_> {
         if let Some(text) = leaf.warning {
             self.say(site, Severity::Warning, text);
         }
-        self.upkeep.push(Upkeep::Life { begins: leaf.begins, ends: leaf.ends });
+        if !leaf.last {
+            self.upkeep.push(Upkeep::Life { begins: leaf.begins, ends: leaf.ends });
+        }
         Ok(Shown::new(leaf.key))
     }
 
@@ -236,7 +260,7 @@ impl Loading<'_> {
     /// What the site showed in the generation before, if it was a certificate of its own.
     fn before(&self, site: &Wanted) -> Option<Shown> {
         let name = site.names.first()?;
-        self.previous?.by_name.get(name).filter(|shown| shown.mark.is_some()).cloned()
+        self.previous?.by_name.get(key(name).as_ref()).filter(|shown| shown.mark.is_some()).cloned()
     }
 
     fn say(&mut self, site: &Wanted, severity: Severity, text: String) {

@@ -12,6 +12,9 @@ use crate::base::random;
 /// No chain and no key is larger than this; a log file named by mistake should not be read into memory.
 const FILE_BYTES_MAX: u64 = 1 << 20;
 
+/// How the name of a file begins while it is being written.
+const TEMPORARY: &str = ".new-";
+
 /// The whole of a small regular file. What it held is wiped from memory: it may be a key.
 pub fn read(path: &Path) -> io::Result<Zeroizing<Vec<u8>>> {
     // Asked before it is opened: opening a pipe would wait for its other end.
@@ -38,15 +41,28 @@ pub fn replace(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
 
 /// As `replace`, but never over a file that is there already.
 pub fn create(path: &Path, bytes: &[u8], mode: u32) -> io::Result<()> {
-    place(path, bytes, mode, |temporary| {
-        fs::hard_link(temporary, path)?;
-        fs::remove_file(temporary)
+    place(path, bytes, mode, |temporary| match fs::hard_link(temporary, path) {
+        Ok(()) => fs::remove_file(temporary),
+        // A file system without hard links; there the look and the step are two, but only we write here.
+        Err(error) if error.kind() != io::ErrorKind::AlreadyExists && !path.exists() => {
+            fs::rename(temporary, path)
+        }
+        Err(error) => Err(error),
     })
+}
+
+/// Removes what a power cut left of files that were being written.
+pub fn sweep(folder: &Path) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        if entry.file_name().as_encoded_bytes().starts_with(TEMPORARY.as_bytes()) {
+            let _ = fs::remove_file(entry.path());
+        }
+    }
 }
 
 fn place(path: &Path, bytes: &[u8], mode: u32, settle: impl Fn(&Path) -> io::Result<()>) -> io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
-    let temporary: PathBuf = folder.join(format!(".new-{:016x}", random::number()));
+    let temporary: PathBuf = folder.join(format!("{TEMPORARY}{:016x}", random::number()));
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(bytes)?;

@@ -33,19 +33,23 @@ pub fn stamp(path: &Path) -> Stamp {
     Some((about.modified().ok()?, about.len(), about.ino()))
 }
 
-/// Reads a chain and its key. `Err` says why they can't be used; what is merely odd comes as warnings, because
-/// a visitor can still click through an expired certificate, but not through none.
+/// Reads a chain and its key. `Err` says why they can't be used; what is merely odd comes as warnings,
+/// because a visitor can still click through an expired certificate, but not through none.
 pub fn load(chain: &Path, key: &Path, names: &[Box<str>], now: Wall) -> Result<FromFiles, String> {
     let (chain_shown, key_shown) = (chain.display(), key.display());
     let certificates = read_chain(chain)?;
     let pem = disk::read(key).map_err(|error| cannot_read(key, &error))?;
     let der = PrivateKeyDer::from_pem_slice(&pem).map_err(|error| match error {
         rustls::pki_types::pem::Error::NoItemsFound if holds(&pem, "ENCRYPTED PRIVATE KEY") => format!(
-            "the key in {key_shown} is locked with a password, which nobody could type at a restart: write it \
-             without one (`openssl pkey -in {key_shown} -out unlocked.pem`), readable by the program's user alone"
+            "the key in {key_shown} is locked with a password, which nobody could type at a restart: write \
+             it without one (`openssl pkey -in {key_shown} -out unlocked.pem`), readable by the program's \
+             user alone"
         ),
         rustls::pki_types::pem::Error::NoItemsFound if holds(&pem, "CERTIFICATE") => {
-            format!("{key_shown} holds a certificate and no private key: the key is the second of the two files")
+            format!(
+                "{key_shown} holds a certificate and no private key: the key is the second of the two \
+                files"
+            )
         }
         rustls::pki_types::pem::Error::NoItemsFound => {
             format!("{key_shown} holds no private key (a PEM file with a line `-----BEGIN PRIVATE KEY-----`)")
@@ -54,8 +58,8 @@ pub fn load(chain: &Path, key: &Path, names: &[Box<str>], now: Wall) -> Result<F
     })?;
     let signing = crypto::provider().key_provider.load_private_key(der).map_err(|_| {
         format!(
-            "the private key in {key_shown} is of a kind that can't be used: take ECDSA (P-256, P-384) or RSA \
-             (2048 to 8192 bits)"
+            "the private key in {key_shown} is of a kind that can't be used: take ECDSA (P-256, P-384) or \
+             RSA (2048 to 8192 bits)"
         )
     })?;
     let certified = CertifiedKey::new(certificates, signing);
@@ -68,8 +72,8 @@ pub fn load(chain: &Path, key: &Path, names: &[Box<str>], now: Wall) -> Result<F
             });
             return Err(if behind {
                 format!(
-                    "the first certificate in {chain_shown} is not the site's own: put the one that belongs to the \
-                     key first, those of the authorities behind it"
+                    "the first certificate in {chain_shown} is not the site's own: put the one that \
+                     belongs to the key first, those of the authorities behind it"
                 )
             } else {
                 format!("the key in {key_shown} does not belong to the certificate in {chain_shown}")
@@ -83,7 +87,8 @@ pub fn load(chain: &Path, key: &Path, names: &[Box<str>], now: Wall) -> Result<F
     warn_of_life_and_names(&certified, chain, names, now, &mut warnings)?;
     if disk::mode(key).is_ok_and(|mode| mode & 0o007 != 0) {
         warnings.push(format!(
-            "the key in {key_shown} can be read or changed by every user of this machine: `chmod o-rwx {key_shown}`"
+            "the key in {key_shown} can be read or changed by every user of this machine: `chmod o-rwx \
+             {key_shown}`"
         ));
     }
     Ok(FromFiles { key: certified, warnings })
@@ -98,7 +103,8 @@ fn read_chain(path: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
     if chain.is_empty() {
         return Err(if holds(&pem, "PRIVATE KEY") {
             format!(
-                "{shown} holds a private key and no certificate: the certificate is the first of the two files"
+                "{shown} holds a private key and no certificate: the certificate is the first of the two \
+                 files"
             )
         } else {
             format!("{shown} holds no certificate (a PEM file with a line `-----BEGIN CERTIFICATE-----`)")

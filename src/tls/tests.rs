@@ -185,7 +185,8 @@ async fn meet(acceptor: &Acceptor, config: &Arc<ClientConfig>, name: &str) -> Re
             TlsConnector::from(Arc::clone(config)).connect(name, theirs).await.map_err(|e| e.to_string())?;
         stream.write_all(b"?").await.map_err(|e| e.to_string())?;
         stream.read_u8().await.map_err(|e| e.to_string())?;
-        let group = stream.get_ref().1.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name);
+        let group =
+            stream.get_ref().1.negotiated_key_exchange_group().map(rustls::crypto::SupportedKxGroup::name);
         Ok::<_, String>((group, stream.get_ref().1.handshake_kind()))
     };
     let house = async {
@@ -250,6 +251,32 @@ mod handshakes {
         assert_eq!(met.secure.certificate, certificates.mark("a.test"));
         assert_eq!(canonical("A.Test."), "a.test");
         assert_eq!(canonical("a.test"), "a.test");
+    }
+
+    #[test]
+    fn a_connection_serves_the_hosts_of_its_certificate_and_no_others() {
+        let folder = Folder::new();
+        let sites = vec![local(&["a.test", "also.test"]), local(&["b.test"]), local(&["[2001:db8::1]"])];
+        let (certificates, _) = load(sites, &folder.authority());
+        let over = |name: Option<&str>| Secure {
+            name: name.map(Box::from),
+            certificate: certificates.shown(name).mark,
+            protocol: "TLSv1.3",
+        };
+        for (name, host, fits) in [
+            (Some("a.test"), "a.test", true),
+            (Some("a.test"), "also.test", true),
+            (Some("a.test"), "b.test", false),
+            (Some("a.test"), "unknown.test", false),
+            (Some("unknown.test"), "a.test", false),
+            (Some("unknown.test"), "other.test", false),
+            (None, "a.test", false),
+            (None, "unknown.test", false),
+            (None, "[2001:db8::1]", true),
+            (None, "2001:db8:0::1", true),
+        ] {
+            assert_eq!(certificates.fits(&over(name), host), fits, "{name:?} {host}");
+        }
     }
 
     #[tokio::test]
@@ -457,6 +484,9 @@ mod authority {
         let left: Vec<_> =
             fs::read_dir(folder.path("authority")).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left.len(), 3, "no temporary file stays: {left:?}");
+        let cut_off = folder.write("authority/sites/.new-0123", "half a key");
+        folder.authority();
+        assert!(!cut_off.exists(), "nor does one that a power cut left");
 
         let root = CertificateDer::from_pem_file(authority.root_path()).unwrap();
         let (_, root) = X509Certificate::from_der(&root).unwrap();
@@ -647,6 +677,7 @@ mod authority {
             Certificates::load(vec![local(&["www.test"])], &authority, None, near).unwrap();
         assert!(certificates.mark("www.test").is_some());
         assert_eq!(problems.len(), 1);
+        assert!(!certificates.renew_due(near), "nothing can be done about it but by a person");
         let (again, _) = certificates.renewed(&authority, near).unwrap();
         assert_eq!(again.mark("www.test"), certificates.mark("www.test"), "it can't be made any longer");
     }
