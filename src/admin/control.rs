@@ -214,7 +214,7 @@ pub fn open(path: &Path) -> Result<Door, OpenFault> {
                 return Err(OpenFault::Running { path: path.to_owned(), pid });
             }
             Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => {
-                fs::remove_file(path).map_err(io)?
+                fs::remove_file(path).map_err(io)?;
             }
             // Its queue is full: it lives.
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
@@ -247,7 +247,7 @@ impl Door {
         &self.path
     }
 
-    /// Answers commands until it is dropped. `handler` decides what each one does; a command whose user left
+    /// Answers commands until it is dropped, so drop it last: who said `stop` reads the answer here. `handler` decides what each one does; a command whose user left
     /// is done all the same.
     pub async fn serve<H, A>(self, handler: H) -> io::Result<()>
     where

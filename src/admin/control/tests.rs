@@ -103,7 +103,7 @@ fn bad_lines_get_a_fault_and_newer_commands_a_sentence() {
         assert!(rest.contains(said), "{answer}");
     }
     // A line without end is not read to its end.
-    let answer = exchange(&folder.socket(), &[b'1'; 100_000]);
+    let answer = exchange(&folder.socket(), &vec![b'1'; 100_000]);
     assert!(answer.starts_with("doorward-control 1 "), "{answer}");
     // A newer command that says a higher number is understood.
     assert!(exchange(&folder.socket(), b"2 status\n").contains("done\n| all is well\n"));
