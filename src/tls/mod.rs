@@ -1,1 +1,28 @@
+//! The https door: which certificate a visitor is shown, and the handshake.
+//!
+//! Called by `front` (a handshake for each connection), `house` (builds `Certificates` for a generation,
+//! renews them, keeps one `Acceptor` for its whole life) and `visit` (which certificate belongs to a host).
+//!
+//! | part | what it holds |
+//! |---|---|
+//! | `acceptor` | one TLS configuration for the life of the process; certificates are swapped under it |
+//! | `certificates` | site name → certificate, and the neutral one for everybody else; never changed once built |
+//! | `files` | certificates an operator keeps in files, and what is wrong with them in plain words |
+//! | `authority` | the authority the machine makes for itself, so that a first run has https |
+//!
+//! Promises: a certificate that can't be read never takes a site down, and never goes unreported; a key is
+//! never written where others can read it; a root is never replaced behind anybody's back. Never does:
+//! client certificates, early data (a request in it could be replayed), TLS below 1.2, suites without AEAD.
 
+mod acceptor;
+mod authority;
+mod certificates;
+mod disk;
+mod files;
+
+pub use acceptor::{Acceptor, Greeting, TlsStream, greeting, speaks_h2};
+pub use authority::{Authority, AuthorityFault, needs_renewal};
+pub use certificates::{Certificates, Problem, Severity, Wanted};
+
+#[cfg(test)]
+mod tests;
