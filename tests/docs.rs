@@ -1,5 +1,7 @@
 //! The pages that are written from tables in the code, held to them. `UPDATE=1` rewrites what differs.
 
+#![allow(clippy::expect_used)] // all of this is test, the helpers too
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::Path;

@@ -1,8 +1,8 @@
 # The demo gateway: what `make run` serves. Three small old services and one that is down, behind one https name.
 # Copy it, change the names and the addresses, and it is the start of your own.
 
-# Where keys, logs and sockets live. DOORWARD_STATE=/elsewhere moves all of it.
-let state = env("DOORWARD_STATE", "state");
+# Where keys, logs and sockets live: `state` in the checkout; DOORWARD_STATE=/elsewhere moves all of it.
+let state = env("DOORWARD_STATE", "../state");
 
 gateway {
     .http  = "127.0.0.1:8080";      # sends everybody to https

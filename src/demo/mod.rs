@@ -39,12 +39,15 @@ use crate::message::Door;
 pub struct Options {
     /// The rules to serve: `vcl-like-rules/main.vcl`.
     pub rules: PathBuf,
-    /// The state folder those rules name: `DOORWARD_STATE`, or `state`.
+    /// The state folder. The rules learn it as `DOORWARD_STATE`, whatever the environment says.
     pub state: PathBuf,
 }
 
 /// Serves until the gateway is told to stop.
 pub fn run(options: Options) -> ExitCode {
+    // Absolute, so that the rules and this process mean the same folder wherever the rules lie.
+    let state = std::path::absolute(&options.state).unwrap_or(options.state);
+    let options = Options { state, ..options };
     let (sockets, listeners) = match bind(&options.state) {
         Ok(bound) => bound,
         Err(fault) => {
@@ -79,8 +82,13 @@ pub fn run(options: Options) -> ExitCode {
 
 /// The gateway itself. Tells what to open once everything listens.
 fn serve_gateway(options: Options) -> ExitCode {
+    let state = options.state.to_string_lossy().into_owned();
     crate::house::serve(crate::house::Options {
         rules: options.rules,
+        env: Box::new(move |name| match name {
+            "DOORWARD_STATE" => Some(state.clone()),
+            name => std::env::var(name).ok(),
+        }),
         announce: Some(Box::new(|open: &crate::house::Open| {
             let text = welcome(&Open {
                 https: &open.https,
@@ -165,7 +173,12 @@ impl Sockets {
         }
         let listener = UnixListener::bind(&path)
             .and_then(|listener| listener.set_nonblocking(true).map(|()| listener))
-            .map_err(|error| format!("{} can't be listened on: {error}", path.display()))?;
+            .map_err(|error| {
+                format!(
+                    "{} can't be listened on: {error}; DOORWARD_STATE names another folder",
+                    path.display()
+                )
+            })?;
         self.paths.push(path);
         Ok(listener)
     }
