@@ -166,3 +166,137 @@ fn v2_fields(mut fields: &[u8]) -> Result<(), Fault> {
 fn fault(detail: &'static str) -> Fault {
     Fault::with(Cause::Malformed, detail)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// How many bytes the header took, and its two ends in words.
+    fn read(bytes: &[u8]) -> Result<Option<(usize, String)>, Fault> {
+        let words = |end: Option<SocketAddr>| end.map_or_else(|| "-".to_owned(), |end| end.to_string());
+        let parsed = parse(bytes)?;
+        Ok(parsed.map(|(used, p)| (used, format!("{} {}", words(p.source), words(p.destination)))))
+    }
+
+    fn v2(command: u8, family: u8, rest: &[u8]) -> Vec<u8> {
+        let length = u16::try_from(rest.len()).unwrap().to_be_bytes();
+        [V2_BEGINS.as_slice(), &[command, family], &length, rest].concat()
+    }
+
+    const V4: &[u8] = &[192, 0, 2, 1, 198, 51, 100, 7, 0xdc, 0x04, 0x01, 0xbb];
+
+    #[test]
+    fn headers_that_are_read() {
+        let v6: Vec<u8> = [
+            "2001:db8::1".parse::<Ipv6Addr>().unwrap().octets().as_slice(),
+            &"2001:db8::2".parse::<Ipv6Addr>().unwrap().octets(),
+            &[0, 1, 0xff, 0xff],
+        ]
+        .concat();
+        let fields = [V4, &[0x04, 0, 0], &[0x20, 0, 3, 1, 2, 3]].concat();
+        let four = "192.0.2.1:56324 198.51.100.7:443";
+        let table: &[(&[u8], &str)] = &[
+            (b"PROXY TCP4 192.0.2.1 198.51.100.7 56324 443\r\n", four),
+            (b"PROXY TCP4 0.0.0.0 255.255.255.255 0 65535\r\n", "0.0.0.0:0 255.255.255.255:65535"),
+            (b"PROXY TCP6 2001:db8::1 ::1 1 2\r\n", "[2001:db8::1]:1 [::1]:2"),
+            (b"PROXY TCP6 ::ffff:192.0.2.1 ::1 1 2\r\n", "[::ffff:192.0.2.1]:1 [::1]:2"),
+            (
+                b"PROXY TCP6 ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff 65535 65535\r\n",
+                "[ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535 [ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff]:65535",
+            ),
+            (b"PROXY UNKNOWN\r\n", "- -"),
+            (b"PROXY UNKNOWN ffff::1 whatever 65536 -\r\n", "- -"),
+            (&v2(0x21, 0x11, V4), four),
+            (&v2(0x21, 0x11, &fields), four),
+            (&v2(0x21, 0x21, &v6), "[2001:db8::1]:1 [2001:db8::2]:65535"),
+            (&v2(0x21, 0x31, &[b'/'; 216]), "- -"),
+            (&v2(0x21, 0x00, b""), "- -"),
+            (&v2(0x21, 0x00, b"skipped unread"), "- -"),
+            (&v2(0x20, 0x00, b""), "- -"),
+            (&v2(0x20, 0x11, V4), "- -"),
+            (&v2(0x20, 0xff, b"skipped unread"), "- -"),
+            (&v2(0x21, 0x00, &[0; 4096]), "- -"),
+        ];
+        for (header, words) in table {
+            let shown = String::from_utf8_lossy(header);
+            let followed = [header, b"GET / HTTP/1.1\r\n".as_slice()].concat();
+            assert_eq!(read(&followed), Ok(Some((header.len(), (*words).to_owned()))), "{shown:?}");
+            // Never before all of it is there.
+            for end in 0..header.len() {
+                assert_eq!(read(&header[..end]), Ok(None), "{end} bytes of {shown:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn headers_that_are_refused() {
+        let long = format!("PROXY UNKNOWN {}\r\n", "x".repeat(92));
+        assert_eq!(long.len(), 108);
+        let table: &[&[u8]] = &[
+            b"GET / HTTP/1.1\r\n",
+            b"\x16\x03\x01",
+            b"\r\n\r\n\0\r\nQUIx",
+            b"\r\nGET",
+            b"proxy TCP4 192.0.2.1 198.51.100.7 1 2\r\n",
+            b"PROXY\tTCP4 192.0.2.1 198.51.100.7 1 2\r\n",
+            b" PROXY TCP4",
+            b"PROXY \r\n",
+            b"PROXY  TCP4 192.0.2.1 198.51.100.7 1 2\r\n",
+            b"PROXY TCP\r\n",
+            b"PROXY tcp4 192.0.2.1 198.51.100.7 1 2\r\n",
+            b"PROXY UDP4 192.0.2.1 198.51.100.7 1 2\r\n",
+            b"PROXY UNKNOWNX\r\n",
+            b"PROXY TCP4\r\n",
+            b"PROXY TCP4 192.0.2.1\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1 2 3\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1 2 \r\n",
+            b"PROXY TCP4 192.0.2.1  198.51.100.7 1 2\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1 2\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1 2\r\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1 65536\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1 -2\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1 +2\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1 02\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1 00\r\n",
+            b"PROXY TCP4 192.0.2.1 198.51.100.7 1 0x2\r\n",
+            b"PROXY TCP4 192.0.2.01 198.51.100.7 1 2\r\n",
+            b"PROXY TCP4 192.0.2 198.51.100.7 1 2\r\n",
+            b"PROXY TCP4 192.0.2.256 198.51.100.7 1 2\r\n",
+            b"PROXY TCP4 3221225985 198.51.100.7 1 2\r\n",
+            b"PROXY TCP4 a.example 198.51.100.7 1 2\r\n",
+            b"PROXY TCP4 ::1 ::2 1 2\r\n",
+            b"PROXY TCP6 192.0.2.1 198.51.100.7 1 2\r\n",
+            b"PROXY TCP6 [::1] ::2 1 2\r\n",
+            b"PROXY TCP6 fe80::1%eth0 ::2 1 2\r\n",
+            b"PROXY TCP6 1::2::3 ::2 1 2\r\n",
+            b"PROXY TCP4 \xff\xff 198.51.100.7 1 2\r\n",
+            b"PROXY TCP4 192.0.2.1\x00 198.51.100.7 1 2\r\n",
+            long.as_bytes(),
+            &long.as_bytes()[..107],
+            &v2(0x11, 0x11, V4),
+            &v2(0x31, 0x11, V4),
+            &v2(0x22, 0x11, V4),
+            &v2(0x2f, 0x11, V4),
+            &v2(0x21, 0x12, V4),
+            &v2(0x21, 0x10, V4),
+            &v2(0x21, 0x41, V4),
+            &v2(0x21, 0x01, V4),
+            &v2(0x21, 0x21, V4),
+            &v2(0x21, 0x31, V4),
+            &v2(0x21, 0x11, &V4[..11]),
+            &v2(0x21, 0x11, b""),
+            &v2(0x21, 0x11, &[V4, &[1]].concat()),
+            &v2(0x21, 0x11, &[V4, &[1, 0]].concat()),
+            &v2(0x21, 0x11, &[V4, &[1, 0, 1]].concat()),
+            &v2(0x21, 0x11, &[V4, &[1, 0xff, 0xff, 0]].concat()),
+            &v2(0x21, 0x00, &[0; 4097]),
+            &v2(0x20, 0x00, &[0; 4097]),
+            &v2(0x21, 0x00, &[0; 65535])[..16],
+        ];
+        for header in table {
+            let fault = read(header).expect_err(&String::from_utf8_lossy(header));
+            assert_eq!(fault.cause, Cause::Malformed);
+        }
+    }
+}

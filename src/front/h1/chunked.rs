@@ -200,7 +200,7 @@ impl Decoder {
             return Ok(Event::End(None));
         }
         let section = buffer.split_to(end).freeze();
-        let mut trailers = HeaderMap::with_capacity(count);
+        let mut trailers = parse::map_for(count);
         let mut at = 0;
         for _ in 0..count {
             let (name, value, next) = parse::field(&section, at)?;
@@ -225,3 +225,6 @@ fn misplaced(state: State, digits: u8, b: u8) -> Fault {
     };
     framing(format!("{place} stands {}", byte(b)))
 }
+
+#[cfg(test)]
+mod tests;

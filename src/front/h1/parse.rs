@@ -86,7 +86,7 @@ impl Reader {
         let Some(request) = self.request.take() else { return Ok(None) };
         let lines = std::mem::take(self).lines;
         let head = buffer.split_to(lines.begin).freeze();
-        let mut headers = HeaderMap::with_capacity(lines.count.saturating_add(HEADERS_ADDED));
+        let mut headers = map_for(lines.count + HEADERS_ADDED);
         let mut said = Said::default();
         let mut at = request.end;
         for _ in 0..lines.count {
@@ -284,6 +284,11 @@ pub(super) fn field(head: &Bytes, begin: usize) -> Result<(HeaderName, HeaderVal
         return Err(malformed(format!("the value of {} holds {culprit}", name.as_str())));
     };
     Ok((name, value, begin + end + 1))
+}
+
+/// A map with room for so many fields, but not for more than is plausible: above 24,576 it would panic.
+pub(super) fn map_for(count: usize) -> HeaderMap {
+    HeaderMap::with_capacity(count.min(1_000))
 }
 
 /// Appends; a map can hold 32,768 entries, and an operator may have allowed more lines than that.
@@ -550,3 +555,6 @@ fn shown(name: &[u8]) -> String {
     }
     text
 }
+
+#[cfg(test)]
+mod tests;
