@@ -88,8 +88,7 @@ struct Meaning {
 impl Request {
     /// Takes a head in, or refuses it. Nothing is repaired: what a strict reader would refuse, and what two
     /// readers would read in two ways, goes no further.
-    pub fn admit(mut head: Head, street: &Street) -> Result<Self, Box<Refused>> {
-        let id = RequestId::next();
+    pub fn admit(id: RequestId, mut head: Head, street: &Street) -> Result<Self, Box<Refused>> {
         let mut findings = Findings { secure: street.secure.is_some(), client: street.peer.ip, host: None };
         match read(&mut head, street, &mut findings) {
             Ok(Meaning { host, port, path, query, upgrade }) => Ok(Self {

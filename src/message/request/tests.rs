@@ -49,7 +49,7 @@ const HOST: (&str, &str) = ("host", "www.example");
 
 fn admit(head: Head) -> Result<Request, Box<Refused>> {
     let secure = head.version == Version::HTTP_2;
-    Request::admit(head, &street(secure, false))
+    Request::admit(RequestId::next(), head, &street(secure, false))
 }
 
 fn refusal(head: Head) -> Cause {
@@ -398,7 +398,7 @@ fn one_expectation_is_known() {
 
 #[test]
 fn strangers_are_not_believed() {
-    let request = Request::admit(
+    let request = Request::admit(RequestId::next(), 
         second(
             "GET",
             "/",
@@ -429,21 +429,21 @@ fn a_trusted_peer_is_believed_or_refused() {
         ("x-forwarded-host", "Public.example:8443"),
         ("remote-user", "root"),
     ];
-    let request = Request::admit(first("GET", "/", &told), &street(false, true)).unwrap();
+    let request = Request::admit(RequestId::next(), first("GET", "/", &told), &street(false, true)).unwrap();
     assert_eq!(request.client, ClientIp::new("203.0.113.7".parse().unwrap()));
     assert_eq!((request.secure, request.host.as_typed(), request.port), (true, "Public.example:8443", 8_443));
     assert_eq!(request.headers.len(), 0);
     let refused =
-        Request::admit(first("GET", "/", &[HOST, ("x-forwarded-proto", "x")]), &street(false, true))
+        Request::admit(RequestId::next(), first("GET", "/", &[HOST, ("x-forwarded-proto", "x")]), &street(false, true))
             .unwrap_err();
     assert_eq!(refused.fault.cause, Cause::Malformed);
     assert_eq!(refused.seen.host.unwrap().name(), "www.example");
     // What it does not say is as it seems.
-    let request = Request::admit(first("GET", "/", &[HOST]), &street(false, true)).unwrap();
+    let request = Request::admit(RequestId::next(), first("GET", "/", &[HOST]), &street(false, true)).unwrap();
     assert_eq!((request.secure, request.port), (false, 80));
     // A proxy that ends TLS may ask for https over plain connections.
     let request =
-        Request::admit(first("GET", "https://www.example/", &[HOST]), &street(false, true)).unwrap();
+        Request::admit(RequestId::next(), first("GET", "https://www.example/", &[HOST]), &street(false, true)).unwrap();
     assert_eq!((request.secure, request.port), (true, 443));
 }
 
@@ -619,7 +619,7 @@ fn what_admission_costs() {
             requests.clear();
             let heads: Vec<Head> = (0..ROUND).map(|_| first("GET", target, &browser)).collect();
             let start = crate::base::clock::now();
-            requests.extend(heads.into_iter().map(|head| Request::admit(head, &street).unwrap()));
+            requests.extend(heads.into_iter().map(|head| Request::admit(RequestId::next(), head, &street).unwrap()));
             best(&mut taking, start);
             let start = crate::base::clock::now();
             for request in &requests {
