@@ -5,6 +5,8 @@
 //! is starting, open or draining, without touching a worker or a disk but `/proc`. It shows no visitor,
 //! no address and no setting.
 
+pub mod control;
+
 use std::rc::Rc;
 
 use http::header::{ALLOW, CONTENT_TYPE};
