@@ -1,7 +1,7 @@
 //! Header fields: which ones end at this house, and which ones nobody outside may set.
 
 use http::header::{
-    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE,
+    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -165,7 +165,8 @@ fn kind_of_odd(name: &str) -> Kind {
     }
 }
 
-/// Walks the names once: notes which fields are there and takes away those that nobody outside may set.
+/// Walks the names once: notes which fields are there, takes away those that nobody outside may set, and
+/// marks those that hold secrets, so that nothing prints them.
 pub(super) fn survey(headers: &mut HeaderMap, method: &Method) -> Marks {
     let mut marks = Marks::default();
     let mut dropped = Vec::new();
@@ -179,6 +180,13 @@ pub(super) fn survey(headers: &mut HeaderMap, method: &Method) -> Marks {
     }
     for name in dropped {
         headers.remove(name);
+    }
+    for (mark, name) in [(Marks::AUTHORIZATION, AUTHORIZATION), (Marks::COOKIE, COOKIE)] {
+        if marks.has(mark)
+            && let Entry::Occupied(mut values) = headers.entry(name)
+        {
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
     }
     marks
 }
@@ -355,8 +363,9 @@ pub(super) fn settle_cookies(headers: &mut HeaderMap, crumbs: bool) -> Result<()
     }
     let joined =
         headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
-    let joined = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined))
+    let mut joined = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined))
         .map_err(|_| Fault::with(Cause::Malformed, "the Cookie fields can't be joined"))?;
+    joined.set_sensitive(true);
     headers.insert(COOKIE, joined);
     Ok(())
 }

@@ -490,6 +490,27 @@ fn a_refused_request_is_remembered_safely() {
     assert!(refused.seen.target.len() < 2_100 && refused.seen.target.ends_with("..."));
 }
 
+#[test]
+fn what_is_secret_is_not_printed() {
+    let secrets =
+        [HOST, ("authorization", "Basic c2VjcmV0"), ("cookie", "a=c2VjcmV0"), ("cookie", "b=c2VjcmV0")];
+    let taken = admit(second("GET", "/", &secrets)).unwrap();
+    assert_eq!(taken.headers["cookie"], "a=c2VjcmV0; b=c2VjcmV0");
+    let refused = admit(first("GET", "/%00", &secrets)).unwrap_err();
+    for shown in [format!("{taken:?}"), format!("{refused:?}")] {
+        assert!(!shown.contains("c2VjcmV0"), "{shown}");
+    }
+}
+
+#[test]
+fn the_longest_path_and_query_make_a_target() {
+    let long = format!("/{}?{}", "a".repeat(31_999), "b".repeat(32_000));
+    let request = admit(first("GET", &long, &[HOST])).unwrap();
+    assert_eq!(request.target_for_backend().as_str(), long);
+    assert_eq!(refusal(first("GET", &format!("{long}b"), &[HOST])), Cause::TargetTooLong);
+    assert_eq!(refusal(second("GET", &format!("/a{long}"), &[])), Cause::TargetTooLong);
+}
+
 /// Unusual, and valid: each passes, in HTTP/1 and where it exists in HTTP/2.
 #[test]
 fn what_is_unusual_but_valid_passes() {
