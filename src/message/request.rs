@@ -60,7 +60,7 @@ pub struct Refused {
 pub struct Seen {
     pub id: RequestId,
     pub method: Method,
-    /// As sent, safe to print, cut where it is long.
+    /// As sent, in visible ASCII, cut where it is long; who writes it escapes quotes as his format asks.
     pub target: Box<str>,
     pub version: Version,
     pub secure: bool,
@@ -88,8 +88,7 @@ struct Meaning {
 impl Request {
     /// Takes a head in, or refuses it. Nothing is repaired: what a strict reader would refuse, and what two
     /// readers would read in two ways, goes no further.
-    pub fn admit(mut head: Head, street: &Street) -> Result<Self, Box<Refused>> {
-        let id = RequestId::next();
+    pub fn admit(id: RequestId, mut head: Head, street: &Street) -> Result<Self, Box<Refused>> {
         let mut findings = Findings { secure: street.secure.is_some(), client: street.peer.ip, host: None };
         match read(&mut head, street, &mut findings) {
             Ok(Meaning { host, port, path, query, upgrade }) => Ok(Self {
@@ -359,9 +358,8 @@ fn upgrade_of(head: &Head) -> Result<Option<Upgrade>, Fault> {
     Ok(wanted.map(|protocol| Upgrade { protocol, extended: false }))
 }
 
-/// A target that may hold anything, made safe to print: visible ASCII as it is, but `"` and `\`; all else
-/// as `\x1b`.
-pub fn printable(target: &[u8]) -> Box<str> {
+/// A target that may hold anything, in visible ASCII: all else is written as `%1B`.
+fn printable(target: &[u8]) -> Box<str> {
     const MOST: usize = 2_048;
     let mut text = String::with_capacity(target.len().min(MOST) + 8);
     for byte in target {
@@ -369,16 +367,12 @@ pub fn printable(target: &[u8]) -> Box<str> {
             text.push_str("...");
             break;
         }
-        match byte {
-            b'"' | b'\\' => {
-                text.push('\\');
-                text.push(char::from(*byte));
-            }
-            0x21..=0x7e => text.push(char::from(*byte)),
-            other => {
-                let digit = |value: u8| char::from_digit(u32::from(value & 15), 16).unwrap_or('0');
-                text.extend(['\\', 'x', digit(other >> 4), digit(*other)]);
-            }
+        if byte.is_ascii_graphic() {
+            text.push(char::from(*byte));
+        } else {
+            let digit =
+                |value: u8| char::from_digit(u32::from(value & 15), 16).unwrap_or('0').to_ascii_uppercase();
+            text.extend(['%', digit(byte >> 4), digit(*byte)]);
         }
     }
     text.into()

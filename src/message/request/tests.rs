@@ -49,7 +49,7 @@ const HOST: (&str, &str) = ("host", "www.example");
 
 fn admit(head: Head) -> Result<Request, Box<Refused>> {
     let secure = head.version == Version::HTTP_2;
-    Request::admit(head, &street(secure, false))
+    Request::admit(RequestId::next(), head, &street(secure, false))
 }
 
 fn refusal(head: Head) -> Cause {
@@ -399,6 +399,7 @@ fn one_expectation_is_known() {
 #[test]
 fn strangers_are_not_believed() {
     let request = Request::admit(
+        RequestId::next(),
         second(
             "GET",
             "/",
@@ -429,21 +430,29 @@ fn a_trusted_peer_is_believed_or_refused() {
         ("x-forwarded-host", "Public.example:8443"),
         ("remote-user", "root"),
     ];
-    let request = Request::admit(first("GET", "/", &told), &street(false, true)).unwrap();
+    let request = Request::admit(RequestId::next(), first("GET", "/", &told), &street(false, true)).unwrap();
     assert_eq!(request.client, ClientIp::new("203.0.113.7".parse().unwrap()));
     assert_eq!((request.secure, request.host.as_typed(), request.port), (true, "Public.example:8443", 8_443));
     assert_eq!(request.headers.len(), 0);
-    let refused =
-        Request::admit(first("GET", "/", &[HOST, ("x-forwarded-proto", "x")]), &street(false, true))
-            .unwrap_err();
+    let refused = Request::admit(
+        RequestId::next(),
+        first("GET", "/", &[HOST, ("x-forwarded-proto", "x")]),
+        &street(false, true),
+    )
+    .unwrap_err();
     assert_eq!(refused.fault.cause, Cause::Malformed);
     assert_eq!(refused.seen.host.unwrap().name(), "www.example");
     // What it does not say is as it seems.
-    let request = Request::admit(first("GET", "/", &[HOST]), &street(false, true)).unwrap();
+    let request =
+        Request::admit(RequestId::next(), first("GET", "/", &[HOST]), &street(false, true)).unwrap();
     assert_eq!((request.secure, request.port), (false, 80));
     // A proxy that ends TLS may ask for https over plain connections.
-    let request =
-        Request::admit(first("GET", "https://www.example/", &[HOST]), &street(false, true)).unwrap();
+    let request = Request::admit(
+        RequestId::next(),
+        first("GET", "https://www.example/", &[HOST]),
+        &street(false, true),
+    )
+    .unwrap();
     assert_eq!((request.secure, request.port), (true, 443));
 }
 
@@ -483,7 +492,7 @@ fn backends_are_told_what_was_decided() {
 #[test]
 fn a_refused_request_is_remembered_safely() {
     let refused = admit(first("GET", "/a\u{1b}[31m\"\\\u{7f}ü", &[HOST, ("user-agent", "x")])).unwrap_err();
-    assert_eq!(&*refused.seen.target, "/a\\x1b[31m\\\"\\\\\\x7f\\xc3\\xbc");
+    assert_eq!(&*refused.seen.target, "/a%1B[31m\"\\%7F%C3%BC");
     assert_eq!(refused.seen.host.as_ref().unwrap().name(), "www.example");
     assert_eq!(refused.seen.headers["user-agent"], "x");
     let refused = admit(first("GET", &format!("/\u{1}{}", "a".repeat(9_000)), &[HOST])).unwrap_err();
@@ -640,7 +649,9 @@ fn what_admission_costs() {
             requests.clear();
             let heads: Vec<Head> = (0..ROUND).map(|_| first("GET", target, &browser)).collect();
             let start = crate::base::clock::now();
-            requests.extend(heads.into_iter().map(|head| Request::admit(head, &street).unwrap()));
+            requests.extend(
+                heads.into_iter().map(|head| Request::admit(RequestId::next(), head, &street).unwrap()),
+            );
             best(&mut taking, start);
             let start = crate::base::clock::now();
             for request in &requests {
