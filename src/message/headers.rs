@@ -383,11 +383,12 @@ pub(super) fn refuse_doubles(headers: &HeaderMap) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The length a request declares: one number in digits, and not beside a transfer coding.
-pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+/// The length a request declares: one number in digits, and not beside a transfer coding. It is left
+/// without leading zeros, which make an octal number of it to some readers.
+pub(super) fn settle_length(headers: &mut HeaderMap) -> Result<(), Fault> {
     let framing = |detail: &'static str| Fault::with(Cause::Framing, detail);
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(first) = lengths.next() else { return Ok(None) };
+    let Some(first) = lengths.next() else { return Ok(()) };
     if lengths.next().is_some() {
         return Err(framing("the request carries more than one Content-Length"));
     }
@@ -398,8 +399,12 @@ pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, Fault>
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(framing("the Content-Length is no number"));
     }
-    let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-    length.map(Some).ok_or_else(|| framing("the Content-Length is larger than any body"))
+    let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
+    let length = length.ok_or_else(|| framing("the Content-Length is larger than any body"))?;
+    if digits.len() > 1 && digits.starts_with(b"0") {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Ok(())
 }
 
 /// Takes away what was read and is sent by nobody but us.
