@@ -33,10 +33,13 @@ pub(super) fn none_found(paper: &mut Paper<'_>) -> End {
 
 /// The rules as they are meant; or the faults, drawn beside the command's result.
 pub(super) fn read(main: &Path, paper: &mut Paper<'_>) -> Result<Settings, End> {
-    house::rules::read(main).map_err(|diagnostics| {
-        paper.draw(&diagnostics.draw(), false);
-        End::Faults
-    })
+    match house::rules::read(main, &house::rules::environment) {
+        Ok((settings, _)) => Ok(settings),
+        Err(diagnostics) => {
+            paper.draw(&diagnostics.draw(), false);
+            Err(End::Faults)
+        }
+    }
 }
 
 #[cfg(test)]

@@ -18,6 +18,7 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     }
 }
 
+/// Where the command line ends and the house begins.
 fn serve(main: PathBuf) -> Result<(), house::StartFault> {
-    house::serve(house::Options { config: main })
+    house::serve(house::Options { rules: main, env: Box::new(house::rules::environment), announce: None })
 }
