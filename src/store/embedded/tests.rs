@@ -151,7 +151,7 @@ fn child_that_writes_until_it_is_killed() {
 fn what_was_answered_survives_kill_9() {
     let folder = Folder::new();
     let mut answered: Vec<i64> = Vec::new();
-    let heard = |line: &str| line.trim().split_once("kept ").and_then(|(_, n)| n.parse().ok());
+    let heard = |line: &str| line.trim().split_once("kept ").and_then(|(_, n)| n.parse::<i64>().ok());
     for round in 1..=4 {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .args(["--exact", "store::embedded::tests::child_that_writes_until_it_is_killed", "--nocapture"])
