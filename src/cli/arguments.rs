@@ -5,7 +5,7 @@ use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
 use super::{End, Paper};
-use crate::language::suggest::Suggestions;
+use crate::language::Suggestions;
 
 /// A row of the table of commands.
 pub(super) struct Spec {

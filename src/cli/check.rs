@@ -5,23 +5,20 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
-use std::fs::File;
-use std::io::Read as _;
 use std::net::ToSocketAddrs as _;
-use std::path::Path;
 use std::time::Duration;
 
 use super::arguments::Given;
 use super::{End, JSON, Paper, rules};
 use crate::base::clock;
+use crate::language::Diagnostics;
 use crate::plan::CertificateWish;
 use crate::settings::{self, Settings};
-use crate::upstream::Address;
+use crate::tls;
+use crate::upstream::{self, Address};
 
 /// Time for all names together: without DNS each would take its own.
 const RESOLVING: Duration = Duration::from_secs(10);
-/// A certificate chain is a few kilobytes.
-const PEM_BYTES_MAX: u64 = 1 << 20;
 
 /// Something about the world that the rules rely on.
 struct Finding {
@@ -32,8 +29,11 @@ struct Finding {
 pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     let Some(main) = rules::find(given.file()) else { return rules::none_found(paper) };
     let json = given.has(&JSON);
-    let settings = match settings::load(&main) {
-        Ok(settings) => settings,
+    let (settings, warnings) = match settings::load(&main) {
+        Ok(settings) => {
+            let warnings = settings.warnings.clone();
+            (settings, warnings)
+        }
         Err(diagnostics) => {
             if json {
                 paper.say(&format!("{{\"rules\":{},\"world\":[]}}\n", diagnostics.json()));
@@ -45,8 +45,9 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     };
     let findings = look(&settings);
     if json {
-        paper.say(&as_json(&settings, &findings));
+        paper.say(&as_json(&settings, &warnings, &findings));
     } else {
+        paper.draw(&warnings.draw(), true);
         for finding in &findings {
             let word = if finding.is_error { "error" } else { "warning" };
             paper.draw(&format!("{word}: {}\n", finding.text), true);
@@ -79,47 +80,27 @@ fn many(count: usize, what: &str) -> String {
 
 fn look(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
-    let mut must_hold = |path: &Path, what: &str, whose: &str| {
-        if let Err(why) = holds_pem(path, what) {
-            findings.push(Finding { is_error: true, text: format!("{} of {whose} {why}", path.display()) });
-        }
-    };
+    let now = clock::wall();
     for site in &settings.sites {
-        if let CertificateWish::Files { chain, key } = &site.certificate {
-            must_hold(chain, "CERTIFICATE", &format!("site `{}`", site.name));
-            must_hold(key, "PRIVATE KEY", &format!("site `{}`", site.name));
+        let CertificateWish::Files { chain, key } = &site.certificate else { continue };
+        let names: Vec<Box<str>> = std::iter::once(&site.name).chain(&site.aliases).cloned().collect();
+        let about = |text: String| format!("site `{}`: {text}", site.name);
+        match tls::files::load(chain, key, &names, now) {
+            Ok(certificate) => {
+                let odd = certificate.warnings.into_iter();
+                findings.extend(odd.map(|text| Finding { is_error: false, text: about(text) }));
+            }
+            Err(text) => findings.push(Finding { is_error: true, text: about(text) }),
         }
     }
     for backend in &settings.backends {
-        if let Some(ca) = backend.tls.as_ref().and_then(|tls| tls.ca.as_deref()) {
-            must_hold(ca, "CERTIFICATE", &format!("backend `{}`", backend.name));
+        // Reads its authorities; connects to nobody.
+        if let Err(text) = upstream::Backend::new(backend.clone()) {
+            findings.push(Finding { is_error: true, text: format!("backend `{}`: {text}", backend.name) });
         }
     }
     resolve(settings, &mut findings);
     findings
-}
-
-fn holds_pem(path: &Path, what: &str) -> Result<(), String> {
-    let mut text = Vec::new();
-    let metadata = std::fs::metadata(path).map_err(|error| format!("can't be read: {error}"))?;
-    if !metadata.is_file() {
-        return Err("is no file".to_owned());
-    }
-    File::open(path)
-        .and_then(|file| file.take(PEM_BYTES_MAX).read_to_end(&mut text))
-        .map_err(|error| format!("can't be read: {error}"))?;
-    let is_begin = |line: &[u8]| {
-        let line = line.trim_ascii();
-        // `RSA PRIVATE KEY` and `EC PRIVATE KEY` are keys too.
-        line.strip_prefix(b"-----BEGIN ")
-            .and_then(|line| line.strip_suffix(b"-----"))
-            .is_some_and(|label| label.ends_with(what.as_bytes()))
-    };
-    if text.split(|byte| *byte == b'\n').any(is_begin) {
-        Ok(())
-    } else {
-        Err(format!("holds no `BEGIN {what}`"))
-    }
 }
 
 /// A name that DNS does not know today may be known tomorrow: a warning.
@@ -144,10 +125,9 @@ fn resolve(settings: &Settings, findings: &mut Vec<Finding>) {
     }
 }
 
-fn as_json(settings: &Settings, findings: &[Finding]) -> String {
+fn as_json(settings: &Settings, warnings: &Diagnostics, findings: &[Finding]) -> String {
     let (sites, routes, backends) = counted(settings);
-    let mut out =
-        String::from("{\"rules\":{\"faults\":[],\"errors\":0,\"warnings\":0,\"not_shown\":0},\"world\":[");
+    let mut out = format!("{{\"rules\":{},\"world\":[", warnings.json());
     for (at, finding) in findings.iter().enumerate() {
         let comma = if at > 0 { "," } else { "" };
         let severity = if finding.is_error { "error" } else { "warning" };

@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 
 use super::arguments::{Given, did_you_mean, shown};
 use super::{End, Paper, usage};
-use crate::language::faults::{self, Code};
+use crate::language::{self, Code};
 
 pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     let Some(typed) = &given.operand else {
@@ -16,7 +16,7 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
         return End::Good;
     };
     let word = typed.to_str().unwrap_or_default();
-    if let Some(text) = faults::explain(word) {
+    if let Some(text) = language::explain(word) {
         paper.say(&text);
         return End::Good;
     }

@@ -139,17 +139,19 @@ fn files_that_rules_name_are_opened() {
     let folder = tree.0.display();
     let files = format!("= files(\"{folder}/chain.pem\", \"{folder}/key.pem\")");
     std::fs::write(tree.main(), RULES.replace("= local", &files)).unwrap();
-    std::fs::write(tree.0.join("chain.pem"), "-----BEGIN CERTIFICATE-----\r\n").unwrap();
     let (end, out, _) = typed(&["check", &tree.main()]);
     assert_eq!(end, End::Faults);
-    assert!(out.contains("key.pem of site `www.example` can't be read: No such file"), "{out}");
+    assert!(out.contains("error: site `www.example`: ") && out.contains("chain.pem"), "{out}");
     assert!(out.ends_with(": 1 site, 2 routes, 2 backends: 1 fault\n"), "{out}");
-    std::fs::write(tree.0.join("key.pem"), "-----BEGIN CERTIFICATE-----\n").unwrap();
+    let made = rcgen::generate_simple_self_signed(["www.example".to_owned(), "example".to_owned()]).unwrap();
+    std::fs::write(tree.0.join("chain.pem"), made.cert.pem()).unwrap();
+    std::fs::write(tree.0.join("key.pem"), "-----BEGIN\"").unwrap();
     let (end, out, _) = typed(&["check", "--json", &tree.main()]);
     assert_eq!(end, End::Faults);
-    assert!(out.contains("holds no `BEGIN PRIVATE KEY`\"}]"), "{out}");
-    std::fs::write(tree.0.join("key.pem"), "# a comment\n-----BEGIN EC PRIVATE KEY-----\n").unwrap();
-    assert_eq!(typed(&["check", &tree.main()]).0, End::Good);
+    assert!(out.contains("\"world\":[{\"severity\":\"error\",\"message\":\"site `www.example`: "), "{out}");
+    std::fs::write(tree.0.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let (end, out, _) = typed(&["check", &tree.main()]);
+    assert_eq!(end, End::Good, "{out}");
 }
 
 #[test]

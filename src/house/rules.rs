@@ -5,20 +5,27 @@ use std::io::{self, Read as _};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::language::{self, Diagnostics, source};
+use crate::language::{self, Diagnostics, Environment, Files};
 use crate::settings::{self, Settings};
 
-/// Reads a tree of rules from its main file, with this process's environment, and says what it means.
-pub fn read(main: &Path) -> Result<Settings, Diagnostics> {
-    let tree = language::load(&Disk, main, &|name| std::env::var(name).ok())?;
-    settings::compile(&tree)
+/// Reads a tree of rules from its main file and says what it means, together with what is worth a look; or
+/// everything that is wrong with it.
+pub fn read(main: &Path, environment: Environment<'_>) -> Result<(Settings, Diagnostics), Diagnostics> {
+    let tree = language::read(&Disk, main, environment);
+    let settings = settings::compile(&tree)?;
+    Ok((settings, tree.diagnostics()))
+}
+
+/// The environment this process was started in; what is no text is not there.
+pub fn environment(name: &str) -> Option<String> {
+    std::env::var(name).ok()
 }
 
 /// Rule files on the disk.
 pub struct Disk;
 
-impl source::Files for Disk {
-    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<source::Read> {
+impl Files for Disk {
+    fn read(&self, path: &Path, bytes_max: u64) -> io::Result<language::Read> {
         // A pipe or a device might never end, or never begin; opening a pipe would wait already.
         if !std::fs::metadata(path)?.is_file() {
             return Err(io::Error::new(io::ErrorKind::InvalidInput, "is no regular file"));
@@ -33,14 +40,13 @@ impl source::Files for Disk {
         if bytes.len() as u64 > bytes_max {
             return Err(io::ErrorKind::FileTooLarge.into());
         }
-        Ok(source::Read { bytes, mode: metadata.permissions().mode() & 0o7777 })
+        Ok(language::Read { bytes, mode: metadata.permissions().mode() & 0o7777 })
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::language::source::Files;
 
     #[test]
     fn files_are_read_whole_or_not_at_all() {

@@ -23,7 +23,7 @@ mod acceptor;
 mod authority;
 mod certificates;
 mod disk;
-mod files;
+pub mod files;
 
 pub use acceptor::{Acceptor, Greeting, TlsStream, greeting, speaks_h2};
 pub use authority::{Authority, AuthorityFault, needs_renewal};

@@ -407,7 +407,7 @@ fn one_expectation_is_known() {
 
 #[test]
 fn strangers_are_not_believed() {
-    let request = Request::admit(RequestId::next(), 
+    let request = Request::admit(
         RequestId::next(),
         second(
             "GET",
@@ -443,7 +443,7 @@ fn a_trusted_peer_is_believed_or_refused() {
     assert_eq!(request.client, ClientIp::new("203.0.113.7".parse().unwrap()));
     assert_eq!((request.secure, request.host.as_typed(), request.port), (true, "Public.example:8443", 8_443));
     assert_eq!(request.headers.len(), 0);
-    let refused = Request::admit(RequestId::next(), 
+    let refused = Request::admit(
         RequestId::next(),
         first("GET", "/", &[HOST, ("x-forwarded-proto", "x")]),
         &street(false, true),
@@ -456,7 +456,7 @@ fn a_trusted_peer_is_believed_or_refused() {
         Request::admit(RequestId::next(), first("GET", "/", &[HOST]), &street(false, true)).unwrap();
     assert_eq!((request.secure, request.port), (false, 80));
     // A proxy that ends TLS may ask for https over plain connections.
-    let request = Request::admit(RequestId::next(), 
+    let request = Request::admit(
         RequestId::next(),
         first("GET", "https://www.example/", &[HOST]),
         &street(false, true),
