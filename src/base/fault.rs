@@ -27,7 +27,7 @@ impl Fault {
     }
 
     /// The fault that travelled inside another library's error, if one did.
-    pub fn inside(error: &(dyn Error + 'static)) -> Option<&Fault> {
+    pub fn inside<'a>(error: &'a (dyn Error + 'static)) -> Option<&'a Fault> {
         let mut next = Some(error);
         while let Some(error) = next {
             if let Some(fault) = error.downcast_ref::<Fault>() {
