@@ -3,7 +3,6 @@
 #
 # Works with the plain stable toolchain: the coverage that libFuzzer steers by comes from compiler passes that
 # stable has too; only the sanitizers need nightly, and without `unsafe` there is little for them to find.
-# Fuzz with them: cargo +nightly fuzz run TARGET.
 #
 # FUZZ_TARGET_DIR: where to build (default fuzz/target). FUZZ_CORPUS: where found inputs are kept (default
 # fuzz/corpus/TARGET). A crasher is written to fuzz/artifacts/TARGET; the exit code is then not 0.

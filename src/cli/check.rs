@@ -14,9 +14,8 @@ use std::time::Duration;
 use super::arguments::Given;
 use super::{End, JSON, Paper, rules};
 use crate::base::clock;
-use crate::house;
 use crate::plan::CertificateWish;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 use crate::upstream::Address;
 
 /// Time for all names together: without DNS each would take its own.
@@ -33,7 +32,7 @@ struct Finding {
 pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     let Some(main) = rules::find(given.file()) else { return rules::none_found(paper) };
     let json = given.has(&JSON);
-    let settings = match house::rules::read(&main) {
+    let settings = match settings::load(&main) {
         Ok(settings) => settings,
         Err(diagnostics) => {
             if json {

@@ -28,12 +28,15 @@ use std::os::unix::net::{UnixListener, UnixStream};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::rc::Rc;
+use std::sync::Arc;
 use std::thread;
 
 use tokio::sync::oneshot;
 use tokio::task::LocalSet;
 
 use crate::base::clock;
+use crate::front::closing::Closing;
+use crate::{front, house};
 use crate::message::Door;
 
 pub struct Options {
@@ -83,13 +86,14 @@ pub fn run(options: Options) -> ExitCode {
 /// The gateway itself. Tells what to open once everything listens.
 fn serve_gateway(options: Options) -> ExitCode {
     let state = options.state.to_string_lossy().into_owned();
-    crate::house::serve(crate::house::Options {
+    house::serve(house::Options {
         rules: options.rules,
-        env: Box::new(move |name| match name {
+        foreground: true,
+        environment: Arc::new(move |name| match name {
             "DOORWARD_STATE" => Some(state.clone()),
             name => std::env::var(name).ok(),
         }),
-        announce: Some(Box::new(|open: &crate::house::Open| {
+        announce: Some(Box::new(|open: &house::Open| {
             let text = welcome(&Open {
                 https: &open.https,
                 admin: open.admin,
@@ -104,7 +108,7 @@ fn serve_gateway(options: Options) -> ExitCode {
 
 /// One old service behind its socket, until the future is dropped.
 async fn serve_service<D: Door>(listener: UnixListener, door: Rc<D>) -> io::Result<()> {
-    crate::front::serve_plain(tokio::net::UnixListener::from_std(listener)?, door).await;
+    front::serve_unix(tokio::net::UnixListener::from_std(listener)?, door, Arc::default(), Closing::default()).await;
     Ok(())
 }
 

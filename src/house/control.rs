@@ -2,6 +2,7 @@
 //! admin pages and renews what runs out.
 
 use std::fmt::Write as _;
+use std::net::SocketAddr;
 use std::io::Write as _;
 use std::path::PathBuf;
 use std::rc::Rc;
@@ -19,7 +20,7 @@ use super::generation::{self, Keep};
 use super::worker::{self, Phase, Post};
 use super::{Environment, Open, Options, Order, StartFault};
 use crate::admin::control::{self as socket, Answer, Command};
-use crate::admin::Admin;
+use crate::admin::{Admin, Standing, State};
 use crate::base::amount;
 use crate::base::bound::Bounds;
 use crate::base::clock::{self, Wall};
@@ -85,6 +86,11 @@ struct Signals {
     interrupt: Signal,
 }
 
+enum Said {
+    Reload,
+    Stop,
+}
+
 type Announce = Option<Box<dyn FnOnce(&Open) + Send>>;
 
 impl House {
@@ -107,8 +113,8 @@ impl House {
         let (phase, phases) = watch::channel(Phase::Open);
         let (done, ended) = mpsc::channel(1);
 
-        let bind = |places: &[listen::Place]| {
-            let sockets = places.iter().map(|place| listen::bind(*place, workers));
+        let bind = |addresses: &[SocketAddr]| {
+            let sockets = addresses.iter().map(|address| listen::bind(place(*address), workers));
             sockets.collect::<Result<Vec<_>, _>>().map_err(|fault| StartFault(fault.to_string()))
         };
         let (mut http, mut https) = (bind(&gateway.http)?, bind(&gateway.https)?);
@@ -210,11 +216,11 @@ impl House {
         let listener = tokio::net::TcpListener::from_std(listener)
             .map_err(|error| StartFault(format!("cannot serve the admin pages: {error}")))?;
         let (worlds, closing) = (Arc::clone(&self.worlds), self.closing.clone());
-        let admin = Admin::new(
-            Arc::clone(&self.keep.office),
-            Box::new(move || generation::figures(&worlds.current())),
-            Box::new(move || closing.begun()),
-        );
+        let office = Arc::clone(&self.keep.office);
+        let admin = Admin::new(State {
+            standing: Box::new(move || if closing.begun() { Standing::Draining } else { Standing::Open }),
+            metrics: Box::new(move || office.scrape(&generation::figures(&worlds.current()))),
+        });
         let bounds = Arc::new(Bounds::default());
         spawn_local(front::serve_tcp(listener, Rc::new(admin), bounds, Closing::default()));
         Ok(())
@@ -231,11 +237,13 @@ impl House {
                     Some(Order::Reload(answer)) => drop(answer.send(self.reload())),
                     Some(Order::Stop) | None => self.stop(),
                 },
-                () = Signals::reload(&mut self.signals) => {
-                    self.keep.office.reopen();
-                    drop(self.reload());
-                }
-                () = Signals::stop(&mut self.signals) => self.stop(),
+                said = Signals::next(&mut self.signals) => match said {
+                    Said::Reload => {
+                        self.keep.office.reopen();
+                        drop(self.reload());
+                    }
+                    Said::Stop => self.stop(),
+                },
                 _ = renewals.tick() => self.renew(),
                 // Every worker holds a sender; nothing is ever sent.
                 _ = self.ended.recv() => break,
@@ -275,7 +283,7 @@ impl House {
                     counted(settings.sites.len(), "site"),
                     counted(settings.backends.len(), "backend")
                 );
-                for name in self.gateway.changed_for_good(&settings.gateway) {
+                for name in fixed(&self.gateway, &settings.gateway) {
                     let _ = writeln!(text, "`.{name}` of the gateway changed: it takes a restart to follow");
                 }
                 Answer::done(text)
@@ -329,6 +337,14 @@ impl House {
     }
 }
 
+/// `[::]:443` in the settings stands for every address of the machine.
+fn place(address: SocketAddr) -> listen::Place {
+    match address {
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => listen::Place::Everywhere(v6.port()),
+        address => listen::Place::At(address),
+    }
+}
+
 impl Signals {
     fn new() -> Result<Self, StartFault> {
         let listen = |kind| signal(kind).map_err(|error| StartFault(format!("cannot listen to signals: {error}")));
@@ -339,22 +355,27 @@ impl Signals {
         })
     }
 
-    async fn reload(signals: &mut Option<Self>) {
-        match signals {
-            Some(signals) => drop(signals.reload.recv().await),
-            None => std::future::pending().await,
+    /// The next signal; never one where none are listened to.
+    async fn next(signals: &mut Option<Self>) -> Said {
+        let Some(Self { reload, terminate, interrupt }) = signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = reload.recv() => Said::Reload,
+            _ = terminate.recv() => Said::Stop,
+            _ = interrupt.recv() => Said::Stop,
         }
     }
+}
 
-    async fn stop(signals: &mut Option<Self>) {
-        match signals {
-            Some(Self { terminate, interrupt, .. }) => tokio::select! {
-                _ = terminate.recv() => {}
-                _ = interrupt.recv() => {}
-            },
-            None => std::future::pending().await,
-        }
-    }
+/// The settings that differ and can't change while the house stands.
+fn fixed(old: &Gateway, new: &Gateway) -> Vec<&'static str> {
+    let differs = [
+        ("http", old.http != new.http),
+        ("https", old.https != new.https),
+        ("admin", old.admin != new.admin),
+        ("state", old.state != new.state),
+        ("workers", old.workers != new.workers),
+    ];
+    differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }
 
 fn counted(number: usize, what: &str) -> String {

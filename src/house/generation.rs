@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 use std::fs;
+use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -13,7 +14,7 @@ use crate::language;
 use crate::plan::Site;
 use crate::record::{BackendFigures, Level, LogConfig, Office};
 use crate::rules::Table;
-use crate::settings::{self, Gateway, Settings};
+use crate::settings::{self, Disk, Gateway, Settings};
 use crate::store::{self, Desk, Space};
 use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
 use crate::upstream::{self, Backend};
@@ -21,6 +22,9 @@ use crate::visit::{Terms, World};
 
 /// What the house keeps for itself in the store.
 const HOUSE: Space = Space::new("house");
+
+/// What the store may hold in all.
+const STORE_BYTES_MAX: u64 = 256 << 20;
 
 /// What outlives a generation.
 pub struct Keep {
@@ -32,7 +36,7 @@ pub struct Keep {
 
 impl Keep {
     pub async fn open(gateway: &Gateway, foreground: bool) -> Result<Self, String> {
-        let embedded = store::Embedded::open(&gateway.state, store::BYTES_MAX).map_err(|fault| fault.to_string())?;
+        let embedded = store::Embedded::open(&gateway.state, STORE_BYTES_MAX).map_err(|fault| fault.to_string())?;
         let desk = Desk::open(Box::new(embedded)).map_err(|error| format!("cannot open the store: {error}"))?;
         let pseudonyms = Arc::new(PseudonymKey::new(&pseudonym_key(&desk).await?));
         let authority = Authority::open(&gateway.state, clock::wall()).map_err(|fault| fault.to_string())?;
@@ -88,8 +92,7 @@ pub fn state_folder(state: &Path) -> Result<(), String> {
 /// Reads and checks the rules. The fault is drawn, ready to be shown.
 pub fn read(rules: &Path, environment: &Environment) -> Result<Settings, String> {
     let look = |name: &str| environment(name);
-    let tree = language::load(&language::Disk, rules, &look).map_err(|faults| faults.draw())?;
-    settings::compile(&tree).map_err(|faults| faults.draw())
+    settings::compile(&language::read(&Disk, rules, &look)).map_err(|faults| faults.draw())
 }
 
 /// The first generation.
@@ -126,10 +129,9 @@ fn world(
         _ => Backend::new(config.clone()).map(Arc::new),
     };
     let backends = settings.backends.iter().map(backend).collect::<Result<_, String>>()?;
-    let standard = LogConfig::standard();
     let sheet = |site: &Site| {
         let named = site.log.as_ref().and_then(|name| settings.logs.iter().find(|log| log.name == *name));
-        keep.office.sheet(&site.name, named.unwrap_or(&standard))
+        keep.office.sheet(&site.name, named.unwrap_or(&settings.default_log))
     };
     let gateway = &settings.gateway;
     Ok(World {
@@ -137,7 +139,7 @@ fn world(
         rules: Table::new(settings.sites.clone()),
         backends,
         acceptor,
-        https_port: gateway.https.first().map(|place| place.port()),
+        https_port: gateway.https.first().map(|place| SocketAddr::port(place)),
         pseudonyms: Arc::clone(&keep.pseudonyms),
         terms: Arc::new(Terms {
             bounds: Arc::new(gateway.bounds.clone()),
@@ -170,7 +172,7 @@ pub fn figures(world: &World) -> Vec<BackendFigures> {
                 name: backend.name().into(),
                 requests: figures.requests,
                 in_flight: figures.in_flight,
-                open: figures.open,
+                open: figures.connections_open,
                 faults: figures.faults,
             }
         })

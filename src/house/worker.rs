@@ -90,7 +90,7 @@ pub fn start(number: usize, post: Post, done: tokio::sync::mpsc::Sender<()>) -> 
 
 async fn work(post: Post, pen: Rc<Pen>) -> std::io::Result<()> {
     let Post { http, https, worlds, acceptor, gate, office, mut phase } = post;
-    let pool = Pool::new();
+    let pool = Rc::new(Pool::new());
     let corridor = Rc::new(Corridor::new(Arc::clone(&worlds), Rc::clone(&pool), Rc::clone(&pen)));
     let closing = Closing::default();
     let crowd = Rc::new(Crowd::default());

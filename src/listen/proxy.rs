@@ -292,7 +292,7 @@ mod tests {
             &v2(0x21, 0x11, &[V4, &[1, 0xff, 0xff, 0]].concat()),
             &v2(0x21, 0x00, &[0; 4097]),
             &v2(0x20, 0x00, &[0; 4097]),
-            &v2(0x21, 0x00, &[0; 65535])[..16],
+            &[V2_BEGINS.as_slice(), &[0x21, 0x00, 0xff, 0xff]].concat(),
         ];
         for header in table {
             let fault = read(header).expect_err(&String::from_utf8_lossy(header));

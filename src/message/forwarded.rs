@@ -279,7 +279,7 @@ pub fn write(headers: &mut HeaderMap, request: &Request, address: Option<IpAddr>
     if address.is_none() {
         headers.remove(X_FORWARDED_FOR);
     }
-    set_field(headers, X_FORWARDED_HOST, host.clone());
+    set_field(headers, X_FORWARDED_HOST, host);
     set_field(headers, X_FORWARDED_PROTO, HeaderValue::from_static(proto));
     set_field(headers, X_FORWARDED_SSL, HeaderValue::from_static(ssl));
 }

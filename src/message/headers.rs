@@ -1,7 +1,7 @@
 //! Header fields: which ones end at this house, and which ones nobody outside may set.
 
 use http::header::{
-    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, HOST, PROXY_AUTHENTICATE,
+    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, PROXY_AUTHENTICATE,
     PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
@@ -165,7 +165,8 @@ fn kind_of_odd(name: &str) -> Kind {
     }
 }
 
-/// Walks the names once: notes which fields are there and takes away those that nobody outside may set.
+/// Walks the names once: notes which fields are there, takes away those that nobody outside may set, and
+/// marks those that hold secrets, so that nothing prints them.
 pub(super) fn survey(headers: &mut HeaderMap, method: &Method) -> Marks {
     let mut marks = Marks::default();
     let mut dropped = Vec::new();
@@ -179,6 +180,13 @@ pub(super) fn survey(headers: &mut HeaderMap, method: &Method) -> Marks {
     }
     for name in dropped {
         headers.remove(name);
+    }
+    for (mark, name) in [(Marks::AUTHORIZATION, AUTHORIZATION), (Marks::COOKIE, COOKIE)] {
+        if marks.has(mark)
+            && let Entry::Occupied(mut values) = headers.entry(name)
+        {
+            values.iter_mut().for_each(|value| value.set_sensitive(true));
+        }
     }
     marks
 }
@@ -355,8 +363,9 @@ pub(super) fn settle_cookies(headers: &mut HeaderMap, crumbs: bool) -> Result<()
     }
     let joined =
         headers.get_all(COOKIE).iter().map(HeaderValue::as_bytes).collect::<Vec<_>>().join(&b"; "[..]);
-    let joined = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined))
+    let mut joined = HeaderValue::from_maybe_shared(bytes::Bytes::from(joined))
         .map_err(|_| Fault::with(Cause::Malformed, "the Cookie fields can't be joined"))?;
+    joined.set_sensitive(true);
     headers.insert(COOKIE, joined);
     Ok(())
 }
@@ -374,11 +383,12 @@ pub(super) fn refuse_doubles(headers: &HeaderMap) -> Result<(), Fault> {
     Ok(())
 }
 
-/// The length a request declares: one number in digits, and not beside a transfer coding.
-pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, Fault> {
+/// The length a request declares: one number in digits, and not beside a transfer coding. It is left
+/// without leading zeros, which make an octal number of it to some readers.
+pub(super) fn settle_length(headers: &mut HeaderMap) -> Result<(), Fault> {
     let framing = |detail: &'static str| Fault::with(Cause::Framing, detail);
     let mut lengths = headers.get_all(CONTENT_LENGTH).iter();
-    let Some(first) = lengths.next() else { return Ok(None) };
+    let Some(first) = lengths.next() else { return Ok(()) };
     if lengths.next().is_some() {
         return Err(framing("the request carries more than one Content-Length"));
     }
@@ -389,8 +399,12 @@ pub(super) fn declared_length(headers: &HeaderMap) -> Result<Option<u64>, Fault>
     if digits.is_empty() || !digits.iter().all(u8::is_ascii_digit) {
         return Err(framing("the Content-Length is no number"));
     }
-    let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse().ok());
-    length.map(Some).ok_or_else(|| framing("the Content-Length is larger than any body"))
+    let length = std::str::from_utf8(digits).ok().and_then(|digits| digits.parse::<u64>().ok());
+    let length = length.ok_or_else(|| framing("the Content-Length is larger than any body"))?;
+    if digits.len() > 1 && digits.starts_with(b"0") {
+        headers.insert(CONTENT_LENGTH, length.into());
+    }
+    Ok(())
 }
 
 /// Takes away what was read and is sent by nobody but us.

@@ -50,8 +50,8 @@ impl Host {
     }
 
     /// The same as a header value; costs no copy.
-    pub const fn header(&self) -> &HeaderValue {
-        &self.typed
+    pub fn header(&self) -> HeaderValue {
+        self.typed.clone()
     }
 
     /// Whether two spellings name one place, on connections whose port is `default` when none is typed.

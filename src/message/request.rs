@@ -1,7 +1,7 @@
 //! The one canonical request, and the door it comes through.
 
 use bytes::{Bytes, BytesMut};
-use http::header::{EXPECT, TE, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, EXPECT, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
 
@@ -60,7 +60,7 @@ pub struct Refused {
 pub struct Seen {
     pub id: RequestId,
     pub method: Method,
-    /// As sent, safe to print, cut where it is long.
+    /// As sent, in visible ASCII, cut where it is long; who writes it escapes quotes as his format asks.
     pub target: Box<str>,
     pub version: Version,
     pub secure: bool,
@@ -88,8 +88,7 @@ struct Meaning {
 impl Request {
     /// Takes a head in, or refuses it. Nothing is repaired: what a strict reader would refuse, and what two
     /// readers would read in two ways, goes no further.
-    pub fn admit(mut head: Head, street: &Street) -> Result<Self, Box<Refused>> {
-        let id = RequestId::next();
+    pub fn admit(id: RequestId, mut head: Head, street: &Street) -> Result<Self, Box<Refused>> {
         let mut findings = Findings { secure: street.secure.is_some(), client: street.peer.ip, host: None };
         match read(&mut head, street, &mut findings) {
             Ok(Meaning { host, port, path, query, upgrade }) => Ok(Self {
@@ -142,7 +141,7 @@ fn read(head: &mut Head, street: &Street, findings: &mut Findings) -> Result<Mea
     let marks = headers::survey(&mut head.headers, &head.method);
 
     if second {
-        refuse_connection_fields(&head.headers, marks)?;
+        hold_to_second(&head.headers, marks)?;
     }
     let form = if second { form_of_second(head)? } else { form_of_first(head)? };
     let default_port = if form.secure.unwrap_or(findings.secure) { 443 } else { 80 };
@@ -169,7 +168,7 @@ fn read(head: &mut Head, street: &Street, findings: &mut Findings) -> Result<Mea
 
     let mut upgrade = form.upgrade;
     if marks.has(Marks::CONTENT_LENGTH.and(Marks::TRANSFER_ENCODING)) {
-        framing(head, marks)?;
+        settle_framing(head, marks)?;
     }
     if marks.has(Marks::CONNECTION) {
         let connection = headers::obey_connection(&mut head.headers)?;
@@ -311,8 +310,9 @@ fn one_host(
     }
 }
 
-/// RFC 9113, 8.2.2: a request that speaks of its connection was made for another protocol.
-fn refuse_connection_fields(headers: &HeaderMap, marks: Marks) -> Result<(), Fault> {
+/// RFC 9113, 8.2.1 and 8.2.2: what may not stand in a field of HTTP/2, since it was made for another protocol
+/// or would be read in another way there.
+fn hold_to_second(headers: &HeaderMap, marks: Marks) -> Result<(), Fault> {
     let connection = Marks::CONNECTION.and(Marks::TRANSFER_ENCODING).and(Marks::UPGRADE).and(Marks::HOP);
     if marks.has(connection) {
         return Err(malformed("an HTTP/2 request carries a field of HTTP/1 connections"));
@@ -320,12 +320,16 @@ fn refuse_connection_fields(headers: &HeaderMap, marks: Marks) -> Result<(), Fau
     if headers.get_all(TE).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"trailers")) {
         return Err(malformed("TE says something else than trailers in an HTTP/2 request"));
     }
+    let padded = |value: &HeaderValue| matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t']);
+    if headers.values().any(padded) {
+        return Err(malformed("a field of an HTTP/2 request begins or ends with white space"));
+    }
     Ok(())
 }
 
 /// The front has settled how a body ends before it comes here; this holds for whoever calls.
-fn framing(head: &Head, marks: Marks) -> Result<(), Fault> {
-    headers::declared_length(&head.headers)?;
+fn settle_framing(head: &mut Head, marks: Marks) -> Result<(), Fault> {
+    headers::settle_length(&mut head.headers)?;
     if marks.has(Marks::TRANSFER_ENCODING) && head.version == Version::HTTP_10 {
         return Err(Fault::with(Cause::Framing, "an HTTP/1.0 request carries Transfer-Encoding"));
     }
@@ -352,16 +356,15 @@ fn upgrade_of(head: &Head) -> Result<Option<Upgrade>, Fault> {
         }
     }
     let body = head.headers.contains_key(TRANSFER_ENCODING)
-        || headers::declared_length(&head.headers)?.is_some_and(|length| length > 0);
+        || head.headers.get(CONTENT_LENGTH).is_some_and(|length| length != "0");
     if count != 1 || body || head.version != Version::HTTP_11 {
         return Ok(None);
     }
     Ok(wanted.map(|protocol| Upgrade { protocol, extended: false }))
 }
 
-/// A target that may hold anything, made safe to print: visible ASCII as it is, but `"` and `\`; all else
-/// as `\x1b`.
-pub fn printable(target: &[u8]) -> Box<str> {
+/// A target that may hold anything, in visible ASCII: all else is written as `%1B`.
+fn printable(target: &[u8]) -> Box<str> {
     const MOST: usize = 2_048;
     let mut text = String::with_capacity(target.len().min(MOST) + 8);
     for byte in target {
@@ -369,16 +372,12 @@ pub fn printable(target: &[u8]) -> Box<str> {
             text.push_str("...");
             break;
         }
-        match byte {
-            b'"' | b'\\' => {
-                text.push('\\');
-                text.push(char::from(*byte));
-            }
-            0x21..=0x7e => text.push(char::from(*byte)),
-            other => {
-                let digit = |value: u8| char::from_digit(u32::from(value & 15), 16).unwrap_or('0');
-                text.extend(['\\', 'x', digit(other >> 4), digit(*other)]);
-            }
+        if byte.is_ascii_graphic() {
+            text.push(char::from(*byte));
+        } else {
+            let digit =
+                |value: u8| char::from_digit(u32::from(value & 15), 16).unwrap_or('0').to_ascii_uppercase();
+            text.extend(['%', digit(byte >> 4), digit(*byte)]);
         }
     }
     text.into()

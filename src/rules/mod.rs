@@ -72,7 +72,8 @@ impl Table {
 impl Site {
     /// The route that covers a path: the longest, by whole segments. None too where another reading of the
     /// path (`%2F` decoded before it is cut, `;…` dropped) would lead to another route: `/priv;x/` and
-    /// `/priv%2Fx` must not pass by the route of `/` to a backend that takes them for `/priv/`.
+    /// `/priv%2Fx` must not pass by the route of `/` to a backend that takes them for `/priv/`. So a route
+    /// whose own path holds `%2F` or `;` is hardly ever reached.
     pub fn route(&self, path: &SitePath) -> Option<&Route> {
         let found = self.tree.longest(path.segments());
         for reading in path.other_readings() {

@@ -162,7 +162,8 @@ impl Inner {
     /// Counts what is the backend's fault; a visitor who left is not.
     pub fn fault(&self, cause: Cause) {
         if cause.is_upstream() {
-            let counter = Cause::ALL.iter().position(|other| *other == cause).and_then(|at| self.faults.get(at));
+            let counter =
+                Cause::ALL.iter().position(|other| *other == cause).and_then(|at| self.faults.get(at));
             if let Some(counter) = counter {
                 counter.fetch_add(1, Ordering::Relaxed);
             }

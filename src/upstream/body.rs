@@ -133,7 +133,11 @@ impl HttpBody for Receiving {
                     return Poll::Pending;
                 }
                 self.fail(|held| {
-                    connect::fault(&held.backend, Cause::BetweenBytes, "it stopped in the middle of its answer")
+                    connect::fault(
+                        &held.backend,
+                        Cause::BetweenBytes,
+                        "it stopped in the middle of its answer",
+                    )
                 })
             }
         }

@@ -144,7 +144,8 @@ fn allowed_late(name: &HeaderName) -> bool {
     !of_the_connection(name)
         && !matches!(
             name.as_str(),
-            "age" | "cache-control"
+            "age"
+                | "cache-control"
                 | "content-encoding"
                 | "content-range"
                 | "content-type"

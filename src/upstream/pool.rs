@@ -32,12 +32,13 @@ pub struct Pool(Rc<Shelves>);
 
 struct Shelves {
     worker: usize,
-    /// By the address of the `Backend`. The `Weak` beside keeps that address from being given away again.
-    by_backend: RefCell<HashMap<usize, (std::sync::Weak<Backend>, Rc<Shelf>)>>,
+    /// By the address of the `Backend`, which the shelf's `Weak` keeps from being given away again.
+    by_backend: RefCell<HashMap<usize, Rc<Shelf>>>,
 }
 
 /// The connections of one worker to one backend that nobody uses.
 pub(super) struct Shelf {
+    backend: std::sync::Weak<Backend>,
     idle: RefCell<Vec<Held>>,
     /// Answered, but the request is still being taken by the backend.
     settling: RefCell<Vec<Held>>,
@@ -62,8 +63,8 @@ impl Pool {
     /// About once a second: closes what has been idle too long, and forgets backends that are gone.
     pub fn sweep(&self, now: Instant) {
         let mut old = Vec::new();
-        self.0.by_backend.borrow_mut().retain(|_, (backend, shelf)| {
-            let Some(backend) = backend.upgrade() else {
+        self.0.by_backend.borrow_mut().retain(|_, shelf| {
+            let Some(backend) = shelf.backend.upgrade() else {
                 old.append(&mut shelf.idle.borrow_mut());
                 old.append(&mut shelf.settling.borrow_mut());
                 return false;
@@ -79,7 +80,7 @@ impl Pool {
     /// Closes all idle connections: the house closes its doors.
     pub fn close(&self) {
         let shelves = std::mem::take(&mut *self.0.by_backend.borrow_mut());
-        for (_, shelf) in shelves.into_values() {
+        for shelf in shelves.into_values() {
             for held in shelf.idle.take().into_iter().chain(shelf.settling.take()) {
                 held.farewell();
             }
@@ -97,14 +98,14 @@ impl Pool {
 
     pub(super) fn shelf(&self, backend: &Arc<Backend>) -> Rc<Shelf> {
         let mut shelves = self.0.by_backend.borrow_mut();
-        let (_, shelf) = shelves.entry(Arc::as_ptr(backend).addr()).or_insert_with(|| {
-            let shelf = Shelf {
+        let shelf = shelves.entry(Arc::as_ptr(backend).addr()).or_insert_with(|| {
+            Rc::new(Shelf {
+                backend: Arc::downgrade(backend),
                 idle: RefCell::default(),
                 settling: RefCell::default(),
                 tick: Cell::new(clock::now()),
                 idle_max: backend.0.config.idle_max,
-            };
-            (Arc::downgrade(backend), Rc::new(shelf))
+            })
         });
         Rc::clone(shelf)
     }

@@ -101,7 +101,7 @@ impl Pool {
     }
 }
 
-/// Methods that change nothing (RFC 9110, WebDAV, DeltaV, SEARCH, QUERY).
+/// Methods that change nothing (RFC 9110, 3253, 4918, 5323).
 fn is_safe(method: &Method) -> bool {
     method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH" | "QUERY")
 }
@@ -168,7 +168,8 @@ async fn exchange(
         Some(Err(mut error)) => {
             let again = error.take_message();
             let fault = blame(&held, &error.into_error());
-            let repeat = held.used && wish.repeatable && !held.line.heard.get() && held.line.ended.borrow().is_none();
+            let repeat =
+                held.used && wish.repeatable && !held.line.heard.get() && held.line.ended.borrow().is_none();
             let again = again.or_else(|| if repeat { read_back(&held.line.take_head()) } else { None });
             return Err(Failure { fault, again: again.map(Box::new) });
         }
@@ -181,12 +182,18 @@ async fn exchange(
     if head.status == StatusCode::SWITCHING_PROTOCOLS {
         head.extensions.remove::<OnUpgrade>();
         let Some(heir) = heir else {
-            return Err(connect::fault(&held.backend, Cause::Protocol, "it switches protocols unasked").into());
+            return Err(
+                connect::fault(&held.backend, Cause::Protocol, "it switches protocols unasked").into()
+            );
         };
         let tunnel = heir.await.map_err(|_| blame_end(&held))?;
         held.farewell();
         let upgraded: Box<dyn Io> = Box::new(tunnel);
-        return Ok(Answer { head: Response::from_parts(head, ()), body: Body::Empty, upgraded: Some(upgraded) });
+        return Ok(Answer {
+            head: Response::from_parts(head, ()),
+            body: Body::Empty,
+            upgraded: Some(upgraded),
+        });
     }
     held.line.tunnel.take();
     flight.hand_to(&mut held);

@@ -25,7 +25,8 @@ use crate::plan::VisitorAddress;
 
 /// Runs a play on paused time, with the pool's worker around it.
 fn play<T>(act: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_current_thread().enable_all().start_paused(true).build().unwrap();
     LocalSet::new().block_on(&runtime, act)
 }
 
@@ -79,6 +80,8 @@ where
     tokio::task::spawn_local(async move {
         while let Ok((stream, _)) = listener.accept().await {
             count.set(count.get() + 1);
+            // Time stands still here: a kernel that waits for an acknowledgement would wait for ever.
+            stream.set_nodelay(true).unwrap();
             tokio::task::spawn_local(each(count.get(), stream));
         }
     });

@@ -11,7 +11,9 @@ use aws_lc_rs::signature::{
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, WebPkiSupportedAlgorithms, aws_lc_rs as provider};
-use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, PeerMisbehaved, RootCertStore, SignatureScheme};
+use rustls::{
+    CertificateError, ClientConfig, DigitallySignedStruct, PeerMisbehaved, RootCertStore, SignatureScheme,
+};
 use rustls_pki_types::pem::PemObject;
 use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::TlsConnector;
@@ -34,19 +36,21 @@ pub fn connector(to: &TlsTo, host: Option<&str>) -> Result<(TlsConnector, Server
     let name = ServerName::try_from(name.to_owned())
         .map_err(|_| format!("`{name}` is no host name that a certificate could carry; set `.tls_name`"))?;
     let provider = Arc::new(provider::default_provider());
-    let verifier: Arc<dyn ServerCertVerifier> = match to.pin {
-        Some(leaf) => Arc::new(Pinned { leaf, algorithms: provider.signature_verification_algorithms }),
-        None => {
-            let roots = to.ca.as_deref().map_or_else(system_roots, roots_from)?;
-            WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
-                .build()
-                .map_err(|error| format!("the authorities can't be used: {error}"))?
-        }
+    let verifier: Arc<dyn ServerCertVerifier> = if let Some(leaf) = to.pin {
+        Arc::new(Pinned { leaf, algorithms: provider.signature_verification_algorithms })
+    } else {
+        let roots = to.ca.as_deref().map_or_else(system_roots, roots_from)?;
+        WebPkiServerVerifier::builder_with_provider(Arc::new(roots), Arc::clone(&provider))
+            .build()
+            .map_err(|error| format!("the authorities can't be used: {error}"))?
     };
     Ok((TlsConnector::from(Arc::new(client(provider, verifier)?)), name))
 }
 
-fn client(provider: Arc<CryptoProvider>, verifier: Arc<dyn ServerCertVerifier>) -> Result<ClientConfig, String> {
+fn client(
+    provider: Arc<CryptoProvider>,
+    verifier: Arc<dyn ServerCertVerifier>,
+) -> Result<ClientConfig, String> {
     let mut client = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS can't be set up: {error}"))?
@@ -61,9 +65,11 @@ fn system_roots() -> Result<RootCertStore, String> {
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(rustls_native_certs::load_native_certs().certs);
     if roots.is_empty() {
-        return Err("the system has no certificate authorities; install `ca-certificates`, or name your own \
+        return Err(
+            "the system has no certificate authorities; install `ca-certificates`, or name your own \
                     with `.ca`"
-            .into());
+                .into(),
+        );
     }
     Ok(roots)
 }
@@ -71,12 +77,15 @@ fn system_roots() -> Result<RootCertStore, String> {
 fn roots_from(file: &Path) -> Result<RootCertStore, String> {
     let shown = file.display();
     let mut roots = RootCertStore::empty();
-    let certificates = CertificateDer::pem_file_iter(file).map_err(|error| format!("can't read `{shown}`: {error}"))?;
+    let certificates =
+        CertificateDer::pem_file_iter(file).map_err(|error| format!("can't read `{shown}`: {error}"))?;
     for certificate in certificates {
         let certificate = certificate.map_err(|error| format!("`{shown}` is not PEM: {error}"))?;
         roots.add(certificate).map_err(|_| {
-            format!("`{shown}` holds a certificate that can't be an authority; for one old server's own \
-                     certificate use `.pin`")
+            format!(
+                "`{shown}` holds a certificate that can't be an authority; for one old server's own \
+                     certificate use `.pin`"
+            )
         })?;
     }
     if roots.is_empty() {
@@ -170,7 +179,9 @@ pub fn explain(error: &rustls::Error) -> &'static str {
     match error {
         rustls::Error::InvalidCertificate(certificate) => match certificate {
             C::Expired | C::ExpiredContext { .. } => "its certificate has expired",
-            C::NotValidYet | C::NotValidYetContext { .. } => "its certificate is not valid yet: compare the clocks",
+            C::NotValidYet | C::NotValidYetContext { .. } => {
+                "its certificate is not valid yet: compare the clocks"
+            }
             C::Revoked => "its certificate is revoked",
             C::UnknownIssuer => "its certificate is signed by nobody we trust: name the authority with `.ca`",
             C::NotValidForName | C::NotValidForNameContext { .. } => {

@@ -4,7 +4,7 @@ use std::net::IpAddr;
 
 use aws_lc_rs::digest;
 use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Uri};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 
 use super::World;
 use super::meter;
@@ -35,7 +35,7 @@ pub fn compose(request: Request, body: Body, backend: &Backend, world: &World) -
     *errand.uri_mut() = Uri::from(target);
     *errand.headers_mut() = headers;
     let to = errand.headers_mut();
-    to.insert(HOST, host.header());
+    to.insert(HOST, host.header().clone());
     to.extend(fields);
     let key = upgrade.as_ref().and_then(|upgrade| ask_to_switch(to, upgrade));
     (errand, Wish { upgrade, key })

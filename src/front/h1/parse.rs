@@ -408,7 +408,7 @@ fn is_chunked(value: &[u8]) -> Result<(), Fault> {
         return Err(framing("Transfer-Encoding is not a list of plain names"));
     }
     let chunked = |coding: &[u8]| coding.eq_ignore_ascii_case(b"chunked");
-    if !codings().last().is_some_and(chunked) {
+    if !codings().next_back().is_some_and(chunked) {
         return Err(framing("Transfer-Encoding does not end with chunked"));
     }
     if codings().filter(|coding| chunked(coding)).count() > 1 {

@@ -37,7 +37,10 @@ fn interim_answers_do_not_buy_time() {
         .await;
         let began = clock::now();
         let fault = text(&Pool::new(), &raw.backend, get()).await.unwrap_err();
-        assert_eq!((fault.cause, clock::now().duration_since(began).as_secs()), (Cause::FirstByteTimeout, 60));
+        assert_eq!(
+            (fault.cause, clock::now().duration_since(began).as_secs()),
+            (Cause::FirstByteTimeout, 60)
+        );
     });
 }
 
@@ -84,7 +87,10 @@ fn after_the_upload_the_clock_runs() {
         feed.end();
         let began = clock::now();
         let fault = text(&Pool::new(), &raw.backend, request("PUT", feed.body())).await.unwrap_err();
-        assert_eq!((fault.cause, clock::now().duration_since(began).as_secs()), (Cause::FirstByteTimeout, 60));
+        assert_eq!(
+            (fault.cause, clock::now().duration_since(began).as_secs()),
+            (Cause::FirstByteTimeout, 60)
+        );
     });
 }
 
@@ -102,7 +108,10 @@ fn a_backend_that_takes_no_more_of_an_upload_is_given_up() {
         }
         let fault = text(&Pool::new(), &raw.backend, request("PUT", feed.body())).await.unwrap_err();
         assert_eq!(fault.cause, Cause::FirstByteTimeout);
-        assert!(!feed.0.borrow().pieces.is_empty(), "what the backend does not take is not read from the visitor");
+        assert!(
+            !feed.0.borrow().pieces.is_empty(),
+            "what the backend does not take is not read from the visitor"
+        );
     });
 }
 
@@ -214,7 +223,8 @@ fn zero_is_no_limit() {
 #[test]
 fn a_full_queue_is_a_connection_that_does_not_come() {
     play(async {
-        let dir = std::env::temp_dir().join(format!("doorward-upstream-{}", crate::base::random::RequestId::next()));
+        let dir = std::env::temp_dir()
+            .join(format!("doorward-upstream-{}", crate::base::random::RequestId::next()));
         let socket = socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::STREAM, None).unwrap();
         socket.bind(&socket2::SockAddr::unix(&dir).unwrap()).unwrap();
         socket.listen(0).unwrap();

@@ -41,25 +41,23 @@ async fn hear(method: &str, says: &[&str], stays: bool) -> End {
             let headers = answer.head.headers().clone();
             assert!(!headers.contains_key("transfer-encoding"));
             let (bytes, trailers, fault) = drain(answer.body).await;
-            for lengths in [headers.get_all("content-length").iter().collect::<Vec<_>>()] {
-                assert!(lengths.len() <= 1);
-                if let (Some(length), None) = (lengths.first(), &fault)
-                    && method != "HEAD"
-                    && status != 304
-                {
-                    assert_eq!(length.to_str().unwrap(), bytes.len().to_string());
-                }
+            let lengths: Vec<_> = headers.get_all("content-length").iter().collect();
+            assert!(lengths.len() <= 1);
+            if let (Some(length), None) = (lengths.first(), &fault)
+                && method != "HEAD"
+                && status != 304
+            {
+                assert_eq!(length.to_str().unwrap(), bytes.len().to_string());
             }
             if let Some(trailers) = trailers {
                 assert!(!trailers.contains_key("set-cookie") && !trailers.contains_key("content-length"));
             }
-            match fault {
-                Some(fault) => End::Cut(status, fault.cause),
-                None => {
-                    settle().await;
-                    let again = pool.shelf(&raw.backend).take().is_some();
-                    End::Whole(status, bytes.iter().map(|byte| *byte as char).collect(), again)
-                }
+            if let Some(fault) = fault {
+                End::Cut(status, fault.cause)
+            } else {
+                settle().await;
+                let again = pool.shelf(&raw.backend).take().is_some();
+                End::Whole(status, bytes.iter().map(|byte| *byte as char).collect(), again)
             }
         }
     };
@@ -102,12 +100,22 @@ fn hostile_answers_end_in_the_right_cause() {
         ("status -20", "HTTP/1.1 -20 Sign\r\n\r\n".into(), true, End::Fault(Protocol)),
         ("two spaces", "HTTP/1.1  200 OK\r\n\r\n".into(), true, End::Fault(Protocol)),
         ("bare LF", "HTTP/1.1 200 OK\nContent-Length: 1\n\nx".into(), true, End::Fault(Protocol)),
-        ("one bare LF", row("A: b\nSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n"), true, End::Fault(Protocol)),
+        (
+            "one bare LF",
+            row("A: b\nSet-Cookie: evil=1\r\nContent-Length: 0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
         ("LF ends the header", row("Content-Length: 1\r\n\nx"), true, End::Fault(Protocol)),
         ("bare CR in a value", row("A: b\rSet-Cookie: evil=1\r\n\r\n"), true, End::Fault(Protocol)),
         ("bare CR in the reason", "HTTP/1.1 200 O\rK\r\n\r\n".into(), true, End::Fault(Protocol)),
         ("obs-fold", row("A: b\r\n c\r\nContent-Length: 0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("fold before the first header", row(" A: b\r\nContent-Length: 0\r\n\r\n"), true, End::Fault(Protocol)),
+        (
+            "fold before the first header",
+            row(" A: b\r\nContent-Length: 0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
         ("NUL in a value", row("A: b\u{0}c\r\n\r\n"), true, End::Fault(Protocol)),
         ("NUL in a name", row("A\u{0}: b\r\n\r\n"), true, End::Fault(Protocol)),
         ("control character", row("A: b\u{1}c\r\n\r\n"), true, End::Fault(Protocol)),
@@ -119,7 +127,12 @@ fn hostile_answers_end_in_the_right_cause() {
         ("header too long", row(&format!("A: {long}\r\n\r\n")), true, End::Fault(Protocol)),
         ("endless header line", row(&format!("A: {long}{long}")), true, End::Fault(Protocol)),
         ("too many headers", row(&format!("{many}\r\n")), true, End::Fault(Protocol)),
-        ("two lengths", row("Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"), true, End::Fault(Protocol)),
+        (
+            "two lengths",
+            row("Content-Length: 5\r\nContent-Length: 6\r\n\r\nhello"),
+            true,
+            End::Fault(Protocol),
+        ),
         ("two lengths in one line", row("Content-Length: 5, 6\r\n\r\nhello"), true, End::Fault(Protocol)),
         ("length +5", row("Content-Length: +5\r\n\r\nhello"), true, End::Fault(Protocol)),
         ("length -5", row("Content-Length: -5\r\n\r\nhello"), true, End::Fault(Protocol)),
@@ -129,35 +142,140 @@ fn hostile_answers_end_in_the_right_cause() {
         ("length 5,", row("Content-Length: 5,\r\n\r\nhello"), true, End::Fault(Protocol)),
         ("huge length", row("Content-Length: 99999999999999999999\r\n\r\nx"), true, End::Fault(Protocol)),
         ("coded gzip", row("Transfer-Encoding: gzip\r\n\r\nx"), false, End::Fault(Protocol)),
-        ("coded gzip, chunked", row("Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("coded chunked, gzip", row("Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("chunked twice", row("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"), true, End::Fault(Protocol)),
+        (
+            "coded gzip, chunked",
+            row("Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
+        (
+            "coded chunked, gzip",
+            row("Transfer-Encoding: chunked, gzip\r\n\r\n0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
+        (
+            "chunked twice",
+            row("Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
         ("xchunked", row("Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("HTTP/1.0 chunked", "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(), true, End::Fault(Protocol)),
-        ("unasked 101", "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n".into(), true, End::Fault(Protocol)),
+        (
+            "HTTP/1.0 chunked",
+            "HTTP/1.0 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n".into(),
+            true,
+            End::Fault(Protocol),
+        ),
+        (
+            "unasked 101",
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n\r\n".into(),
+            true,
+            End::Fault(Protocol),
+        ),
         ("flood of 1xx", format!("{flood}{ok}Content-Length: 0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("bare LF in a 1xx", format!("HTTP/1.1 103 Early\nLink: x\r\n\r\n{ok}Content-Length: 0\r\n\r\n"), true, End::Fault(Protocol)),
+        (
+            "bare LF in a 1xx",
+            format!("HTTP/1.1 103 Early\nLink: x\r\n\r\n{ok}Content-Length: 0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
         ("1xx and no more", "HTTP/1.1 100 Continue\r\n\r\n".into(), false, End::Fault(Read)),
         // Begun, then broken: never the look of success.
         ("short body", row("Content-Length: 9\r\n\r\nhello"), false, End::Cut(200, Read)),
         ("cut in a chunk", row("Transfer-Encoding: chunked\r\n\r\n9\r\nhello"), false, End::Cut(200, Read)),
-        ("no last chunk", row("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"), false, End::Cut(200, Read)),
-        ("cut after the last chunk", row("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"), false, End::Cut(200, Read)),
-        ("chunk size is no number", row("Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("chunk size 0x5", row("Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("chunk size -5", row("Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("chunk size too large", row("Transfer-Encoding: chunked\r\n\r\n10000000000000005\r\nhello\r\n0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("chunk size ends in LF", row("Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("LF in a chunk extension", row("Transfer-Encoding: chunked\r\n\r\n5;a\nb\r\nhello\r\n0\r\n\r\n"), true, End::Fault(Protocol)),
-        ("chunk longer than it says", row("Transfer-Encoding: chunked\r\n\r\n3\r\nhello\r\n0\r\n\r\n"), true, End::Cut(200, Protocol)),
-        ("bare LF in a trailer", row("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\nC: d\r\n\r\n"), true, End::Cut(200, Protocol)),
+        (
+            "no last chunk",
+            row("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"),
+            false,
+            End::Cut(200, Read),
+        ),
+        (
+            "cut after the last chunk",
+            row("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n"),
+            false,
+            End::Cut(200, Read),
+        ),
+        (
+            "chunk size is no number",
+            row("Transfer-Encoding: chunked\r\n\r\nzz\r\nhello\r\n0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
+        (
+            "chunk size 0x5",
+            row("Transfer-Encoding: chunked\r\n\r\n0x5\r\nhello\r\n0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
+        (
+            "chunk size -5",
+            row("Transfer-Encoding: chunked\r\n\r\n-5\r\nhello\r\n0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
+        (
+            "chunk size too large",
+            row("Transfer-Encoding: chunked\r\n\r\n10000000000000005\r\nhello\r\n0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
+        (
+            "chunk size ends in LF",
+            row("Transfer-Encoding: chunked\r\n\r\n5\nhello\r\n0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
+        (
+            "LF in a chunk extension",
+            row("Transfer-Encoding: chunked\r\n\r\n5;a\nb\r\nhello\r\n0\r\n\r\n"),
+            true,
+            End::Fault(Protocol),
+        ),
+        (
+            "chunk longer than it says",
+            row("Transfer-Encoding: chunked\r\n\r\n3\r\nhello\r\n0\r\n\r\n"),
+            true,
+            End::Cut(200, Protocol),
+        ),
+        (
+            "bare LF in a trailer",
+            row("Transfer-Encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nA: b\nC: d\r\n\r\n"),
+            true,
+            End::Cut(200, Protocol),
+        ),
         // Passed on, but the connection is done with.
-        ("length and chunks", row("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"), true, whole(200, "hello", false)),
-        ("bytes after the body", row("Content-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"), true, whole(200, "hello", false)),
-        ("bytes after the chunks", row("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nevil"), true, whole(200, "hello", false)),
+        (
+            "length and chunks",
+            row("Content-Length: 3\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n"),
+            true,
+            whole(200, "hello", false),
+        ),
+        (
+            "bytes after the body",
+            row("Content-Length: 5\r\n\r\nhelloHTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\nevil"),
+            true,
+            whole(200, "hello", false),
+        ),
+        (
+            "bytes after the chunks",
+            row("Transfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\nevil"),
+            true,
+            whole(200, "hello", false),
+        ),
         ("CR LF after the body", row("Content-Length: 5\r\n\r\nhello\r\n"), true, whole(200, "hello", false)),
-        ("body with 204", "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello".into(), true, whole(204, "", false)),
-        ("body with 304", "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello".into(), true, whole(304, "", false)),
+        (
+            "body with 204",
+            "HTTP/1.1 204 No Content\r\nContent-Length: 5\r\n\r\nhello".into(),
+            true,
+            whole(204, "", false),
+        ),
+        (
+            "body with 304",
+            "HTTP/1.1 304 Not Modified\r\nContent-Length: 5\r\n\r\nhello".into(),
+            true,
+            whole(304, "", false),
+        ),
     ];
     for (name, says, stays, expected) in cases {
         let end = play(async { hear("GET", &[&says], stays).await });
@@ -183,31 +301,173 @@ fn hostile_answers_end_in_the_right_cause() {
 fn odd_but_valid_answers_pass() {
     let ok = "HTTP/1.1 200 OK\r\n";
     let cases: Vec<(&str, &str, String, bool, End)> = vec![
-        ("no reason", "GET", "HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nhi".into(), true, whole(200, "hi", true)),
-        ("no reason, no space", "GET", "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi".into(), true, whole(200, "hi", true)),
-        ("reason in Latin-1", "GET", "HTTP/1.1 404 Nicht gef\u{fc}nden\r\nContent-Length: 0\r\n\r\n".into(), true, whole(404, "", true)),
-        ("value in Latin-1", "GET", format!("{ok}X-Name: J\u{fc}rgen\r\nContent-Length: 2\r\n\r\nhi"), true, whole(200, "hi", true)),
-        ("unknown status", "GET", "HTTP/1.1 299 Fine\r\nContent-Length: 2\r\n\r\nhi".into(), true, whole(200 + 99, "hi", true)),
-        ("status 599", "GET", "HTTP/1.1 599 Odd\r\nContent-Length: 2\r\n\r\nhi".into(), true, whole(599, "hi", true)),
+        (
+            "no reason",
+            "GET",
+            "HTTP/1.1 200 \r\nContent-Length: 2\r\n\r\nhi".into(),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "no reason, no space",
+            "GET",
+            "HTTP/1.1 200\r\nContent-Length: 2\r\n\r\nhi".into(),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "reason in Latin-1",
+            "GET",
+            "HTTP/1.1 404 Nicht gef\u{fc}nden\r\nContent-Length: 0\r\n\r\n".into(),
+            true,
+            whole(404, "", true),
+        ),
+        (
+            "value in Latin-1",
+            "GET",
+            format!("{ok}X-Name: J\u{fc}rgen\r\nContent-Length: 2\r\n\r\nhi"),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "unknown status",
+            "GET",
+            "HTTP/1.1 299 Fine\r\nContent-Length: 2\r\n\r\nhi".into(),
+            true,
+            whole(200 + 99, "hi", true),
+        ),
+        (
+            "status 599",
+            "GET",
+            "HTTP/1.1 599 Odd\r\nContent-Length: 2\r\n\r\nhi".into(),
+            true,
+            whole(599, "hi", true),
+        ),
         ("body to the end, 1.1", "GET", format!("{ok}\r\nhi"), false, whole(200, "hi", false)),
-        ("body to the end, 1.0", "GET", "HTTP/1.0 200 OK\r\nServer: old\r\n\r\nhi".into(), false, whole(200, "hi", false)),
-        ("1.0 kept alive", "GET", "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi".into(), true, whole(200, "hi", false)),
-        ("equal lengths", "GET", format!("{ok}Content-Length: 2\r\nContent-Length: 2\r\n\r\nhi"), true, whole(200, "hi", true)),
-        ("empty value", "GET", format!("{ok}X-Empty:\r\nContent-Length:2\r\n\r\nhi"), true, whole(200, "hi", true)),
-        ("padded value", "GET", format!("{ok}X-Tab:\t a \t\r\nContent-Length:   2  \r\n\r\nhi"), true, whole(200, "hi", true)),
-        ("chunk extensions", "GET", format!("{ok}Transfer-Encoding: chunked\r\n\r\n2;a=b\r\nhi\r\n0;c\r\n\r\n"), true, whole(200, "hi", true)),
-        ("zeros before a chunk size", "GET", format!("{ok}Transfer-Encoding: chunked\r\n\r\n0002\r\nhi\r\n000\r\n\r\n"), true, whole(200, "hi", true)),
-        ("Chunked", "GET", format!("{ok}transfer-encoding: Chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"), true, whole(200, "hi", true)),
-        ("trailers", "GET", format!("{ok}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 1\r\nSet-Cookie: a\r\n\r\n"), true, whole(200, "hi", true)),
-        ("interim first", "GET", format!("HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n{ok}Content-Length: 2\r\n\r\nhi"), true, whole(200, "hi", true)),
-        ("close", "GET", format!("{ok}Connection: close\r\nContent-Length: 2\r\n\r\nhi"), false, whole(200, "hi", false)),
-        ("HEAD with a length", "HEAD", format!("{ok}Content-Length: 1000\r\n\r\n"), true, whole(200, "", false)),
-        ("HEAD with chunks", "HEAD", format!("{ok}Transfer-Encoding: chunked\r\n\r\n"), true, whole(200, "", false)),
+        (
+            "body to the end, 1.0",
+            "GET",
+            "HTTP/1.0 200 OK\r\nServer: old\r\n\r\nhi".into(),
+            false,
+            whole(200, "hi", false),
+        ),
+        (
+            "1.0 kept alive",
+            "GET",
+            "HTTP/1.0 200 OK\r\nConnection: keep-alive\r\nContent-Length: 2\r\n\r\nhi".into(),
+            true,
+            whole(200, "hi", false),
+        ),
+        (
+            "equal lengths",
+            "GET",
+            format!("{ok}Content-Length: 2\r\nContent-Length: 2\r\n\r\nhi"),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "empty value",
+            "GET",
+            format!("{ok}X-Empty:\r\nContent-Length:2\r\n\r\nhi"),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "padded value",
+            "GET",
+            format!("{ok}X-Tab:\t a \t\r\nContent-Length:   2  \r\n\r\nhi"),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "chunk extensions",
+            "GET",
+            format!("{ok}Transfer-Encoding: chunked\r\n\r\n2;a=b\r\nhi\r\n0;c\r\n\r\n"),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "zeros before a chunk size",
+            "GET",
+            format!("{ok}Transfer-Encoding: chunked\r\n\r\n0002\r\nhi\r\n000\r\n\r\n"),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "Chunked",
+            "GET",
+            format!("{ok}transfer-encoding: Chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n"),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "trailers",
+            "GET",
+            format!(
+                "{ok}Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: 1\r\nSet-Cookie: a\r\n\r\n"
+            ),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "interim first",
+            "GET",
+            format!(
+                "HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 102 Processing\r\n\r\n{ok}Content-Length: 2\r\n\r\nhi"
+            ),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "close",
+            "GET",
+            format!("{ok}Connection: close\r\nContent-Length: 2\r\n\r\nhi"),
+            false,
+            whole(200, "hi", false),
+        ),
+        (
+            "HEAD with a length",
+            "HEAD",
+            format!("{ok}Content-Length: 1000\r\n\r\n"),
+            true,
+            whole(200, "", false),
+        ),
+        (
+            "HEAD with chunks",
+            "HEAD",
+            format!("{ok}Transfer-Encoding: chunked\r\n\r\n"),
+            true,
+            whole(200, "", false),
+        ),
         ("HEAD with neither", "HEAD", format!("{ok}Server: old\r\n\r\n"), true, whole(200, "", true)),
-        ("304 with a tag", "GET", "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n".into(), true, whole(304, "", true)),
-        ("205", "GET", "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n".into(), true, whole(205, "", true)),
-        ("two hundred headers", "GET", format!("{ok}{}Content-Length: 2\r\n\r\nhi", "A: b\r\n".repeat(199)), true, whole(200, "hi", true)),
-        ("many cookies, in order", "GET", format!("{ok}Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 2\r\n\r\nhi"), true, whole(200, "hi", true)),
+        (
+            "304 with a tag",
+            "GET",
+            "HTTP/1.1 304 Not Modified\r\nETag: \"a\"\r\n\r\n".into(),
+            true,
+            whole(304, "", true),
+        ),
+        (
+            "205",
+            "GET",
+            "HTTP/1.1 205 Reset Content\r\nContent-Length: 0\r\n\r\n".into(),
+            true,
+            whole(205, "", true),
+        ),
+        (
+            "two hundred headers",
+            "GET",
+            format!("{ok}{}Content-Length: 2\r\n\r\nhi", "A: b\r\n".repeat(199)),
+            true,
+            whole(200, "hi", true),
+        ),
+        (
+            "many cookies, in order",
+            "GET",
+            format!("{ok}Set-Cookie: a\r\nSet-Cookie: b\r\nContent-Length: 2\r\n\r\nhi"),
+            true,
+            whole(200, "hi", true),
+        ),
     ];
     for (name, method, says, stays, expected) in cases {
         let end = play(async { hear(method, &[&says], stays).await });

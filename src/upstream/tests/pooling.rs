@@ -27,9 +27,11 @@ fn what_is_sent_is_what_was_meant() {
         let raw = raw(|_, mut stream| async move {
             loop {
                 let said = head(&mut stream).await;
-                let length = said.to_lowercase().split("content-length: ").nth(1).map_or(0, |rest| {
-                    rest.split("\r\n").next().unwrap().parse().unwrap()
-                });
+                let length = said
+                    .to_lowercase()
+                    .split("content-length: ")
+                    .nth(1)
+                    .map_or(0, |rest| rest.split("\r\n").next().unwrap().parse().unwrap());
                 let mut body = vec![0; length];
                 if said.contains("chunked") {
                     body.clear();
@@ -111,7 +113,11 @@ fn a_safe_request_lost_on_a_kept_connection_is_asked_again() {
             let raw = dies_on_second().await;
             let pool = Pool::new();
             assert_eq!(text(&pool, &raw.backend, get()).await.unwrap(), "hi");
-            assert_eq!(text(&pool, &raw.backend, request(method, Body::Empty)).await.unwrap(), "hi", "{method}");
+            assert_eq!(
+                text(&pool, &raw.backend, request(method, Body::Empty)).await.unwrap(),
+                "hi",
+                "{method}"
+            );
             let figures = raw.backend.figures();
             assert_eq!((figures.retries, raw.accepted.get(), figures.requests), (1, 2, 2), "{method}");
         });
@@ -362,7 +368,7 @@ fn interim_answers_are_relayed_clean() {
         let hints = Hints::default();
         let answer = Pool::new().send(&raw.backend, get(), Some(hints.clone())).await.unwrap();
         assert_eq!(answer.head.status(), 200);
-        let mut next = async || std::future::poll_fn(|cx| hints.poll_next(cx)).await;
+        let next = async || std::future::poll_fn(|cx| hints.poll_next(cx)).await;
         assert_eq!(next().await.status(), 100);
         let early = next().await;
         assert_eq!((early.status().as_u16(), early.headers().len()), (103, 1));
@@ -418,7 +424,10 @@ fn an_upgrade_may_be_declined_but_not_exchanged() {
             "HTTP/1.1 101 Switching\r\nUpgrade: websocket\r\nUpgrade: h2c\r\n\r\n",
         ] {
             let raw = super::raw(move |_, stream| always(stream, answer)).await;
-            assert_eq!(pool.send(&raw.backend, websocket(), None).await.err().unwrap().cause, Cause::Protocol);
+            assert_eq!(
+                pool.send(&raw.backend, websocket(), None).await.err().unwrap().cause,
+                Cause::Protocol
+            );
         }
     });
 }
@@ -467,6 +476,28 @@ fn unix_sockets_are_kept_alive_too() {
     });
 }
 
+/// An upload that ends in a trailer.
+struct Trailed(u8);
+
+impl http_body::Body for Trailed {
+    type Data = Bytes;
+    type Error = Fault;
+    fn poll_frame(
+        mut self: std::pin::Pin<&mut Self>,
+        _: &mut std::task::Context<'_>,
+    ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Fault>>> {
+        self.0 += 1;
+        std::task::Poll::Ready(match self.0 {
+            1 => Some(Ok(http_body::Frame::data("hi".into()))),
+            2 => {
+                let trailers = [("x-sum".parse().unwrap(), "up".parse().unwrap())];
+                Some(Ok(http_body::Frame::trailers(trailers.into_iter().collect())))
+            }
+            _ => None,
+        })
+    }
+}
+
 #[test]
 fn trailers_travel_both_ways() {
     play(async {
@@ -477,30 +508,12 @@ fn trailers_travel_both_ways() {
                 body.push(stream.read_u8().await.unwrap());
             }
             assert_eq!(body, b"2\r\nhi\r\n0\r\nX-Sum: up\r\n\r\n");
-            let answer = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: down\r\n\r\n";
+            let answer =
+                "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\nX-Sum: down\r\n\r\n";
             stream.write_all(answer.as_bytes()).await.unwrap();
             head(&mut stream).await;
         })
         .await;
-        struct Trailed(u8);
-        impl http_body::Body for Trailed {
-            type Data = Bytes;
-            type Error = Fault;
-            fn poll_frame(
-                mut self: std::pin::Pin<&mut Self>,
-                _: &mut std::task::Context<'_>,
-            ) -> std::task::Poll<Option<Result<http_body::Frame<Bytes>, Fault>>> {
-                self.0 += 1;
-                std::task::Poll::Ready(match self.0 {
-                    1 => Some(Ok(http_body::Frame::data("hi".into()))),
-                    2 => {
-                        let trailers = [("x-sum".parse().unwrap(), "up".parse().unwrap())];
-                        Some(Ok(http_body::Frame::trailers(trailers.into_iter().collect())))
-                    }
-                    _ => None,
-                })
-            }
-        }
         let mut put = request("PUT", Body::stream(Trailed(0)));
         put.headers_mut().insert("trailer", "x-sum".parse().unwrap());
         let pool = Pool::new();
@@ -536,7 +549,11 @@ fn large_answers_wait_for_their_reader() {
         let pool = Pool::new();
         let answer = pool.send(&raw.backend, get(), None).await.unwrap();
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert!(written.get() < 16 << 20, "{} bytes were taken for a reader who reads nothing", written.get());
+        assert!(
+            written.get() < 16 << 20,
+            "{} bytes were taken for a reader who reads nothing",
+            written.get()
+        );
         let (bytes, _, fault) = drain(answer.body).await;
         assert_eq!((bytes.len(), fault), (64 << 20, None));
         assert_eq!(pool.idle(&raw.backend), 1);

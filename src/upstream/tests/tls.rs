@@ -18,6 +18,8 @@ struct Certified {
 
 fn certified(names: &[&str], change: impl FnOnce(&mut CertificateParams)) -> Certified {
     let mut root = CertificateParams::new(vec![]).unwrap();
+    let name = crate::base::random::RequestId::next().to_string();
+    root.distinguished_name.push(rcgen::DnType::CommonName, name);
     root.is_ca = rcgen::IsCa::Ca(rcgen::BasicConstraints::Unconstrained);
     let root = CertifiedIssuer::self_signed(root, KeyPair::generate().unwrap()).unwrap();
     let key = KeyPair::generate().unwrap();
@@ -88,7 +90,11 @@ fn what_is_not_proved_is_not_believed() {
     let other = certified(&["127.0.0.1"], |_| {});
     let old = certified(&["127.0.0.1"], |leaf| leaf.not_after = rcgen::date_time_ymd(2001, 1, 1));
     let cases = [
-        (&good, TlsTo { name: Some("trac.internal".into()), ca: Some(good.ca.clone()), pin: None }, "another name"),
+        (
+            &good,
+            TlsTo { name: Some("trac.internal".into()), ca: Some(good.ca.clone()), pin: None },
+            "another name",
+        ),
         (&good, TlsTo { name: None, ca: Some(other.ca.clone()), pin: None }, "nobody we trust"),
         (&old, TlsTo { name: None, ca: Some(old.ca.clone()), pin: None }, "expired"),
         (&good, TlsTo { name: None, ca: None, pin: Some([7; 32]) }, "pinned"),
@@ -187,7 +193,8 @@ fn a_declaration_that_can_not_work_is_explained() {
     assert!(why.contains("`a b`"), "{why}");
     let why = broken(|config| config.host_header = Some("a\nb".into()));
     assert!(why.contains(".host_header"), "{why}");
-    let empty = std::env::temp_dir().join(format!("doorward-empty-{}", crate::base::random::RequestId::next()));
+    let empty =
+        std::env::temp_dir().join(format!("doorward-empty-{}", crate::base::random::RequestId::next()));
     std::fs::write(&empty, "nothing").unwrap();
     let mut config = config(tcp(1));
     config.tls = Some(TlsTo { name: None, ca: Some(empty.clone()), pin: None });
