@@ -2,8 +2,9 @@
 .DEFAULT_GOAL := help
 .PHONY: help run build where test bench bench-quick prove fmt
 
-# How long `make prove` fuzzes each target.
+# How long `make prove` fuzzes each target, and how long it keeps the gateway under load.
 FUZZ_SECONDS ?= 300
+SOAK_SECONDS ?= 300
 
 help: ## what there is to make
 	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
@@ -33,11 +34,13 @@ bench-quick: ## the same in about a minute, roughly
 	@tests/needs.sh bench
 	@python3 bench/run.py --quick
 
-prove: ## the long proofs: dependencies, all tests in release, minutes of fuzzing
+prove: ## the long proofs: dependencies, all tests in release, minutes of fuzzing and of load
 	@tests/needs.sh test
+	@tests/needs.sh bench
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny check
 	cargo test --locked --release
 	@set -e; targets=$$(ls fuzz/fuzz_targets); for target in $$targets; do \
 		target=$${target%.rs}; echo "fuzzing $$target for $(FUZZ_SECONDS) s"; fuzz/run.sh $$target $(FUZZ_SECONDS); \
 	done
+	@python3 bench/soak.py $(SOAK_SECONDS)

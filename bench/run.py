@@ -9,7 +9,8 @@
 What is measured is the CPU time a server spends per request (user + system of all its processes and threads, from
 /proc/PID/stat), because it stays true on a shared machine; rates and latencies stand beside it. The server under
 test has core 1 for itself; load and backend share core 0. Rounds are interleaved, so that a slow minute of the
-machine hits all; the figures are medians over the rounds, ratios the medians of each round's ratio to nginx.
+machine hits all; the figures are medians over the rounds, ratios the medians of each round's ratio to nginx. On a
+machine whose first two cores are threads of one, start it under taskset with two that are not.
 What each program is told stands in configs.py. Nothing but Python's standard library is needed.
 """
 
@@ -36,7 +37,8 @@ import configs
 HERE = Path(__file__).resolve().parent
 PROJECT = HERE.parent
 TICK = os.sysconf("SC_CLK_TCK")
-LOAD_CORE, SERVER_CORE = "0", "1"
+# The first two cores this process may use; usually 0 and 1.
+LOAD_CORE, SERVER_CORE = (list(map(str, sorted(os.sched_getaffinity(0)))) * 2)[:2]
 CONNECTIONS = 64
 
 # case: what it is, the target for doorward as a ratio to nginx (None: another unit, see report)
@@ -520,12 +522,12 @@ def arguments():
     return options
 
 
-def bench(options):
-    if (os.cpu_count() or 1) < 2:
-        raise Trouble("the bench needs two cores: one for the server, one for load and backend")
+def ground():
+    """Folders, certificate and backend; all of it is gone when this process ends, however it ends."""
+    if LOAD_CORE == SERVER_CORE:
+        raise Trouble("two cores are needed: one for the server, one for load and backend")
     for name in ("taskset", "wrk", "h2load", "openssl"):
         tool(name)
-    options.binary = options.binary or (build() if "doorward" in options.servers else None)
     folder = Path(tempfile.mkdtemp(prefix="doorward-bench-"))
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     memory = Path("/dev/shm")
@@ -535,7 +537,12 @@ def bench(options):
         one.chmod(0o755)  # workers of an nginx started by root read them as nobody
     atexit.register(end_all)  # runs before the folders are removed
     prepare(folder, files)
-    backend = start_backend(folder, files)
+    return folder, start_backend(folder, files)
+
+
+def bench(options):
+    options.binary = options.binary or (build() if "doorward" in options.servers else None)
+    folder, backend = ground()
     servers = servers_for(options.servers, options.binary, folder, backend)
     for server in servers:
         server.start()
@@ -556,24 +563,27 @@ def bench(options):
     return report(results, idle, routed, options.servers, options)
 
 
-def main():
-    options = arguments()
-    # Being told to stop ends what we started too.
+def told(work):
+    """Runs it; troubles are said in a line, and being told to stop ends what we started too."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        text = bench(options)
+        return work() or 0
     except Trouble as trouble:
-        say(f"bench: {trouble}")
+        say(f"{Path(sys.argv[0]).name}: {trouble}")
         return 1
     except KeyboardInterrupt:
-        say("bench: stopped")
+        say("stopped")
         return 130
+
+
+def main():
+    options = arguments()
+    text = bench(options)
     print(text)
     kept = HERE / "results" / "latest.md"
     kept.parent.mkdir(exist_ok=True)
     kept.write_text(text)
-    return 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(told(main))
