@@ -169,7 +169,12 @@ impl ServerCertVerifier for Pinned {
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
-        self.algorithms.supported_schemes()
+        // PKCS #1 first: it is the one padding in which a key of 1024 bits can be checked here.
+        let mut schemes = self.algorithms.supported_schemes();
+        schemes.sort_by_key(|scheme| {
+            !matches!(scheme, SignatureScheme::RSA_PKCS1_SHA256 | SignatureScheme::RSA_PKCS1_SHA512)
+        });
+        schemes
     }
 }
 

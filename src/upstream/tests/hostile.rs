@@ -75,7 +75,7 @@ use Cause::{Protocol, Read};
 #[test]
 fn hostile_answers_end_in_the_right_cause() {
     let long = "x".repeat(70_000);
-    let many = "A: b\r\n".repeat(201);
+    let many = "A: b\r\n".repeat(101);
     let flood = "HTTP/1.1 103 Early Hints\r\n\r\n".repeat(100);
     let ok = "HTTP/1.1 200 OK\r\n";
     let row = |text: &str| format!("{ok}{text}");
@@ -455,9 +455,9 @@ fn odd_but_valid_answers_pass() {
             whole(205, "", true),
         ),
         (
-            "two hundred headers",
+            "a hundred headers",
             "GET",
-            format!("{ok}{}Content-Length: 2\r\n\r\nhi", "A: b\r\n".repeat(199)),
+            format!("{ok}{}Content-Length: 2\r\n\r\nhi", "A: b\r\n".repeat(99)),
             true,
             whole(200, "hi", true),
         ),

@@ -120,11 +120,62 @@ fn a_pinned_certificate_is_believed_whatever_is_wrong_with_it() {
     });
 }
 
+/// Shows one certificate, whatever it is.
+#[derive(Debug)]
+struct Shown(Arc<rustls::sign::CertifiedKey>);
+
+impl rustls::server::ResolvesServerCert for Shown {
+    fn resolve(&self, _: rustls::server::ClientHello<'_>) -> Option<Arc<rustls::sign::CertifiedKey>> {
+        Some(Arc::clone(&self.0))
+    }
+}
+
+/// A certificate of X.509 version 1, as old servers have them: no extensions, so no names. Its own signature
+/// is nonsense, which is nobody's business either.
+fn version_1(key: &KeyPair) -> CertificateDer<'static> {
+    use rcgen::PublicKeyData;
+    fn der(tag: u8, parts: &[&[u8]]) -> Vec<u8> {
+        let content = parts.concat();
+        let length = u16::try_from(content.len()).unwrap().to_be_bytes();
+        let length = if content.len() < 128 { vec![length[1]] } else { [&[0x82][..], &length].concat() };
+        [&[tag][..], &length, &content].concat()
+    }
+    let algorithm = der(0x30, &[&[0x06, 8, 0x2a, 0x86, 0x48, 0xce, 0x3d, 4, 3, 2]]);
+    let name = der(0x30, &[&der(0x31, &[&der(0x30, &[&[0x06, 3, 0x55, 4, 3], &der(0x0c, &[b"old"])])])]);
+    let validity = der(0x30, &[&der(0x17, &[b"010101000000Z"]), &der(0x17, &[b"020101000000Z"])]);
+    let signed = [&[2, 1, 1][..], &algorithm, &name, &validity, &name, &key.subject_public_key_info()];
+    der(0x30, &[&der(0x30, &signed), &algorithm, &der(0x03, &[&[0; 9]])]).into()
+}
+
 #[test]
-fn plain_and_silent_and_hung_up_backends_are_told_apart() {
+fn a_certificate_that_no_verifier_reads_can_be_pinned() {
+    let key = KeyPair::generate().unwrap();
+    let leaf = version_1(&key);
+    let key = PrivateKeyDer::Pkcs8(key.serialize_der().into());
+    let key = rustls::crypto::aws_lc_rs::sign::any_supported_type(&key).unwrap();
+    let shown = Arc::new(Shown(Arc::new(rustls::sign::CertifiedKey::new(vec![leaf.clone()], key))));
+    for version in [&rustls::version::TLS12, &rustls::version::TLS13] {
+        let provider = Arc::new(rustls::crypto::aws_lc_rs::default_provider());
+        let server = ServerConfig::builder_with_provider(provider)
+            .with_protocol_versions(&[version])
+            .unwrap()
+            .with_no_client_auth()
+            .with_cert_resolver(shown.clone());
+        let old = Certified { ca: PathBuf::new(), leaf: leaf.clone(), server: Arc::new(server) };
+        for (pin, expected) in [(pin_of(&leaf), Ok("hi".into())), ([7; 32], Err(Cause::Tls))] {
+            play(async {
+                let raw = serve(&old, TlsTo { name: None, ca: None, pin: Some(pin) }).await;
+                let got = text(&Pool::new(), &raw.backend, get()).await;
+                assert_eq!(got.map_err(|fault| fault.cause), expected);
+            });
+        }
+    }
+}
+
+#[test]
+fn silent_and_hung_up_and_plain_backends_are_told_apart() {
     let to = || TlsTo { name: None, ca: None, pin: Some([0; 32]) };
     play(async {
-        let plain = raw_with(|_, stream| always(stream, HI), |config| config.tls = Some(to())).await;
         let gone = raw_with(|_, _| async {}, |config| config.tls = Some(to())).await;
         let silent = raw_with(
             |_, stream| async move {
@@ -142,7 +193,6 @@ fn plain_and_silent_and_hung_up_backends_are_told_apart() {
             |config| config.tls = Some(to()),
         )
         .await;
-        let _ = &plain;
         for (raw, cause) in [(gone, Cause::Tls), (silent, Cause::ConnectTimeout), (speaks, Cause::Tls)] {
             assert_eq!(text(&Pool::new(), &raw.backend, get()).await.unwrap_err().cause, cause);
         }
