@@ -3,8 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use super::{End, Paper};
-use crate::house;
-use crate::settings::Settings;
+use crate::settings::{self, Settings};
 
 /// Where the rules of a machine lie when nothing was said. A `main.vcl` in the current folder goes first,
 /// since a checkout is where rules are written; commands name the file they took.
@@ -33,13 +32,10 @@ pub(super) fn none_found(paper: &mut Paper<'_>) -> End {
 
 /// The rules as they are meant; or the faults, drawn beside the command's result.
 pub(super) fn read(main: &Path, paper: &mut Paper<'_>) -> Result<Settings, End> {
-    match house::rules::read(main, &house::rules::environment) {
-        Ok((settings, _)) => Ok(settings),
-        Err(diagnostics) => {
-            paper.draw(&diagnostics.draw(), false);
-            Err(End::Faults)
-        }
-    }
+    settings::load(main).map_err(|diagnostics| {
+        paper.draw(&diagnostics.draw(), false);
+        End::Faults
+    })
 }
 
 #[cfg(test)]

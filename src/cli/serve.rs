@@ -20,5 +20,9 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
 
 /// Where the command line ends and the house begins.
 fn serve(main: PathBuf) -> Result<(), house::StartFault> {
-    house::serve(house::Options { rules: main, env: Box::new(house::rules::environment), announce: None })
+    house::serve(house::Options {
+        rules: main,
+        env: Box::new(|name| std::env::var(name).ok()),
+        announce: None,
+    })
 }

@@ -1,1 +1,67 @@
+//! Declarations → what each room is told. What was written (`language::Tree`) and what is meant
+//! ([`Settings`]) are two types; rooms see the second only.
+//!
+//! Called by `cli` (check) and `house` (start and reload). Promises: everything that is wrong, here and in
+//! the language, comes in one run and in file order; every setting of the table reaches somebody (a test
+//! compiles each one and looks for the difference); names are not looked up and files that settings name are
+//! not opened, so that a start never waits. Fails whole: there are no half settings.
 
+mod compile;
+mod disk;
+mod value;
+
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use crate::base::address::NetworkSet;
+use crate::base::bound::Bounds;
+use crate::language::{self, Diagnostics};
+use crate::{plan, record, upstream};
+
+pub use compile::compile;
+pub use disk::Disk;
+
+/// Where a gateway keeps what it keeps, when nothing is said.
+pub const STATE: &str = "/var/lib/doorward";
+
+/// A whole gateway.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    pub gateway: Gateway,
+    pub sites: Vec<plan::Site>,
+    /// A `plan::BackendId` is a place in this list.
+    pub backends: Vec<upstream::Config>,
+    pub logs: Vec<record::LogConfig>,
+    /// For sites that name no log, and for visits that reach no site.
+    pub default_log: record::LogConfig,
+    /// What is worth a look, and stops nothing.
+    pub warnings: Diagnostics,
+    /// The rule files that were read; the main one is the first.
+    pub files: Vec<PathBuf>,
+}
+
+/// This process.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Gateway {
+    /// `[::]:80` stands for every address of the machine, IPv4 and IPv6.
+    pub http: Vec<SocketAddr>,
+    pub https: Vec<SocketAddr>,
+    pub admin: Option<SocketAddr>,
+    pub state: PathBuf,
+    /// `None`: one for each core.
+    pub workers: Option<usize>,
+    /// Peers whose forwarding headers are believed.
+    pub trusted: Arc<NetworkSet>,
+    /// Trusted peers must begin with a PROXY header.
+    pub proxy_protocol: bool,
+    pub bounds: Bounds,
+}
+
+/// Reads the rules from disk, with this process's environment.
+pub fn load(main: &Path) -> Result<Settings, Diagnostics> {
+    compile(&language::read(&Disk, main, &|name| std::env::var(name).ok()))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,280 @@
+//! The one table of faults: code, title, what it means and how to mend it, and an example that produces it.
+//! A code is never used for something else later: people put them into notes and searches.
+
+use super::source::Memory;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Severity {
+    /// Nothing is loaded.
+    Error,
+    /// Worth a look; the rules load.
+    Warning,
+}
+
+impl Severity {
+    pub const fn word(self) -> &'static str {
+        match self {
+            Severity::Error => "error",
+            Severity::Warning => "warning",
+        }
+    }
+}
+
+/// A tree that produces the fault.
+#[derive(Clone, Copy)]
+pub enum Example {
+    /// What stands in `main.vcl`.
+    Main(&'static str),
+    /// Several files, each with its mode.
+    Tree(&'static [(&'static str, u32, &'static str)]),
+    /// Too long to print.
+    Made(fn() -> String),
+}
+
+impl Example {
+    /// The example as files; `main.vcl` is the main one.
+    pub fn files(self) -> Memory {
+        match self {
+            Example::Main(text) => Memory::default().with("main.vcl", 0o644, text),
+            Example::Tree(files) => {
+                files.iter().fold(Memory::default(), |all, (name, mode, text)| all.with(name, *mode, *text))
+            }
+            Example::Made(make) => Memory::default().with("main.vcl", 0o644, make()),
+        }
+    }
+}
+
+macro_rules! faults {
+    ($( $code:ident $variant:ident, $severity:ident, $title:literal, $meaning:literal, $example:expr; )*) => {
+        /// Everything that can be wrong with a rule file.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        pub enum Code { $( #[doc = $title] $variant, )* }
+
+        impl Code {
+            pub const ALL: &'static [Code] = &[ $( Code::$variant, )* ];
+
+            pub const fn code(self) -> &'static str {
+                match self { $( Code::$variant => stringify!($code), )* }
+            }
+
+            pub const fn severity(self) -> Severity {
+                match self { $( Code::$variant => Severity::$severity, )* }
+            }
+
+            pub const fn title(self) -> &'static str {
+                match self { $( Code::$variant => $title, )* }
+            }
+
+            /// What it means, and how to mend it.
+            pub const fn meaning(self) -> &'static str {
+                match self { $( Code::$variant => $meaning, )* }
+            }
+
+            pub fn example(self) -> Example {
+                match self { $( Code::$variant => $example, )* }
+            }
+        }
+    };
+}
+
+use Example::{Made, Main, Tree};
+
+faults! {
+    E001 Unreadable, Error, "a file cannot be read",
+        "The main file or an included one is not there, is no regular file, or may not be read by the user that doorward runs as. An `include` is looked for beside the file it stands in.\n\nCheck the name, and try `ls -l` as that user.",
+        Main("include \"backends.vcl\";\n");
+    E002 TooLarge, Error, "a tree of rules is too large",
+        "A rule file may hold 32 MB, and a tree 64 MB in all. Rules that long are most often another file included by mistake, such as a log or an archive.",
+        Made(|| "#".repeat((32 << 20) + 1));
+    E003 NotText, Error, "a file is no text",
+        "Rule files are UTF-8. The place shown is the first byte that is not. Old files are most often Latin-1: `iconv -f latin1 -t utf-8 old.vcl > new.vcl` turns them.",
+        Tree(&[("main.vcl", 0o644, "include \"latin.vcl\";\n"), ("latin.vcl", 0o644, "\u{0}")]);
+    E004 IncludedTwice, Error, "a file is included twice",
+        "Each file of a tree is read once. Including it a second time would declare everything in it again; a file that includes itself, also by way of others, would never end. Keep one of the two lines.",
+        Tree(&[("main.vcl", 0o644, "include \"a.vcl\";\ninclude \"a.vcl\";\n"), ("a.vcl", 0o644, "")]);
+    E005 TooManyIncludes, Error, "includes are nested too deep, or there are too many",
+        "A tree may hold 1,000 files, and an include may lie 16 files deep. Include from the main file what belongs to the gateway, and keep the rest beside it.",
+        Tree(&[
+            ("main.vcl", 0o644, "include \"1.vcl\";"), ("1.vcl", 0o644, "include \"2.vcl\";"), ("2.vcl", 0o644, "include \"3.vcl\";"),
+            ("3.vcl", 0o644, "include \"4.vcl\";"), ("4.vcl", 0o644, "include \"5.vcl\";"), ("5.vcl", 0o644, "include \"6.vcl\";"),
+            ("6.vcl", 0o644, "include \"7.vcl\";"), ("7.vcl", 0o644, "include \"8.vcl\";"), ("8.vcl", 0o644, "include \"9.vcl\";"),
+            ("9.vcl", 0o644, "include \"10.vcl\";"), ("10.vcl", 0o644, "include \"11.vcl\";"), ("11.vcl", 0o644, "include \"12.vcl\";"),
+            ("12.vcl", 0o644, "include \"13.vcl\";"), ("13.vcl", 0o644, "include \"14.vcl\";"), ("14.vcl", 0o644, "include \"15.vcl\";"),
+            ("15.vcl", 0o644, "include \"16.vcl\";"), ("16.vcl", 0o644, "include \"17.vcl\";"), ("17.vcl", 0o644, ""),
+        ]);
+    E006 NotPrivate, Error, "others may read a private file",
+        "What is included as `private` holds secrets, and so does what it includes. Such a file is taken only when nobody but its owner may read, write or run it: `chmod 600 private.vcl`, and let it belong to the user that doorward runs as. If the file was readable before, the secrets in it are best replaced.",
+        Tree(&[("main.vcl", 0o644, "include private \"private.vcl\";\n"), ("private.vcl", 0o644, "let token = \"x\";\n")]);
+    E007 OpenText, Error, "a string never ends",
+        "A `\"…\"` string ends on the line it begins on. Longer texts stand between `{\"` and `\"}` or between `\"\"\"` and `\"\"\"`. Because `{\"` begins a string, a block that begins with one needs a space: `acl office { \"192.0.2.0\"/24; }`.",
+        Main("let domain = \"scipy.example;\n");
+    E008 OpenComment, Error, "a comment never ends",
+        "A comment that begins with `/*` ends with the next `*/`. Comments of one line begin with `#` or `//` and need no end.",
+        Main("/* the gateway\n");
+    E009 OddCharacter, Error, "a character that has no meaning here",
+        "Outside of strings and comments the language is written in ASCII; strings stand between double quotes. Curly quotes come from word processors and web pages. Characters that can't be seen (control characters, marks that turn the direction of text) are refused also in strings, because a file could then say something other than what a reviewer sees.",
+        Main("let domain = 'scipy.example';\n");
+    E010 Unexpected, Error, "something else was expected here",
+        "The text can't be read as a declaration or a setting. Every declaration has one shape, `kind name { .setting = value; }`, and a setting is a dot, a name, `=`, one or more values parted by commas, and `;`.",
+        Main("backend trac { url = \"http://127.0.0.1:8000\"; }\n");
+    E011 NoSemicolon, Error, "a `;` is missing",
+        "Every setting, `let` and `include` ends with `;`, also the last one before a `}`.",
+        Main("let domain = \"scipy.example\"\nlet level = \"test\";\n");
+    E012 OpenBrace, Error, "braces do not pair",
+        "Every `{` needs its `}`. The place shown is the brace without a partner; the one that is missing belongs before the next declaration.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\";\nsite \"www.example\" { route \"/\" { .backend = trac; } }\n");
+    E013 TooDeep, Error, "nested too deep",
+        "Parentheses may be nested 64 deep, declarations 8. Nobody can read more; give a part of the expression a name with `let`.",
+        Made(|| format!("let x = {}1{};\n", "(".repeat(100_000), ")".repeat(100_000)));
+    E014 UnknownReference, Error, "nothing of that name is declared",
+        "The setting names a `backend`, an `acl` or a `log` that no file of this tree declares. The order of declarations does not matter; a file that is not included does.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = tarc; } }\n");
+    E015 UnknownKind, Error, "no such declaration",
+        "A file holds `let`, `include`, and the declarations `gateway`, `backend`, `site` (with its `route`s), `acl` and `log`.",
+        Main("backnd trac { .url = \"http://127.0.0.1:8000\"; }\n");
+    E016 NotYet, Error, "this word is not spoken yet",
+        "The word belongs to the rule language, but this version of doorward does not know it yet. It is refused rather than ignored: a rule that looks as if it worked is worse than none. Take it out, or see the changelog of newer versions.",
+        Main("sub vcl_recv { return (pass); }\n");
+    E017 UnknownSetting, Error, "no such setting",
+        "The declaration has no setting of this name. The manual lists them all, and so does this message where there are few.",
+        Main("backend trac { .ulr = \"http://127.0.0.1:8000\"; }\n");
+    E018 UnknownValue, Error, "no such value",
+        "The setting takes one of a few words, and this is none of them. They stand without quotes.",
+        Main("log visitors { .format = jsn; }\n");
+    E019 UnknownName, Error, "no such name or function",
+        "A name without quotes is a constant from `let`, or one of the words of the language. The functions are `env(\"NAME\", \"default\")`, `if(condition, a, b)`, and, where a setting takes them, `files(…)` and `network(…)`. Text stands in double quotes.",
+        Main("let domain = \"scipy.example\";\nlet host = \"www.\" + domian;\n");
+    E020 WrongType, Error, "a value of another kind was expected",
+        "Each setting takes one kind of value: strings stand in quotes; numbers, durations (`10s`) and sizes (`64KB`) without; switches are `yes` or `no`. What comes from `env(…)` is read as what the setting takes.",
+        Main("gateway { .workers = \"2\"; }\n");
+    E021 BadAmount, Error, "an amount that cannot be read",
+        "Durations are a number and one of ms, s, m, h, d, w, y (`1.5h`). Sizes are a whole number and one of B, KB, MB, GB, TB, counted in powers of 1024. Capital letters matter: `m` is minutes, `MB` is megabytes.",
+        Main("gateway { .head_bytes_max = 64kb; }\n");
+    E022 DeclaredTwice, Error, "declared twice",
+        "Names of `let`, `backend`, `acl` and `log` are used once in a tree, and there is one `gateway`. Were both taken, which one counts would depend on the order of files. Keep one, or rename one.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nbackend trac { .url = \"http://127.0.0.1:8001\"; }\n");
+    E023 SetTwice, Error, "set twice",
+        "A setting stands once in its declaration. Where several values are taken they are parted by commas: `.http = \":80\", \":8080\";`.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; .url = \"http://127.0.0.1:8001\"; }\n");
+    E024 Missing, Error, "a setting is missing",
+        "The declaration can't work without this setting, and there is no safe default for it.",
+        Main("backend trac { .idle_max = 8; }\n");
+    E025 Misplaced, Error, "this does not belong here",
+        "A `route` stands in a `site`; everything else stands at the top of a file. `backend`, `acl` and `log` have a name without quotes, `site` and `route` a text, `gateway` has none. Lines of networks stand in an `acl`, and settings in all others.",
+        Main("route \"/\" { .backend = trac; }\n");
+    E026 Arguments, Error, "a function has other arguments",
+        "`env(\"NAME\", \"default\")` (the default may be left out: then the variable must be set), `if(condition, a, b)`, `files(\"chain.pem\", \"key.pem\")`, `network(acl)`.",
+        Main("let level = if(yes, \"a\");\n");
+    E027 UsedBefore, Error, "used before it is defined",
+        "A `let` may use the ones that stand above it, in the order in which files are included. So no two can wait for each other. Everything else may use any `let`.",
+        Main("let host = \"www.\" + domain;\nlet domain = \"scipy.example\";\n");
+    E028 NotInEnvironment, Error, "an environment variable is not set",
+        "`env(\"NAME\")` without a default demands the variable. Set it for the service (`Environment=` in a systemd unit), or give a default: `env(\"NAME\", \"default\")`.",
+        Main("let domain = env(\"SITE_DOMAIN\");\n");
+    E029 Reserved, Error, "the name has a meaning already",
+        "A `let` can't take the name of a word of the language, nor of something that is declared: a reader could not tell which one is meant.",
+        Main("let local = \"a\";\n");
+    E030 OneValue, Error, "one value is taken, not several",
+        "The setting takes a single value. Commas part the values of settings that take several.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\", \"http://127.0.0.1:8001\"; }\n");
+    E031 BadListener, Error, "no address to listen on",
+        "A listener is `\":443\"` for every address of the machine, or one address with a port: `\"192.0.2.1:443\"`, `\"[2001:db8::1]:443\"`. Names are not looked up here, because a start must not wait for DNS.",
+        Main("gateway { .http = \"80\"; }\n");
+    E032 BadUrl, Error, "no url of a backend",
+        "A backend's url is `\"http://host:port\"`, `\"https://host:port\"` (the port may be left out) or `\"unix:/path/of/socket\"`. A path belongs to the route, a password to neither.",
+        Main("backend trac { .url = \"127.0.0.1:8000\"; }\n");
+    E033 BadHost, Error, "no host name",
+        "A host name is letters, digits, `-` and dots, up to 253 characters, without a scheme, port or path; an IPv4 or IPv6 address does too. Names with other letters are written in their `xn--` form. Only `.host_header` may hold a port.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"https://www.example\" { route \"/\" { .backend = trac; } }\n");
+    E034 BadPath, Error, "no path of a route",
+        "A route's path begins with `/` and covers itself and everything below it, by whole segments: `/svn/` covers `/svn` and `/svn/trunk`, not `/svnx`. It is plain text: no query, no patterns, no `.` or `..`.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"trac\" { .backend = trac; } }\n");
+    E035 RouteTwice, Error, "the same route twice",
+        "Two routes of a site cover the same path; `/trac` and `/trac/` are the same route. The most specific path wins whatever the order, but of two equal ones neither is more specific.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/trac\" { .backend = trac; } route \"/trac/\" { .backend = trac; } }\n");
+    E036 HostTwice, Error, "the same host name twice",
+        "A host name belongs to one site, as its name or as one of its aliases; upper and lower case are the same.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { .aliases = \"example\"; route \"/\" { .backend = trac; } }\nsite \"example\" { route \"/\" { .backend = trac; } }\n");
+    E037 BadNetwork, Error, "no network",
+        "A line of an `acl` is an address in quotes and, where more than one address is meant, a prefix behind it: `\"192.0.2.0\"/24;`, `\"2001:db8::\"/48;`. The bits behind the prefix are zero. `!` in front makes an exception.",
+        Main("acl office { \"192.0.2.7\"/24; }\ngateway { .trusted = office; }\n");
+    E038 BadTemplate, Error, "no name of a log file",
+        "`{state}` is the state folder, `{site}` the site's name, `{day}` the date. Nothing else stands between braces.",
+        Main("log visitors { .file = \"{state}/log/{host}.log\"; }\nbackend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { .log = visitors; route \"/\" { .backend = trac; } }\n");
+    E039 BadDigest, Error, "no fingerprint",
+        "A fingerprint is `sha256:` and 64 hexadecimal digits, with or without colons. `openssl x509 -in cert.pem -noout -fingerprint -sha256` prints it.",
+        Main("backend trac { .url = \"https://127.0.0.1:8000\"; .pin = \"sha256:abc\"; }\n");
+    E040 NoTls, Error, "a setting for TLS without TLS",
+        "`.ca`, `.tls_name` and `.pin` say how a backend proves who it is. Without https it proves nothing, and a setting that looks like protection must not stand there for show. Write `https://` in `.url`, or take the setting out.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; .ca = \"ca.pem\"; }\n");
+    E041 OutOfRange, Error, "too little or too much",
+        "The amount is outside of what the setting can mean: a timeout of 0 would refuse everyone, and one of a hundred years is most often a wrong unit.",
+        Main("gateway { .workers = 0; }\n");
+    E042 ListenerTwice, Error, "the same address twice",
+        "Two listeners can't share an address and port. `\":80\"` takes the port on every address.",
+        Main("gateway { .http = \":80\"; .https = \":80\"; }\n");
+    E043 NobodyTrusted, Error, "a PROXY header from nobody",
+        "`.proxy_protocol` makes trusted peers begin their connections with a PROXY header. Without `.trusted` there are none, and the setting would do nothing.",
+        Main("gateway { .proxy_protocol = yes; }\n");
+    E044 BadFile, Error, "no file name",
+        "A file name is not empty, holds no zero bytes, and names nothing in braces but what the setting knows: `{state}` is the state folder. A unix socket's full path has at most 107 bytes, which is the system's limit.",
+        Main("gateway { .state = \"\"; }\n");
+    E045 Contradiction, Error, "two settings that exclude each other",
+        "With `.pin` exactly one certificate is trusted, whoever signed it; the authorities in `.ca` would never be asked. Keep `.pin` for a server whose certificate no authority signed, and `.ca` for all others.",
+        Main("backend trac { .url = \"https://127.0.0.1:8000\"; .ca = \"ca.pem\"; .pin = \"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"; }\n");
+    W001 Unused, Warning, "nothing uses this",
+        "A `let`, `backend`, `acl` or `log` that nothing names. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
+        Main("let domain = \"scipy.example\";\n");
+    W002 NoRoutes, Warning, "a site without routes",
+        "Every visitor of this site gets a 404. Add a `route`, or take the site out.",
+        Main("site \"www.example\" { }\n");
+    W003 NoSites, Warning, "a gateway without sites",
+        "No file of the tree declares a `site`, so every visitor is told that nothing is served here. Most often an `include` is missing.",
+        Main("gateway { .workers = 2; }\n");
+}
+
+impl Code {
+    pub fn by_code(code: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|known| known.code().eq_ignore_ascii_case(code))
+    }
+}
+
+/// What `doorward explain E014` prints.
+pub fn explain(code: &str) -> Option<String> {
+    let code = Code::by_code(code)?;
+    let mut out =
+        format!("{} ({}): {}\n\n{}\n", code.code(), code.severity().word(), code.title(), code.meaning());
+    if let Main(text) = code.example() {
+        out.push_str("\nFor example:\n\n");
+        for line in text.lines() {
+            out.push_str("    ");
+            out.push_str(line);
+            out.push('\n');
+        }
+    }
+    Some(out)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn codes_are_in_order_and_speak_in_sentences() {
+        for (at, code) in Code::ALL.iter().enumerate() {
+            assert_eq!(Code::by_code(code.code()), Some(*code));
+            assert_eq!(code.code().starts_with('E'), code.severity() == Severity::Error);
+            assert!(code.meaning().ends_with('.'), "{}", code.code());
+            assert!(!code.title().ends_with('.'), "{}", code.code());
+            assert!(Code::ALL.iter().skip(at + 1).all(|later| later.code() > code.code()), "{}", code.code());
+        }
+    }
+
+    #[test]
+    fn a_fault_is_explained_with_an_example() {
+        let text = explain("e014").unwrap();
+        assert!(text.starts_with("E014 (error): nothing of that name is declared\n\nThe setting names"));
+        assert!(text.contains("    site \"www.example\""));
+        assert_eq!(explain("E999"), None);
+    }
+}

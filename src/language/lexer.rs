@@ -1,0 +1,469 @@
+//! Text → tokens. Every byte belongs to a token, a comment or white space; a fault becomes a token of its
+//! own (`Bad`) so that the parser goes on behind it without complaining twice.
+
+use super::diagnostic::{Diagnostic, Found};
+use super::faults::Code;
+use super::source::{FileId, Span, is_invisible, quoted};
+use crate::base::amount;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TokenKind {
+    Word,
+    /// A string; its text lies `u8` bytes inside the token on both sides.
+    Text(u8),
+    Number,
+    Real,
+    Duration,
+    Size,
+    Rate,
+    Open,
+    Close,
+    OpenParen,
+    CloseParen,
+    Semicolon,
+    Comma,
+    Dot,
+    Assign,
+    Equal,
+    NotEqual,
+    And,
+    Or,
+    Not,
+    Plus,
+    Slash,
+    /// An operator of the full language that settings have no use for.
+    Operator,
+    /// Already reported.
+    Bad,
+    End,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Token {
+    pub kind: TokenKind,
+    pub start: u32,
+    pub end: u32,
+}
+
+pub struct Lexed {
+    pub tokens: Vec<Token>,
+    pub comments: Vec<Span>,
+}
+
+/// `text` must be shorter than 4 GiB; the loader sees to it.
+pub fn lex(file: FileId, text: &str, found: &mut Found) -> Lexed {
+    let mut lexer = Lexer {
+        file,
+        text,
+        at: 0,
+        found,
+        tokens: Vec::with_capacity(text.len() / 5),
+        comments: Vec::new(),
+        no_end_ahead: false,
+    };
+    // A byte order mark is no text.
+    if text.starts_with('\u{feff}') {
+        lexer.at = '\u{feff}'.len_utf8();
+    }
+    while lexer.step() {}
+    lexer.push(TokenKind::End, text.len());
+    Lexed { tokens: lexer.tokens, comments: lexer.comments }
+}
+
+struct Lexer<'a> {
+    file: FileId,
+    text: &'a str,
+    at: usize,
+    found: &'a mut Found,
+    tokens: Vec<Token>,
+    comments: Vec<Span>,
+    /// No `"}` stands ahead: looked for once, not once for each `{"`.
+    no_end_ahead: bool,
+}
+
+impl Lexer<'_> {
+    fn byte(&self, ahead: usize) -> u8 {
+        self.text.as_bytes().get(self.at + ahead).copied().unwrap_or(0)
+    }
+
+    fn rest(&self) -> &str {
+        self.text.get(self.at..).unwrap_or("")
+    }
+
+    fn span(&self, start: usize, end: usize) -> Span {
+        let offset = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Span::new(self.file, offset(start), offset(end))
+    }
+
+    /// Ends a token that began at `self.at`.
+    fn push(&mut self, kind: TokenKind, end: usize) {
+        let span = self.span(self.at, end);
+        self.tokens.push(Token { kind, start: span.start, end: span.end });
+        self.at = end;
+    }
+
+    fn while_bytes(&self, from: usize, wanted: impl Fn(u8) -> bool) -> usize {
+        self.text
+            .as_bytes()
+            .get(from..)
+            .and_then(|rest| rest.iter().position(|byte| !wanted(*byte)))
+            .map_or(self.text.len(), |length| from + length)
+    }
+
+    fn end_of_line(&self) -> usize {
+        let end = self.while_bytes(self.at, |byte| byte != b'\n');
+        if self.text.as_bytes().get(end.wrapping_sub(1)) == Some(&b'\r') && end > self.at {
+            end - 1
+        } else {
+            end
+        }
+    }
+
+    fn step(&mut self) -> bool {
+        if self.at >= self.text.len() {
+            return false;
+        }
+        let one = self.at + 1;
+        match (self.byte(0), self.byte(1)) {
+            (b' ' | b'\t' | b'\n' | b'\r', _) => {
+                self.at = self.while_bytes(self.at, |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
+            }
+            (b'#', _) | (b'/', b'/') => {
+                let end = self.end_of_line();
+                self.comments.push(self.span(self.at, end));
+                self.at = end;
+            }
+            (b'/', b'*') => self.block_comment(),
+            (b'"', _) if self.rest().starts_with("\"\"\"") => self.long_text("\"\"\"", "\"\"\"", 3),
+            (b'{', b'"') => self.long_text("{\"", "\"}", 2),
+            (b'"', _) => self.short_text(),
+            (b'{', _) => self.push(TokenKind::Open, one),
+            (b'}', _) => self.push(TokenKind::Close, one),
+            (b'(', _) => self.push(TokenKind::OpenParen, one),
+            (b')', _) => self.push(TokenKind::CloseParen, one),
+            (b';', _) => self.push(TokenKind::Semicolon, one),
+            (b',', _) => self.push(TokenKind::Comma, one),
+            (b'.', _) => self.push(TokenKind::Dot, one),
+            (b'=', b'=') => self.push(TokenKind::Equal, one + 1),
+            (b'!', b'=') => self.push(TokenKind::NotEqual, one + 1),
+            (b'&', b'&') => self.push(TokenKind::And, one + 1),
+            (b'|', b'|') => self.push(TokenKind::Or, one + 1),
+            (b'!', b'~')
+            | (b'<' | b'>', b'=')
+            | (b'+' | b'-' | b'*' | b'/', b'=')
+            | (b'<', b'<')
+            | (b'>', b'>') => self.push(TokenKind::Operator, one + 1),
+            (b'=', _) => self.push(TokenKind::Assign, one),
+            (b'!', _) => self.push(TokenKind::Not, one),
+            (b'+', _) => self.push(TokenKind::Plus, one),
+            (b'/', _) => self.push(TokenKind::Slash, one),
+            (b'~' | b'<' | b'>' | b'-' | b'*' | b'%' | b':' | b'&' | b'|', _) => {
+                self.push(TokenKind::Operator, one);
+            }
+            (byte, _) if byte.is_ascii_digit() => self.amount(),
+            (byte, _) if byte.is_ascii_alphabetic() || byte == b'_' => self.word(),
+            _ => self.unknown(),
+        }
+        true
+    }
+
+    /// Letters, digits and `_`; a `-` belongs to the word when a letter or digit follows, as in
+    /// `req.http.User-Agent`.
+    fn word(&mut self) {
+        let mut end = self.at;
+        loop {
+            end = self.while_bytes(end, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
+            let bytes = self.text.as_bytes();
+            let joins = bytes.get(end) == Some(&b'-')
+                && bytes.get(end + 1).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+            if !joins {
+                break;
+            }
+            end += 1;
+        }
+        self.push(TokenKind::Word, end);
+    }
+
+    fn amount(&mut self) {
+        let mut end = self.while_bytes(self.at, |byte| byte.is_ascii_digit());
+        let bytes = self.text.as_bytes();
+        let mut real = false;
+        if bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) {
+            real = true;
+            end = self.while_bytes(end + 1, |byte| byte.is_ascii_digit());
+        }
+        let number_end = end;
+        end = self.while_bytes(end, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let text = self.text.get(self.at..end).unwrap_or("");
+        if end == number_end {
+            // `6/m`: a rate, when exactly one unit of time follows.
+            let unit = bytes.get(end + 1).is_some_and(|byte| matches!(byte, b's' | b'm' | b'h' | b'd'));
+            let alone = !bytes.get(end + 2).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+            if bytes.get(end) == Some(&b'/') && unit && alone {
+                return self.push(TokenKind::Rate, end + 2);
+            }
+            if real {
+                return self.push(TokenKind::Real, end);
+            }
+            if text.parse::<u64>().is_ok() {
+                return self.push(TokenKind::Number, end);
+            }
+        } else if amount::duration(text).is_some() {
+            return self.push(TokenKind::Duration, end);
+        } else if amount::size(text).is_some() {
+            return self.push(TokenKind::Size, end);
+        }
+        let span = self.span(self.at, end);
+        let fault = self.bad_amount(span, number_end, end);
+        self.found.push(fault);
+        self.push(TokenKind::Bad, end);
+    }
+
+    fn bad_amount(&self, span: Span, number_end: usize, end: usize) -> Diagnostic {
+        let number = self.text.get(self.at..number_end).unwrap_or("");
+        let unit = self.text.get(number_end..end).unwrap_or("");
+        // A private file's text must not come into a message: these faults name units, never amounts.
+        let known = ["ms", "s", "m", "h", "d", "w", "y", "B", "KB", "MB", "GB", "TB"];
+        let fault = Diagnostic::new(Code::BadAmount, span, "this amount cannot be read");
+        let units = "durations end in ms, s, m, h, d, w or y; sizes in B, KB, MB, GB or TB";
+        if unit.is_empty() || known.contains(&unit) {
+            let size = unit.ends_with('B');
+            return if size && number.contains('.') {
+                fault.label("sizes are whole numbers; use the next smaller unit")
+            } else {
+                fault.label("this is more than any setting can hold")
+            };
+        }
+        let near = match unit.to_ascii_lowercase().as_str() {
+            "k" | "kb" | "kib" => "KB",
+            "mb" | "mib" => "MB",
+            "g" | "gb" | "gib" => "GB",
+            "t" | "tb" | "tib" => "TB",
+            "b" | "byte" | "bytes" => "B",
+            "sec" | "secs" | "second" | "seconds" => "s",
+            "min" | "mins" | "minute" | "minutes" => "m",
+            "hour" | "hours" | "hr" => "h",
+            "day" | "days" => "d",
+            "week" | "weeks" => "w",
+            "year" | "years" => "y",
+            "msec" | "msecs" | "millis" => "ms",
+            _ => return fault.label("its unit is not known").help(units),
+        };
+        fault.label(format!("did you mean the unit `{near}`?")).help(units)
+    }
+
+    fn block_comment(&mut self) {
+        let end = self.rest().get(2..).and_then(|rest| rest.find("*/")).map(|length| self.at + length + 4);
+        if let Some(end) = end {
+            self.comments.push(self.span(self.at, end));
+            self.at = end;
+            return;
+        }
+        let span = self.span(self.at, self.at + 2);
+        self.found.push(
+            Diagnostic::new(Code::OpenComment, span, "this comment never ends")
+                .label("close it with `*/`")
+                .help("everything behind it was left unread"),
+        );
+        self.push(TokenKind::Bad, self.text.len());
+    }
+
+    fn short_text(&mut self) {
+        let body = self.at + 1;
+        let end = self.while_bytes(body, |byte| byte != b'"' && byte != b'\n');
+        if self.text.as_bytes().get(end) == Some(&b'"') {
+            return self.text_token(1, end, end + 1);
+        }
+        let end = self.end_of_line();
+        let span = self.span(self.at, end);
+        self.found.push(
+            Diagnostic::new(Code::OpenText, span, "this string never ends")
+                .label("close it with `\"` on the same line")
+                .help("a text of several lines stands between `{\"` and `\"}`"),
+        );
+        self.push(TokenKind::Bad, end);
+    }
+
+    fn long_text(&mut self, open: &str, close: &str, width: u8) {
+        let body = self.at + open.len();
+        let length =
+            if self.no_end_ahead { None } else { self.text.get(body..).and_then(|rest| rest.find(close)) };
+        if let Some(length) = length {
+            return self.text_token(width, body + length, body + length + close.len());
+        }
+        let span = self.span(self.at, body);
+        let mut fault = Diagnostic::new(Code::OpenText, span, "this long string never ends")
+            .label(format!("close it with `{close}`"));
+        if open == "{\"" {
+            fault = fault.help("if a block was meant, put a space between `{` and `\"`");
+        }
+        self.found.push(fault);
+        if open == "{\"" {
+            self.no_end_ahead = true;
+            // Most likely a block: go on as if the space were there.
+            self.push(TokenKind::Open, self.at + 1);
+        } else {
+            self.push(TokenKind::Bad, self.text.len());
+        }
+    }
+
+    fn text_token(&mut self, width: u8, body_end: usize, end: usize) {
+        let start = self.at + usize::from(width);
+        let body = self.text.get(start..body_end).unwrap_or("");
+        let odd = body.char_indices().find(|(_, c)| {
+            (c.is_control() && !matches!(c, '\t') && !(width > 1 && matches!(c, '\n' | '\r')))
+                || is_invisible(*c)
+        });
+        if let Some((at, c)) = odd {
+            let span = self.span(start + at, start + at + c.len_utf8());
+            self.found.push(
+                Diagnostic::new(
+                    Code::OddCharacter,
+                    span,
+                    "a character that cannot be seen stands in this string",
+                )
+                .label(format!("it is U+{:04X}", u32::from(c)))
+                .help("take it out: what a rule file says must be what a reviewer sees"),
+            );
+            return self.push(TokenKind::Bad, end);
+        }
+        self.push(TokenKind::Text(width), end);
+    }
+
+    /// What no token begins with; single and curly quotes get a word of their own.
+    fn unknown(&mut self) {
+        let Some(first) = self.rest().chars().next() else { return };
+        let one = self.at + first.len_utf8();
+        let closing = match first {
+            '\'' => Some('\''),
+            '“' | '”' | '„' => Some('”'),
+            '‘' | '’' => Some('’'),
+            _ => None,
+        };
+        let quoted_end = closing.and_then(|closing| {
+            let line = self.text.get(one..self.end_of_line().max(one))?;
+            let (length, closed) = line
+                .char_indices()
+                .take(200)
+                .find(|(_, c)| *c == closing || (closing == '”' && matches!(c, '“' | '"')))?;
+            Some(one + length + closed.len_utf8())
+        });
+        if closing.is_some() {
+            let end = quoted_end.unwrap_or(one);
+            self.found.push(
+                Diagnostic::new(
+                    Code::OddCharacter,
+                    self.span(self.at, end),
+                    "strings stand between double quotes",
+                )
+                .label("write it between `\"` and `\"`"),
+            );
+            return self.push(TokenKind::Bad, end);
+        }
+        let starts = |c: char| {
+            c.is_ascii_alphanumeric()
+                || c.is_ascii_whitespace()
+                || "_\"{}();,.=!&|+/~<>-*%:#'“”„‘’".contains(c)
+        };
+        let length = self.rest().find(starts).unwrap_or(self.rest().len());
+        let span = self.span(self.at, self.at + length);
+        let shown = quoted(self.rest().get(..first.len_utf8()).unwrap_or(""));
+        let fault = if first.is_alphabetic() {
+            Diagnostic::new(Code::OddCharacter, span, "names are written with a to z, digits, `_` and `-`")
+                .label("this letter cannot stand in a name")
+        } else {
+            Diagnostic::new(Code::OddCharacter, span, format!("{shown} means nothing here"))
+                .label("take it out, or put it in a string")
+        };
+        self.found.push(fault);
+        self.push(TokenKind::Bad, self.at + length);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn kinds(text: &str) -> (Vec<TokenKind>, Vec<&'static str>) {
+        let mut found = Found::default();
+        let lexed = lex(FileId(0), text, &mut found);
+        let mut at = 0;
+        for token in &lexed.tokens {
+            assert!(token.start >= at && token.end >= token.start, "{text:?}");
+            at = token.end;
+        }
+        (
+            lexed.tokens.iter().map(|token| token.kind).filter(|kind| *kind != TokenKind::End).collect(),
+            found.iter().map(|fault| fault.code.code()).collect(),
+        )
+    }
+
+    #[test]
+    fn each_spelling_is_one_token() {
+        use TokenKind::*;
+        for (text, expected) in [
+            ("backend", vec![Word]),
+            ("User-Agent", vec![Word]),
+            ("a - b", vec![Word, Operator, Word]),
+            ("a-", vec![Word, Operator]),
+            ("\"a b\"", vec![Text(1)]),
+            ("\"\"", vec![Text(1)]),
+            ("{\"a \" b\n\"}", vec![Text(2)]),
+            ("\"\"\"a \"\" b\"\"\"", vec![Text(3)]),
+            ("10s 250ms 1.5h 30d", vec![Duration; 4]),
+            ("64KB 10MB 512B", vec![Size; 3]),
+            ("6/m 10/s", vec![Rate; 2]),
+            ("\"192.0.2.0\"/24", vec![Text(1), Slash, Number]),
+            ("24 1.5", vec![Number, Real]),
+            (
+                "== != && || ! + = ; , . ( ) { }",
+                vec![
+                    Equal, NotEqual, And, Or, Not, Plus, Assign, Semicolon, Comma, Dot, OpenParen,
+                    CloseParen, Open, Close,
+                ],
+            ),
+            ("~ !~ <= >= -= %", vec![Operator; 6]),
+            ("# x\n// y\n/* z\n*/", vec![]),
+            ("\u{feff}a", vec![Word]),
+        ] {
+            assert_eq!(kinds(text), (expected, vec![]), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bad_token_is_reported_once() {
+        for (text, code) in [
+            ("\"abc", "E007"),
+            ("\"\"\"abc", "E007"),
+            ("/* abc", "E008"),
+            ("'abc'", "E009"),
+            ("“abc”", "E009"),
+            ("@@@", "E009"),
+            ("größe", "E009"),
+            ("\"a\u{202e}b\"", "E009"),
+            ("\"a\u{0}b\"", "E009"),
+            ("10x", "E021"),
+            ("1.5MB", "E021"),
+            ("99999999999999999999", "E021"),
+            ("64kb", "E021"),
+        ] {
+            let (_, codes) = kinds(text);
+            assert_eq!(codes, [code], "{text}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_at_all_are_lexed_to_the_end() {
+        let pieces =
+            ["\"", "{\"", "\"}", "/*", "*/", "'", "“", "#", "\n", "\r", "1", ".", "s", "ü", "\0", "-", "a"];
+        let mut seed = 7_u64;
+        for _ in 0..5_000 {
+            let mut text = String::new();
+            for _ in 0..12 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.push_str(pieces[(seed >> 33) as usize % pieces.len()]);
+            }
+            kinds(&text);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! Main file and includes → one list of items, in the order of the text.
+
+use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use super::ast::{Include, Item};
+use super::diagnostic::{Diagnostic, Found};
+use super::faults::Code;
+use super::parser::parse;
+use super::source::{FileId, Files, Sources, Span, joined, quoted};
+use super::suggest::Suggestions;
+
+const FILE_BYTES_MAX: u64 = 32 << 20;
+const TREE_BYTES_MAX: u64 = 64 << 20;
+const FILES_MAX: usize = 1_000;
+const INCLUDES_DEEP_MAX: usize = 16;
+
+pub struct Loaded {
+    pub sources: Sources,
+    pub items: Vec<Item>,
+    pub found: Found,
+    pub suggestions: Suggestions,
+}
+
+pub fn load(files: &dyn Files, main: &Path) -> Loaded {
+    let mut loader = Loader {
+        files,
+        into: Loaded {
+            sources: Sources::default(),
+            items: Vec::new(),
+            found: Found::default(),
+            suggestions: Suggestions::default(),
+        },
+        first: HashMap::new(),
+        bytes: 0,
+    };
+    let main = joined(Path::new(""), &main.to_string_lossy());
+    if let Some(file) = loader.read(&main, Span::NOWHERE, false) {
+        loader.file(file, &main, 0);
+    }
+    loader.into
+}
+
+struct Loader<'a> {
+    files: &'a dyn Files,
+    into: Loaded,
+    /// Where each file was asked for first.
+    first: HashMap<PathBuf, Span>,
+    bytes: u64,
+}
+
+impl Loader<'_> {
+    fn file(&mut self, file: FileId, path: &Path, depth: usize) {
+        let parsed = parse(&self.into.sources, file, &mut self.into.found, &mut self.into.suggestions);
+        for item in parsed.items {
+            match item {
+                Item::Include(include) => self.include(&include, path, depth),
+                item => self.into.items.push(item),
+            }
+        }
+    }
+
+    fn include(&mut self, include: &Include, from: &Path, depth: usize) {
+        let name = self.into.sources.text(include.path);
+        let path = joined(from.parent().unwrap_or(Path::new("")), name);
+        let quote = self.into.sources.quote(include.path);
+        if depth >= INCLUDES_DEEP_MAX || self.into.sources.len() >= FILES_MAX {
+            self.into.found.push(
+                Diagnostic::new(
+                    Code::TooManyIncludes,
+                    include.path,
+                    format!("{quote} is one include too many"),
+                )
+                .label(format!("at most {FILES_MAX} files, and {INCLUDES_DEEP_MAX} deep"))
+                .help("include it from the main file"),
+            );
+            return;
+        }
+        if let Some(first) = self.first.get(&path) {
+            let mut fault = Diagnostic::new(
+                Code::IncludedTwice,
+                include.path,
+                format!("{quote} is part of this tree already"),
+            )
+            .label("take this line out");
+            fault = if *first == Span::NOWHERE {
+                fault.help("it is the main file")
+            } else {
+                fault.at(*first, "it is included here")
+            };
+            self.into.found.push(fault);
+            return;
+        }
+        let private = include.private || self.into.sources.is_private(include.path.file);
+        if let Some(file) = self.read(&path, include.path, private) {
+            self.file(file, &path, depth + 1);
+        }
+    }
+
+    fn read(&mut self, path: &Path, at: Span, private: bool) -> Option<FileId> {
+        self.first.insert(path.to_owned(), at);
+        let shown = if self.into.sources.is_private(at.file) {
+            "a private file".to_owned()
+        } else {
+            quoted(&path.display().to_string())
+        };
+        let read = match self.files.read(path, FILE_BYTES_MAX) {
+            Ok(read) => read,
+            Err(error) => {
+                let fault = unreadable(&error, &shown, at);
+                self.into.found.push(fault);
+                return None;
+            }
+        };
+        self.bytes += read.bytes.len() as u64;
+        if self.bytes > TREE_BYTES_MAX {
+            let fault =
+                Diagnostic::new(Code::TooLarge, at, format!("with {shown} this tree is larger than 64 MB"))
+                    .label("is it the right file?");
+            self.into.found.push(fault);
+            return None;
+        }
+        if private && read.mode & 0o077 != 0 {
+            self.into.found.push(
+                Diagnostic::new(
+                    Code::NotPrivate,
+                    at,
+                    format!("{shown} is private, but others may get at it"),
+                )
+                .label(format!("its mode is {:04o}, and may be 0600 at most", read.mode & 0o7777))
+                .help(if shown.starts_with('`') {
+                    format!("run `chmod 600 {}`", shown.trim_matches('`'))
+                } else {
+                    "run `chmod 600` on it".to_owned()
+                }),
+            );
+            return None;
+        }
+        let (text, bad) = match String::from_utf8(read.bytes) {
+            Ok(text) => {
+                let zero = text.find('\0');
+                (text, zero)
+            }
+            Err(error) => {
+                let upto = error.utf8_error().valid_up_to();
+                let mut bytes = error.into_bytes();
+                bytes.truncate(upto);
+                (String::from_utf8(bytes).unwrap_or_default(), Some(upto))
+            }
+        };
+        let file = self.into.sources.add(path.to_owned(), text, private);
+        if let Some(bad) = bad {
+            let bad = u32::try_from(bad).unwrap_or(u32::MAX);
+            self.into.found.push(
+                Diagnostic::new(
+                    Code::NotText,
+                    Span::new(file, bad, bad),
+                    format!("{shown} is no UTF-8 text"),
+                )
+                .label("the first byte that cannot be read stands here"),
+            );
+            return None;
+        }
+        Some(file)
+    }
+}
+
+fn unreadable(error: &io::Error, shown: &str, at: Span) -> Diagnostic {
+    let why = match error.kind() {
+        io::ErrorKind::FileTooLarge => {
+            return Diagnostic::new(Code::TooLarge, at, format!("{shown} is larger than 32 MB"))
+                .label("is it the right file?");
+        }
+        io::ErrorKind::NotFound => "there is no such file".to_owned(),
+        io::ErrorKind::PermissionDenied => "this user may not read it".to_owned(),
+        io::ErrorKind::IsADirectory => "it is a folder".to_owned(),
+        io::ErrorKind::InvalidInput => "it is no regular file".to_owned(),
+        _ => error.to_string(),
+    };
+    let fault = Diagnostic::new(Code::Unreadable, at, format!("{shown} cannot be read: {why}"));
+    if at == Span::NOWHERE {
+        fault.help("say which file holds the rules: `doorward serve path/to/main.vcl`")
+    } else {
+        fault.label("looked for beside the file that includes it")
+    }
+}

@@ -1,0 +1,107 @@
+//! "Did you mean": the nearest of the words that would have been right.
+
+/// How many words one load may compare: a tree with thousands of faults over thousands of names must not
+/// spend seconds on suggestions nobody reads.
+pub struct Suggestions {
+    left: usize,
+}
+
+impl Default for Suggestions {
+    fn default() -> Self {
+        Self { left: 500_000 }
+    }
+}
+
+impl Suggestions {
+    /// The candidate nearest to `word`, when one is near enough that a typing error explains it.
+    pub fn nearest<'a>(&mut self, word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        let word: Vec<char> = word.chars().take(65).flat_map(char::to_lowercase).collect();
+        if word.is_empty() || word.len() > 64 {
+            return None;
+        }
+        let mut best: Option<(usize, &str)> = None;
+        for candidate in among {
+            self.left = self.left.checked_sub(1)?;
+            if candidate.len() > 256 {
+                continue;
+            }
+            let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
+            let most = word.len().max(letters.len()).div_ceil(3).min(4);
+            if letters.len().abs_diff(word.len()) > most {
+                continue;
+            }
+            let distance = distance(&word, &letters);
+            if distance <= most && best.is_none_or(|(least, _)| distance < least) {
+                best = Some((distance, candidate));
+            }
+        }
+        best.map(|(_, candidate)| candidate)
+    }
+}
+
+/// Insertions, deletions, replacements and swapped neighbours from one word to the other.
+fn distance(a: &[char], b: &[char]) -> usize {
+    let mut before: Vec<usize> = Vec::new();
+    let mut above: Vec<usize> = (0..=b.len()).collect();
+    let mut last_a = None;
+    for (row, &letter) in a.iter().enumerate() {
+        let mut line = Vec::with_capacity(b.len() + 1);
+        line.push(row + 1);
+        let mut left = row + 1;
+        let mut last_b = None;
+        for (column, &other) in b.iter().enumerate() {
+            let cell = |line: &[usize], at: usize| line.get(at).copied().unwrap_or(usize::MAX / 2);
+            let mut least = (cell(&above, column) + usize::from(letter != other))
+                .min(cell(&above, column + 1) + 1)
+                .min(left + 1);
+            if last_a == Some(other) && last_b == Some(letter) && column > 0 {
+                least = least.min(cell(&before, column - 1) + 1);
+            }
+            line.push(least);
+            left = least;
+            last_b = Some(other);
+        }
+        before = above;
+        above = line;
+        last_a = Some(letter);
+    }
+    above.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn distances_are_counted_in_typing_errors() {
+        for (a, b, steps) in [
+            ("trac", "trac", 0),
+            ("tarc", "trac", 1),
+            ("trac", "trca", 1),
+            ("backnd", "backend", 1),
+            ("backends", "backend", 1),
+            ("", "abc", 3),
+            ("kitten", "sitting", 3),
+        ] {
+            let (a, b): (Vec<char>, Vec<char>) = (a.chars().collect(), b.chars().collect());
+            assert_eq!(distance(&a, &b), steps, "{a:?} {b:?}");
+        }
+    }
+
+    #[test]
+    fn only_near_words_are_suggested() {
+        let mut suggestions = Suggestions::default();
+        let words = ["backend", "site", "route", "gateway"];
+        assert_eq!(suggestions.nearest("Backnd", words), Some("backend"));
+        assert_eq!(suggestions.nearest("sit", words), Some("site"));
+        assert_eq!(suggestions.nearest("director", words), None);
+        assert_eq!(suggestions.nearest("", words), None);
+        assert_eq!(suggestions.nearest(&"x".repeat(10_000), words), None);
+    }
+
+    #[test]
+    fn suggestions_end_before_patience_does() {
+        let mut suggestions = Suggestions { left: 3 };
+        assert_eq!(suggestions.nearest("sitr", ["a", "b", "c", "site"]), None);
+    }
+}

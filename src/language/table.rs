@@ -1,0 +1,488 @@
+//! The one table of declarations and their settings. The checker, the manual, the completions and the
+//! formatter read it; a row without its sentence or without someone who reads it fails a test.
+
+use std::borrow::Cow;
+use std::sync::LazyLock;
+
+use crate::base::bound;
+
+/// A kind of declaration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Kind {
+    Gateway,
+    Backend,
+    Site,
+    Route,
+    Acl,
+    Log,
+}
+
+/// How a declaration is called by others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Named {
+    /// `gateway { … }`: there is one.
+    Nothing,
+    /// `backend trac { … }`
+    Word,
+    /// `site "www." + domain { … }`
+    Text,
+}
+
+impl Kind {
+    pub const ALL: &'static [Kind] =
+        &[Kind::Gateway, Kind::Backend, Kind::Site, Kind::Route, Kind::Acl, Kind::Log];
+
+    pub const fn word(self) -> &'static str {
+        match self {
+            Kind::Gateway => "gateway",
+            Kind::Backend => "backend",
+            Kind::Site => "site",
+            Kind::Route => "route",
+            Kind::Acl => "acl",
+            Kind::Log => "log",
+        }
+    }
+
+    /// The word with its article, for sentences.
+    pub const fn a_word(self) -> &'static str {
+        match self {
+            Kind::Gateway => "a `gateway`",
+            Kind::Backend => "a `backend`",
+            Kind::Site => "a `site`",
+            Kind::Route => "a `route`",
+            Kind::Acl => "an `acl`",
+            Kind::Log => "a `log`",
+        }
+    }
+
+    pub const fn doc(self) -> &'static str {
+        match self {
+            Kind::Gateway => {
+                "This process: where it listens, where it keeps its state, whom it trusts, and its limits."
+            }
+            Kind::Backend => "One server behind the gateway.",
+            Kind::Site => "One host name and its routes.",
+            Kind::Route => "A path of a site, and what happens to it and to everything below it.",
+            Kind::Acl => "A list of networks; the longest network that holds an address decides.",
+            Kind::Log => "Where records go, and in which format.",
+        }
+    }
+
+    pub const fn named(self) -> Named {
+        match self {
+            Kind::Gateway => Named::Nothing,
+            Kind::Backend | Kind::Acl | Kind::Log => Named::Word,
+            Kind::Site | Kind::Route => Named::Text,
+        }
+    }
+
+    /// The kind it stands in; `None` for the top level.
+    pub const fn inside(self) -> Option<Kind> {
+        match self {
+            Kind::Route => Some(Kind::Site),
+            _ => None,
+        }
+    }
+
+    pub fn by_word(word: &str) -> Option<Kind> {
+        Self::ALL.iter().copied().find(|kind| kind.word() == word)
+    }
+
+    pub fn settings(self) -> &'static [Setting] {
+        match self {
+            Kind::Gateway => &GATEWAY,
+            Kind::Backend => BACKEND,
+            Kind::Site => SITE,
+            Kind::Route => ROUTE,
+            Kind::Acl => &[],
+            Kind::Log => LOG,
+        }
+    }
+}
+
+/// Words of the full language that are not spoken yet, so that nobody hunts for a typing error.
+pub const LATER: &[&str] = &[
+    "authority",
+    "director",
+    "directory",
+    "import",
+    "limit",
+    "penaltybox",
+    "probe",
+    "ratecounter",
+    "secret",
+    "sub",
+    "table",
+    "vcl",
+];
+
+/// What a setting takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Type {
+    Text,
+    /// An address to listen on: `":443"`, `"127.0.0.1:9900"`, `"[::1]:80"`.
+    Listener,
+    /// Where a backend is: `"http://host:port"`, `"https://host"`, `"unix:/run/x.sock"`.
+    Url,
+    /// A host name, with a port where it says so.
+    Host,
+    /// A path, relative to the rule file it stands in; `{state}` is the state folder.
+    File,
+    /// A path, relative to the folder of the main file.
+    Folder,
+    /// A path with `{state}`, `{site}` and `{day}`.
+    Template,
+    /// `"sha256:…"`
+    Digest,
+    Bool,
+    Count,
+    Duration,
+    Size,
+    Word(&'static [Word]),
+    Name(Kind),
+    Certificate,
+    Access,
+}
+
+impl Type {
+    /// What stands in messages and in the manual.
+    pub fn title(self) -> Cow<'static, str> {
+        Cow::Borrowed(match self {
+            Type::Text => "a string",
+            Type::Listener => "an address to listen on, such as `\":443\"` or `\"127.0.0.1:9900\"`",
+            Type::Url => "a url, such as `\"http://127.0.0.1:8000\"` or `\"unix:/run/app.sock\"`",
+            Type::Host => "a host name in quotes",
+            Type::File => "a file name in quotes",
+            Type::Folder => "a folder name in quotes",
+            Type::Template => "a file name in quotes, which may hold `{state}`, `{site}` and `{day}`",
+            Type::Digest => "a fingerprint, such as `\"sha256:9f86…\"`",
+            Type::Bool => "`yes` or `no`",
+            Type::Count => "a whole number",
+            Type::Duration => "a duration, such as `10s` or `5m`",
+            Type::Size => "a size, such as `64KB` or `10MB`",
+            Type::Word(words) => {
+                let words: Vec<String> = words.iter().map(|word| format!("`{}`", word.word)).collect();
+                return Cow::Owned(one_of(&words));
+            }
+            Type::Name(Kind::Backend) => "the name of a `backend`",
+            Type::Name(Kind::Acl) => "the name of an `acl`",
+            Type::Name(Kind::Log) => "the name of a `log`",
+            Type::Name(_) => "a name",
+            Type::Certificate => "`local` or `files(\"chain.pem\", \"key.pem\")`",
+            Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
+        })
+    }
+
+    /// Whether the value is text that its room reads further.
+    pub const fn is_text(self) -> bool {
+        matches!(
+            self,
+            Type::Text
+                | Type::Listener
+                | Type::Url
+                | Type::Host
+                | Type::File
+                | Type::Folder
+                | Type::Template
+                | Type::Digest
+        )
+    }
+}
+
+/// `a, b or c`.
+pub fn one_of(words: &[String]) -> String {
+    match words {
+        [] => String::new(),
+        [one] => one.clone(),
+        [most @ .., last] => format!("{} or {last}", most.join(", ")),
+    }
+}
+
+/// A word that a setting takes.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Word {
+    pub word: &'static str,
+    pub doc: &'static str,
+}
+
+/// A row: one setting of one kind.
+#[derive(Clone, Debug)]
+pub struct Setting {
+    pub name: &'static str,
+    pub takes: Type,
+    /// As an operator would write it, or in words; empty when it must be said.
+    pub default: Cow<'static, str>,
+    pub doc: &'static str,
+    pub required: bool,
+    /// Takes several values, parted by commas.
+    pub several: bool,
+    /// The least and the most, in numbers, bytes or milliseconds.
+    pub range: (u64, u64),
+    /// A value other than the default, for the manual and for the test that finds a setting nobody reads.
+    pub example: &'static str,
+}
+
+const ANY: (u64, u64) = (0, u64::MAX);
+/// A year: a timer further away says less than "never" and costs more than it.
+const YEAR: u64 = 366 * 86_400_000;
+const WAIT: (u64, u64) = (1, YEAR);
+const WAIT_OR_NONE: (u64, u64) = (0, YEAR);
+
+const fn row(
+    name: &'static str,
+    takes: Type,
+    default: &'static str,
+    doc: &'static str,
+    example: &'static str,
+) -> Setting {
+    Setting {
+        name,
+        takes,
+        default: Cow::Borrowed(default),
+        doc,
+        required: default.is_empty(),
+        several: false,
+        range: match takes {
+            Type::Duration => WAIT,
+            _ => ANY,
+        },
+        example,
+    }
+}
+
+impl Setting {
+    const fn several(mut self) -> Self {
+        self.several = true;
+        self
+    }
+
+    const fn range(mut self, range: (u64, u64)) -> Self {
+        self.range = range;
+        self
+    }
+}
+
+static GATEWAY: LazyLock<Vec<Setting>> = LazyLock::new(|| {
+    let mut rows = vec![
+        row("http", Type::Listener, "\":80\", when `.https` is not set either", "Addresses for plain http, which redirects to https; `\":80\"` is every address of the machine, IPv4 and IPv6.", "\":8080\", \"127.0.0.1:8081\"").several(),
+        row("https", Type::Listener, "\":443\", when `.http` is not set either", "Addresses for https.", "\":8443\"").several(),
+        row("admin", Type::Listener, "none", "Address for health and metrics, read only; keep it away from the street.", "\"127.0.0.1:9900\""),
+        row("state", Type::Folder, "\"/var/lib/doorward\"", "The folder for certificates, logs and everything else the gateway keeps; relative to the folder of the main file.", "\"state\""),
+        row("workers", Type::Count, "one for each processor core", "Threads that serve visitors.", "2").range((1, 1024)),
+        row("trusted", Type::Name(Kind::Acl), "nobody", "Proxies in front of this gateway whose `X-Forwarded-*` and PROXY headers are believed.", "office"),
+        row("proxy_protocol", Type::Bool, "no", "Whether every trusted peer begins its connections with a PROXY header (version 1 or 2); it is never believed from others.", "yes"),
+    ];
+    let defaults = bound::Bounds::default();
+    for bound in bound::Bounds::ROWS {
+        let none =
+            matches!(bound.name, "body_bytes_max" | "total_timeout" | "linger_timeout" | "drain_timeout");
+        let least = u64::from(!none);
+        let (takes, range, example) = match bound.kind {
+            bound::Kind::Count => (Type::Count, (least, 10_000_000), "77"),
+            bound::Kind::Size if none => (Type::Size, ANY, "10MB"),
+            bound::Kind::Size => (Type::Size, (1 << 10, 16 << 20), "7KB"),
+            bound::Kind::Time if none => (Type::Duration, WAIT_OR_NONE, "77s"),
+            bound::Kind::Time => (Type::Duration, WAIT, "77s"),
+        };
+        let default = defaults.show(bound.name).unwrap_or_default();
+        rows.push(Setting {
+            default: Cow::Owned(default),
+            required: false,
+            ..row(bound.name, takes, " ", bound.doc, example).range(range)
+        });
+    }
+    rows
+});
+
+const ADDRESS_WORDS: &[Word] = &[
+    Word {
+        word: "pseudonym",
+        doc: "An address of its own for each visitor, the same for a day, shaped as IPv6.",
+    },
+    Word { word: "cut", doc: "The visitor's network: /24 or /48." },
+    Word { word: "full", doc: "The visitor's address itself." },
+    Word { word: "none", doc: "Nothing." },
+];
+
+static BACKEND: &[Setting] = &[
+    row(
+        "url",
+        Type::Url,
+        "",
+        "Where the server is: http, https, or a unix socket; no path, which is the routes' business.",
+        "\"https://127.0.0.1:8001\"",
+    ),
+    row(
+        "host_header",
+        Type::Host,
+        "what the visitor typed, port included",
+        "The `Host` this server is asked for.",
+        "\"app.internal:8000\"",
+    ),
+    row(
+        "visitor_address",
+        Type::Word(ADDRESS_WORDS),
+        "pseudonym",
+        "What this server learns of a visitor's address.",
+        "cut",
+    ),
+    row("connect_timeout", Type::Duration, "3s", "How long a connection may take to open.", "77s"),
+    row(
+        "first_byte_timeout",
+        Type::Duration,
+        "1m",
+        "How long the server may think before its answer begins.",
+        "77s",
+    ),
+    row("between_bytes_timeout", Type::Duration, "1m", "Longest pause within an answer.", "77s"),
+    row(
+        "idle_timeout",
+        Type::Duration,
+        "50s",
+        "How long an unused connection is kept; say less than the server does.",
+        "77s",
+    ),
+    row("idle_max", Type::Count, "64", "Unused connections kept by each worker; 0 keeps none.", "7")
+        .range((0, 100_000)),
+    row(
+        "ca",
+        Type::File,
+        "the system's authorities",
+        "Trust the authorities in this PEM file, and no others.",
+        "\"ca.pem\"",
+    ),
+    row(
+        "tls_name",
+        Type::Host,
+        "the host of `.url`",
+        "The name the server's certificate must carry.",
+        "\"app.internal\"",
+    ),
+    row(
+        "pin",
+        Type::Digest,
+        "none",
+        "Trust exactly the certificate with this SHA-256 fingerprint, whoever signed it; for old servers.",
+        "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
+    ),
+];
+
+static SITE: &[Setting] = &[
+    row(
+        "aliases",
+        Type::Host,
+        "none",
+        "Other host names, redirected to the first.",
+        "\"alias.example\", \"other.example\"",
+    )
+    .several(),
+    row(
+        "certificate",
+        Type::Certificate,
+        "local",
+        "The certificate shown: from files, or from the authority the machine makes for itself.",
+        "files(\"chain.pem\", \"key.pem\")",
+    ),
+    row("force_https", Type::Bool, "yes", "Whether plain http is redirected to https.", "no"),
+    row("log", Type::Name(Kind::Log), "the default log", "Where this site's records go.", "visitors"),
+];
+
+const SLASH_WORDS: &[Word] = &[
+    Word { word: "refuse", doc: "`%2f` in a path gets 400: it could be read in two ways." },
+    Word { word: "keep", doc: "`%2f` stays as it is, for titles such as MediaWiki's `AC%2FDC`." },
+];
+
+static ROUTE: &[Setting] = &[
+    row("backend", Type::Name(Kind::Backend), "", "Who answers.", "other"),
+    row("allow", Type::Access, "anyone", "Who may pass.", "network(office)"),
+    row(
+        "body_bytes_max",
+        Type::Size,
+        "what the gateway says",
+        "Largest request body taken, 0 for no limit; larger ones get 413.",
+        "10MB",
+    ),
+    row("encoded_slash", Type::Word(SLASH_WORDS), "refuse", "What happens to `%2f` in a path.", "keep"),
+    row(
+        "total_timeout",
+        Type::Duration,
+        "what the gateway says",
+        "Longest a whole visit may take, 0 for no limit.",
+        "77s",
+    )
+    .range(WAIT_OR_NONE),
+];
+
+const FORMAT_WORDS: &[Word] = &[
+    Word { word: "combined", doc: "The line that every analyser of web logs can read." },
+    Word { word: "json", doc: "One JSON object on each line." },
+];
+
+/// Where a log goes when nothing is said.
+pub const LOG_FILE: &str = "{state}/log/{site}/access-{day}.log";
+pub const LOG_ERRORS: &str = "{state}/log/{site}/error-{day}.log";
+
+static LOG: &[Setting] = &[
+    row("format", Type::Word(FORMAT_WORDS), "combined", "How a visit is written down.", "json"),
+    row(
+        "file",
+        Type::Template,
+        "\"{state}/log/{site}/access-{day}.log\"",
+        "The access log; relative to the rule file it stands in.",
+        "\"access.log\"",
+    ),
+    row(
+        "errors",
+        Type::Template,
+        "\"{state}/log/{site}/error-{day}.log\"",
+        "The error log; relative to the rule file it stands in.",
+        "\"error.log\"",
+    ),
+];
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::amount;
+
+    #[test]
+    fn every_row_has_its_sentence() {
+        for kind in Kind::ALL {
+            assert!(kind.doc().ends_with('.'), "{kind:?}");
+            assert_eq!(Kind::by_word(kind.word()), Some(*kind));
+            assert!(!LATER.contains(&kind.word()));
+            for (at, setting) in kind.settings().iter().enumerate() {
+                let name = format!("{kind:?}.{}", setting.name);
+                let first = setting.doc.chars().next();
+                assert!(
+                    setting.doc.ends_with('.') && first.is_some_and(|c| c.is_uppercase() || c == '`'),
+                    "{name} has no sentence"
+                );
+                assert!(!setting.example.is_empty(), "{name} has no example");
+                assert_eq!(setting.required, setting.default.is_empty(), "{name}: required or a default");
+                assert!(setting.range.0 < setting.range.1, "{name}");
+                assert!(
+                    !kind.settings().iter().skip(at + 1).any(|other| other.name == setting.name),
+                    "{name} stands twice"
+                );
+                if let Type::Word(words) = setting.takes {
+                    assert!(words.iter().all(|word| word.doc.ends_with('.')), "{name}");
+                    assert!(words.iter().any(|word| word.word == setting.default), "{name}");
+                }
+                if setting.takes == Type::Duration && !setting.default.contains(' ') {
+                    assert!(amount::duration(&setting.default).is_some(), "{name}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_limit_is_a_setting_of_the_gateway() {
+        for bound in bound::Bounds::ROWS {
+            let row = Kind::Gateway.settings().iter().find(|row| row.name == bound.name);
+            assert_eq!(row.map(|row| row.doc), Some(bound.doc), "{}", bound.name);
+            let none = row.is_some_and(|row| row.range.0 == 0);
+            assert!(!bound.doc.contains("0 for no limit") || none, "{} may be 0", bound.name);
+        }
+    }
+}
