@@ -11,7 +11,6 @@ use std::time::Duration;
 use super::arguments::Given;
 use super::{End, JSON, Paper, rules};
 use crate::base::clock;
-use crate::language::Diagnostics;
 use crate::plan::CertificateWish;
 use crate::settings::{self, Settings};
 use crate::tls;
@@ -29,11 +28,8 @@ struct Finding {
 pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     let Some(main) = rules::find(given.file()) else { return rules::none_found(paper) };
     let json = given.has(&JSON);
-    let (settings, warnings) = match settings::load(&main) {
-        Ok(settings) => {
-            let warnings = settings.warnings.clone();
-            (settings, warnings)
-        }
+    let settings = match settings::load(&main) {
+        Ok(settings) => settings,
         Err(diagnostics) => {
             if json {
                 paper.say(&format!("{{\"rules\":{},\"world\":[]}}\n", diagnostics.json()));
@@ -45,9 +41,9 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     };
     let findings = look(&settings);
     if json {
-        paper.say(&as_json(&settings, &warnings, &findings));
+        paper.say(&as_json(&settings, &findings));
     } else {
-        paper.draw(&warnings.draw(), true);
+        paper.draw(&settings.warnings.draw(), true);
         for finding in &findings {
             let word = if finding.is_error { "error" } else { "warning" };
             paper.draw(&format!("{word}: {}\n", finding.text), true);
@@ -125,9 +121,9 @@ fn resolve(settings: &Settings, findings: &mut Vec<Finding>) {
     }
 }
 
-fn as_json(settings: &Settings, warnings: &Diagnostics, findings: &[Finding]) -> String {
+fn as_json(settings: &Settings, findings: &[Finding]) -> String {
     let (sites, routes, backends) = counted(settings);
-    let mut out = format!("{{\"rules\":{},\"world\":[", warnings.json());
+    let mut out = format!("{{\"rules\":{},\"world\":[", settings.warnings.json());
     for (at, finding) in findings.iter().enumerate() {
         let comma = if at > 0 { "," } else { "" };
         let severity = if finding.is_error { "error" } else { "warning" };

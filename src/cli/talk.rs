@@ -6,9 +6,7 @@ use std::time::Duration;
 use super::arguments::Given;
 use super::{CONFIG, End, Paper, STATE, rules};
 use crate::admin::control::{self, Command};
-
-/// Where state lies when neither a flag nor rules say otherwise.
-const STATE_DEFAULT: &str = "/var/lib/doorward";
+use crate::settings;
 
 pub(super) fn status(given: &Given, paper: &mut Paper<'_>) -> End {
     ask(given, paper, Command::Status, Duration::from_secs(10))
@@ -53,7 +51,7 @@ fn state(given: &Given, paper: &mut Paper<'_>) -> Result<PathBuf, End> {
         return Ok(state);
     }
     let Some(main) = rules::find(given.path(&CONFIG).as_deref()) else {
-        return Ok(PathBuf::from(STATE_DEFAULT));
+        return Ok(PathBuf::from(settings::STATE));
     };
     rules::read(&main, paper).map(|settings| settings.gateway.state.clone()).inspect_err(|_| {
         paper.fault(&format!(

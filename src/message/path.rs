@@ -16,15 +16,6 @@ use crate::base::fault::Fault;
 /// holds (65,534 bytes), so that a target made of both always exists.
 const LONGEST: usize = 32_000;
 
-/// What a route does with an encoded slash.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
-pub enum EncodedSlash {
-    #[default]
-    Refuse,
-    /// Its backend knows `%2F` from `/` (`MediaWiki` titles such as `AC%2FDC`).
-    Keep,
-}
-
 /// A canonical path. It exists in valid form only; what is decided on is what is sent.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct SitePath {

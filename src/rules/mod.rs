@@ -155,7 +155,7 @@ mod tests {
                     access: Access::Anyone,
                     body_bytes_max: None,
                     total_timeout: None,
-                    encoded_slash: crate::message::path::EncodedSlash::Refuse,
+                    encoded_slash: crate::plan::EncodedSlash::Refuse,
                 })
                 .collect(),
         }

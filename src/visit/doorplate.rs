@@ -3,9 +3,8 @@
 use super::World;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
-use crate::message::path::EncodedSlash;
 use crate::message::{Request, Street};
-use crate::plan::Route;
+use crate::plan::{EncodedSlash, Route};
 use crate::rules::SiteRef;
 
 /// Below this, every site's paths are ours.
@@ -15,13 +14,13 @@ const OWN_PATHS: &str = "/.doorward";
 /// visitor was shown, or a page of one site could be asked for under the name of another.
 pub fn site<'w>(world: &'w World, request: &Request, street: &Street) -> Result<SiteRef<'w>, Fault> {
     let name = request.host.name();
+    // A trusted TLS peer names the host that was typed to it; its own certificate was for itself.
     if let Some(secure) = &street.secure
+        && !street.trusted
         && secure.name.as_deref() != Some(name)
+        && !world.acceptor.certificates().fits(secure, name)
     {
-        let shown = secure.certificate;
-        if shown.is_none() || shown != world.acceptor.certificates().mark(name) {
-            return Err(Fault::with(Cause::Misdirected, "the certificate that was shown is not this host's"));
-        }
+        return Err(Fault::with(Cause::Misdirected, "the certificate that was shown is not this host's"));
     }
     world.rules.site(name).ok_or_else(|| Fault::with(Cause::Misdirected, "no site has this name"))
 }
