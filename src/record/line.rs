@@ -75,7 +75,7 @@ impl Stamp {
     }
 }
 
-/// `site` is named in the line only where several sites share a file.
+/// `site` is `None` where the file alone says it.
 pub(super) fn visit(
     into: &mut Vec<u8>,
     format: Format,

@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::{fmt, io};
 
 use super::metrics::{BackendFigures, Meters};
-use super::{LogConfig, Pen, process, veil, writer};
+use super::{Format, LogConfig, Pen, process, veil, writer};
 use crate::base::clock::{Wall, wall};
 
 /// Bytes that may wait for the disk, all workers together. What comes when they are used up is counted
@@ -37,7 +37,7 @@ pub(super) enum Paper {
 pub(super) struct Plate {
     /// As the label in metrics: the site's name, or `-`.
     pub label: Box<str>,
-    /// The site's name where lines must say it, because several sites share the file.
+    /// The site's name where lines say it: where several sites share the file, and in JSON.
     pub in_lines: Option<Box<[u8]>>,
     pub log: LogConfig,
     visits: Box<str>,
@@ -53,11 +53,13 @@ impl Plate {
             state.join(text).to_string_lossy().into()
         };
         let shared = !log.file.contains("{site}") || !log.errors.contains("{site}");
+        // JSON goes to collectors, which read many files as one.
+        let named = shared || log.format == Format::Json;
         let mut name = Vec::new();
         veil::escape(&mut name, label.as_bytes());
         Self {
             label: label.into(),
-            in_lines: shared.then(|| name.into()),
+            in_lines: named.then(|| name.into()),
             log: log.clone(),
             visits: fill(&log.file),
             errors: fill(&log.errors),
@@ -180,7 +182,7 @@ impl Office {
     pub fn open(options: Options) -> io::Result<Arc<Self>> {
         let house = LogConfig {
             name: "doorward".into(),
-            format: super::Format::Combined,
+            format: Format::Combined,
             file: "{state}/log/doorward-{day}.log".into(),
             errors: "{state}/log/doorward-{day}.log".into(),
         };

@@ -184,7 +184,7 @@ async fn the_json_line_is_json() {
     assert_eq!(
         desk.lines(),
         [format!(
-            "{{\"time\":\"2026-11-20T13:55:12.123Z\",\"id\":\"{id}\",\"client\":\"203.0.113.0\",\"method\":\"GET\",\
+            "{{\"time\":\"2026-11-20T13:55:12.123Z\",\"id\":\"{id}\",\"site\":\"a.example\",\"client\":\"203.0.113.0\",\"method\":\"GET\",\
              \"target\":\"/x\\\"y\",\"protocol\":\"HTTP/1.1\",\"agent\":\"a\\\\b\\ufffd\\\"\\u0009c\",\"backend\":\"trac\",\
              \"cause\":\"read\",\"status\":502,\"sent\":0,\"received\":0,\"seconds\":0.000000,\"left\":false}}"
         )]
@@ -192,7 +192,7 @@ async fn the_json_line_is_json() {
     assert_eq!(
         desk.folder.read(TODAYS_ERRORS),
         format!(
-            "{{\"time\":\"2026-11-20T13:55:12.123Z\",\"id\":\"{id}\",\"cause\":\"read\",\"backend\":\"trac\",\
+            "{{\"time\":\"2026-11-20T13:55:12.123Z\",\"id\":\"{id}\",\"site\":\"a.example\",\"cause\":\"read\",\"backend\":\"trac\",\
              \"detail\":\"*** hung \\\"up\\\"\\u000a\",\"status\":502}}\n"
         )
     );

@@ -318,7 +318,8 @@ fn holds_address(text: &[u8]) -> bool {
     let Ok(text) = std::str::from_utf8(text) else { return false };
     let mut rest = text;
     loop {
-        if is_address(rest) {
+        // Looked for at every colon: what is too long for an address is not read as one each time.
+        if rest.len() <= ADDRESS_MAX && is_address(rest) {
             return true;
         }
         match rest.split_once(':') {
@@ -327,6 +328,9 @@ fn holds_address(text: &[u8]) -> bool {
         }
     }
 }
+
+/// An IPv6 address with an IPv4 one at its end, in brackets, with a prefix and a port, is shorter.
+const ADDRESS_MAX: usize = 64;
 
 fn is_address(text: &str) -> bool {
     if !text.bytes().all(|byte| byte.is_ascii_hexdigit() || matches!(byte, b'.' | b':' | b'[' | b']' | b'/'))
@@ -753,6 +757,60 @@ mod tests {
             ("bind as uid=alice,mail=a@b.example failed token=abc", "bind as uid=***,*** failed token=***"),
         ] {
             assert_eq!(of(|out| prose(out, text)), expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn any_bytes_come_out_as_one_quotable_line() {
+        const PIECES: &[&[u8]] = &[
+            b"\"",
+            b"\\",
+            b"\n",
+            b"\r",
+            b"\x1b",
+            b"\xff",
+            b"\xc3",
+            b"%",
+            b"%4",
+            b"%40",
+            b"%25",
+            b"=",
+            b"&",
+            b";",
+            b"?",
+            b"#",
+            b"/",
+            b":",
+            b"::",
+            b"@",
+            b"[",
+            b"]",
+            b"://",
+            b"a.b",
+            b"token",
+            b"9f86d081884c7d659a2f",
+            b" ",
+            b"\xe2\x80\xae",
+            b"",
+        ];
+        let mut seed = 11_u64;
+        for _ in 0..20_000 {
+            let mut text = Vec::new();
+            for _ in 0..12 {
+                seed = seed.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+                text.extend_from_slice(PIECES[(seed >> 33) as usize % PIECES.len()]);
+            }
+            let shown = String::from_utf8_lossy(&text).into_owned();
+            for out in [
+                of(|out| raw_target(out, &text)),
+                of(|out| referer(out, &text, "a.b")),
+                of(|out| agent(out, &text)),
+                of(|out| prose(out, &shown)),
+            ] {
+                // Of every quote and backslash the escape is complete.
+                let bare = out.replace("\\\\", "").replace("\\\"", "").replace("\\u", "");
+                assert!(!bare.contains(['"', '\\']), "{shown:?} became {out}");
+            }
         }
     }
 
