@@ -241,7 +241,11 @@ where
                 }
                 // Some old clients close their sending side and still wait; they get a moment, then the
                 // old server behind us is not kept busy for nobody.
-                if line.wire().poll_gone(cx).is_ready() {
+                let mut wire = line.wire();
+                if wire.poll_lost(cx).is_ready() {
+                    return Poll::Ready(Event::Gone);
+                }
+                if wire.eof {
                     deadline.start(HALF_CLOSED);
                     return deadline.poll(cx).map(|()| Event::Gone);
                 }

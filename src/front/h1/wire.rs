@@ -76,12 +76,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         self.poll_fill(cx, HEAD_READ)
     }
 
-    /// While an answer is made: notices that the visitor left. Ready when it has.
-    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.poll_lost(cx).is_ready() || self.eof { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// While an answer is written: ready when the connection is lost. A closed sending side alone is no
+    /// While an answer is made and written: ready when the connection is lost. A closed sending side alone is no
     /// loss, the visitor may still read.
     pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.upload_is_over() {
