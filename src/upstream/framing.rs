@@ -122,14 +122,6 @@ pub fn clean_interim(headers: &HeaderMap) -> HeaderMap {
     kept.map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// What a trailer may not say: it would come too late, or be believed too much.
-pub fn clean_trailers(trailers: &mut HeaderMap) {
-    let forbidden: Vec<HeaderName> = trailers.keys().filter(|name| !allowed_late(name)).cloned().collect();
-    for name in forbidden {
-        trailers.remove(name);
-    }
-}
-
 fn of_the_connection(name: &HeaderName) -> bool {
     *name == CONNECTION
         || *name == CONTENT_LENGTH
@@ -138,26 +130,4 @@ fn of_the_connection(name: &HeaderName) -> bool {
         || *name == TRAILER
         || *name == UPGRADE
         || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "proxy-authenticate")
-}
-
-fn allowed_late(name: &HeaderName) -> bool {
-    !of_the_connection(name)
-        && !matches!(
-            name.as_str(),
-            "age"
-                | "cache-control"
-                | "content-encoding"
-                | "content-range"
-                | "content-type"
-                | "date"
-                | "expires"
-                | "host"
-                | "location"
-                | "retry-after"
-                | "set-cookie"
-                | "vary"
-                | "warning"
-                | "www-authenticate"
-                | "strict-transport-security"
-        )
 }
