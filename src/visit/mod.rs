@@ -96,7 +96,9 @@ impl Door for Corridor {
         let luggage = Luggage { body, hints };
         let mut asker = rescue::Asker::new(id);
         let walked = match admit(id, head, street, &mut ticket, &mut asker) {
-            Ok(request) => self.walk(&world, request, luggage, street, &mut ticket, &asker).await,
+            Ok(request) => {
+                rescue::surviving(self.walk(&world, request, luggage, street, &mut ticket, &asker)).await
+            }
             Err(fault) => Err(fault),
         };
         let departure = match walked {

@@ -1,5 +1,10 @@
 //! What a visitor gets when a visit stops: the page, the line or the JSON for its cause.
 
+use std::future::poll_fn;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::pin::pin;
+use std::task::Poll;
+
 use http::{HeaderMap, Method, StatusCode};
 
 use crate::answer::{self, Ask, Form};
@@ -48,7 +53,36 @@ pub fn answer(fault: &Fault, asker: &Asker) -> Departure {
     Departure { response: answer::fault(fault.cause, &asker.ask()), tunnel: None, close }
 }
 
+/// What a visit comes to; a panic in it is a fault of our own, with a page and a line like any other, and
+/// ends nothing but this visit.
+pub async fn surviving<T>(visit: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+    let mut visit = pin!(visit);
+    poll_fn(|cx| {
+        // Nothing of the visit is looked at again; what rooms share is borrowed for moments only.
+        let polled = catch_unwind(AssertUnwindSafe(|| visit.as_mut().poll(cx)));
+        polled.unwrap_or_else(|_| Poll::Ready(Err(Fault::with(Cause::Internal, "a part of the house panicked"))))
+    })
+    .await
+}
+
 /// Sends the visitor to where the page really stands.
 pub fn redirect(location: &str, asker: &Asker) -> Departure {
     Departure::answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, location, &asker.ask()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_panic_is_a_fault_of_our_own() {
+        let visit = async {
+            tokio::task::yield_now().await;
+            assert!(Cause::ALL.is_empty(), "a visit that panics");
+            Ok(())
+        };
+        let fault = surviving(visit).await.unwrap_err();
+        assert_eq!(fault.cause, Cause::Internal);
+        assert_eq!(surviving(async { Ok(7) }).await, Ok(7));
+    }
 }
