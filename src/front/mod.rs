@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task::spawn_local;
-use tokio::time::timeout;
+use tokio::time::{sleep, timeout};
 
 use self::closing::Closing;
 use crate::base::address::Peer;
@@ -132,9 +132,16 @@ fn limit(duration: Duration) -> Duration {
     if duration.is_zero() { Duration::from_secs(31_536_000) } else { duration }
 }
 
+/// Out of file descriptors, most likely: at once the next try would fail too.
+const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
+
 /// Serves a door on a unix socket over plain HTTP/1, for as long as the future is polled.
 pub async fn serve_unix<D: Door>(listener: UnixListener, door: Rc<D>, bounds: Arc<Bounds>, closing: Closing) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let Ok((stream, _)) = listener.accept().await else {
+            sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
         spawn_local(async move {
             let street = Street { peer: Peer::unknown(), trusted: false, port: 0, secure: None };
@@ -150,12 +157,65 @@ pub async fn serve_tcp<D: Door>(
     bounds: Arc<Bounds>,
     closing: Closing,
 ) {
-    while let Ok((stream, peer)) = listener.accept().await {
+    loop {
+        let Ok((stream, peer)) = listener.accept().await else {
+            sleep(ACCEPT_AGAIN).await;
+            continue;
+        };
         let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
         let port = stream.local_addr().map_or(0, |address: SocketAddr| address.port());
         spawn_local(async move {
             let street = Street { peer: Peer::new(peer), trusted: false, port, secure: None };
             h1::serve::<TcpStream, D>(stream, BytesMut::new(), Rc::new(street), door, bounds, ear).await;
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::message::{Arrival, Departure};
+    use http::Response;
+    use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+    use tokio::task::LocalSet;
+
+    /// Panics when it is asked to: in the visit, or in the body it gave.
+    struct Fragile;
+
+    impl Door for Fragile {
+        async fn visit(self: Rc<Self>, _: &Rc<Street>, arrival: Arrival) -> Departure {
+            let target = arrival.head.expect("a head").target;
+            assert!(&*target != b"/panic", "a visit that panics");
+            Departure::answer(Response::new(crate::message::Body::full("well")))
+        }
+    }
+
+    async fn ask(at: SocketAddr, path: &str) -> String {
+        let mut stream = TcpStream::connect(at).await.unwrap();
+        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let mut text = String::new();
+        let _ = stream.read_to_string(&mut text).await;
+        text
+    }
+
+    #[tokio::test]
+    async fn a_panic_ends_one_connection_and_no_worker() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let at = listener.local_addr().unwrap();
+        let visitors = async {
+            for _ in 0..3 {
+                assert_eq!(ask(at, "/panic").await, "");
+                assert!(ask(at, "/").await.ends_with("well"));
+            }
+        };
+        let local = LocalSet::new();
+        local
+            .run_until(async {
+                tokio::select! {
+                    () = serve_tcp(listener, Rc::new(Fragile), Arc::default(), Closing::default()) => {}
+                    () = visitors => {}
+                }
+            })
+            .await;
     }
 }
