@@ -84,6 +84,7 @@ pub fn start(number: usize, post: Post, done: tokio::sync::mpsc::Sender<()>) -> 
         if let Err(error) = local.block_on(&runtime, work(post, Rc::clone(&pen))) {
             office.note(Level::Error, "a worker could not start", &[("error", &error)]);
         }
+        pen.shut();
         // Visits that are still open end here, and their lines with them.
         drop(local);
         drop(runtime);
@@ -138,8 +139,16 @@ async fn work(post: Post, pen: Rc<Pen>) -> std::io::Result<()> {
             empty.await;
         }
     };
+    // Metrics are read while the house drains, too.
+    let flushing = async {
+        loop {
+            ticks.tick().await;
+            pen.flush();
+        }
+    };
     tokio::select! {
         () = emptied => {}
+        () = flushing => {}
         () = tokio::time::sleep(drain) => {}
         _ = phase.wait_for(|phase| *phase == Phase::Shut) => {}
     }

@@ -32,6 +32,8 @@ pub struct Pen {
     connections: [Cell<i64>; Listener::ALL.len()],
     /// Failed handshakes written in this second.
     knocks: Cell<(u64, u32)>,
+    /// The worker ends: what is open is ended by us.
+    shut: Cell<bool>,
     #[cfg(test)]
     pub(super) time: Cell<Option<Wall>>,
 }
@@ -96,6 +98,7 @@ impl Pen {
             spare: RefCell::default(),
             connections: Default::default(),
             knocks: Cell::default(),
+            shut: Cell::new(false),
             #[cfg(test)]
             time: Cell::new(None),
         })
@@ -144,6 +147,15 @@ impl Pen {
         if let Some(cell) = self.connections.get(listener as usize) {
             cell.set(cell.get() + by);
         }
+    }
+
+    /// From now on visits that end without their whole answer were ended by the house.
+    pub fn shut(&self) {
+        self.shut.set(true);
+    }
+
+    pub(super) fn is_shut(&self) -> bool {
+        self.shut.get()
     }
 
     pub fn handshake(&self, result: Handshake) {

@@ -213,6 +213,16 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         let duration = now().saturating_duration_since(self.began);
+        // The house closed over it: that is nobody's leaving either.
+        if self.fault.is_none() && (self.status == 0 || self.left) && self.pen.is_shut() {
+            self.left = false;
+            self.fault = Some(Fault::with(Cause::Closing, "the house closed before the answer was complete"));
+        }
+        // A visit that panics takes its ticket down with it; that is nobody's leaving.
+        if std::thread::panicking() && self.fault.is_none() {
+            self.left = false;
+            self.fault = Some(Fault::with(Cause::Internal, "a panic ended the visit"));
+        }
         // Nobody chose an answer: the visit was given up because the visitor had gone.
         if self.status == 0 {
             self.left |= self.fault.is_none();
