@@ -77,6 +77,7 @@ struct House {
     started: Wall,
     generation: u64,
     generation_since: Wall,
+    open: Open,
     signals: Option<Signals>,
 }
 
@@ -166,6 +167,7 @@ impl House {
             started,
             generation: 1,
             generation_since: started,
+            open: open.clone(),
             signals,
         };
         house.answer_commands(door, orders);
@@ -320,6 +322,11 @@ impl House {
             self.generation,
             age(self.generation_since)
         );
+        let listeners: Vec<String> = [("http", &*self.open.http), ("https", &self.open.https), ("admin", self.open.admin.as_slice())]
+            .into_iter()
+            .flat_map(|(kind, places)| places.iter().map(move |place| format!("{kind} {place}")))
+            .collect();
+        let _ = writeln!(text, "listens: {}", listeners.join(", "));
         let _ = writeln!(text, "connections: {} open, {} turned away", self.gate.open(), self.gate.refused());
         for backend in generation::figures(&world) {
             let faults: u64 = backend.faults.iter().map(|(_, count)| count).sum();

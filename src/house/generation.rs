@@ -100,6 +100,7 @@ pub fn read(rules: &Path, environment: &Environment) -> Result<Settings, String>
 pub fn first(settings: &Settings, keep: &Keep) -> Result<World, String> {
     let (certificates, problems) = Certificates::load(wishes(settings), &keep.authority, None, clock::wall())?;
     tell(keep, &problems);
+    keep.office.certificates(&certificates.ends());
     let acceptor =
         Acceptor::new(Arc::new(certificates)).map_err(|error| format!("cannot set up TLS: {error}"))?;
     world(settings, keep, acceptor, &HashMap::new())
@@ -115,6 +116,7 @@ pub fn next(settings: &Settings, keep: &Keep, previous: &World) -> Result<World,
     let kept = previous.backends.iter().map(|backend| (backend.name().into(), Arc::clone(backend))).collect();
     let world = world(settings, keep, acceptor, &kept)?;
     tell(keep, &problems);
+    keep.office.certificates(&certificates.ends());
     world.acceptor.swap(Arc::new(certificates));
     Ok(world)
 }
@@ -158,6 +160,7 @@ pub fn renew(keep: &Keep, acceptor: &Acceptor) -> Result<(), String> {
     if shown.renew_due(now) {
         let (renewed, problems) = shown.renewed(&keep.authority, now)?;
         tell(keep, &problems);
+        keep.office.certificates(&renewed.ends());
         acceptor.swap(Arc::new(renewed));
     }
     Ok(())

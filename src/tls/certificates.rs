@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::authority::{self, Authority};
 use super::files::{self, Stamp};
@@ -61,11 +62,12 @@ pub struct Certificates {
     upkeep: Vec<Upkeep>,
 }
 
-/// A certificate as it is shown, and its mark; the neutral one has none.
+/// A certificate as it is shown, its mark and its end in seconds since 1970; the neutral one has neither.
 #[derive(Clone)]
 pub(super) struct Shown {
     pub key: Arc<CertifiedKey>,
     pub mark: Option<CertificateMark>,
+    ends: Option<u64>,
 }
 
 /// What has to be watched for a certificate to stay good.
@@ -98,6 +100,7 @@ impl Certificates {
                         .map_err(|error| format!("cannot make a neutral certificate: {error}"))?,
                 ),
                 mark: None,
+                ends: None,
             },
         };
         let mut loading = Loading { authority, previous, now, problems: Vec::new(), upkeep: Vec::new() };
@@ -150,6 +153,15 @@ impl Certificates {
     pub fn fits(&self, secure: &Secure, host: &str) -> bool {
         secure.name.as_deref().is_some_and(|name| key(name) == key(host))
             || secure.certificate.is_some_and(|shown| self.mark(host) == Some(shown))
+    }
+
+    /// When the certificate that each site shows ends; sites that show the neutral one are left out.
+    pub fn ends(&self) -> Vec<(&str, Wall)> {
+        let end = |site: &'_ Wanted| self.by_name.get(key(site.names.first()?).as_ref())?.ends;
+        self.wanted
+            .iter()
+            .filter_map(|site| Some((site.names.first()?.as_ref(), Wall::from_seconds(end(site)?))))
+            .collect()
     }
 
     /// What is shown for a name as a visitor sent it, or for none.
@@ -273,7 +285,9 @@ impl Shown {
         let leaf = key.cert.first().map(AsRef::as_ref).unwrap_or_default();
         let hash = digest::digest(&digest::SHA256, leaf);
         let first = hash.as_ref().first_chunk::<8>().copied().unwrap_or_default();
-        Self { key: Arc::new(key), mark: Some(CertificateMark(u64::from_be_bytes(first))) }
+        let parsed = X509Certificate::from_der(leaf).ok();
+        let ends = parsed.and_then(|(_, leaf)| u64::try_from(leaf.validity().not_after.timestamp()).ok());
+        Self { key: Arc::new(key), mark: Some(CertificateMark(u64::from_be_bytes(first))), ends }
     }
 }
 
