@@ -4,10 +4,15 @@
 # Where keys, logs and sockets live: `state` in the checkout; DOORWARD_STATE=/elsewhere moves all of it.
 let state = env("DOORWARD_STATE", "../state");
 
+# Where to listen, should a port be taken: DOORWARD_HTTPS=127.0.0.1:9443 and so on.
+let http  = env("DOORWARD_HTTP", "127.0.0.1:8080");
+let https = env("DOORWARD_HTTPS", "127.0.0.1:8443");
+let admin = env("DOORWARD_ADMIN", "127.0.0.1:9900");
+
 gateway {
-    .http  = "127.0.0.1:8080";      # sends everybody to https
-    .https = "127.0.0.1:8443";
-    .admin = "127.0.0.1:9900";      # health and metrics, read only
+    .http  = http;                  # sends everybody to https
+    .https = https;
+    .admin = admin;                 # health and metrics, read only
     .state = state;
 }
 
