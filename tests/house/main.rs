@@ -5,4 +5,10 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 
 mod corridor;
+mod life;
+mod limits;
+mod records;
 mod stage;
+mod tls;
+mod tools;
+mod trust;
