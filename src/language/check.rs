@@ -768,7 +768,12 @@ impl<'a> Checker<'a> {
                 fault.label(format!("this is the name of {}; a constant is defined by `let`", kind.a_word())),
             );
         }
-        let near = self.suggestions.nearest(name, self.lets.keys().copied().chain(["yes", "no"]));
+        let near = {
+            // A name that stands in a private file is not suggested: it might be more than a name.
+            let sources = self.sources;
+            let shown = self.lets.iter().filter(|(_, constant)| !sources.is_private(constant.name.file));
+            self.suggestions.nearest(name, shown.map(|(name, _)| *name).chain(["yes", "no"]))
+        };
         let label = match near {
             Some(near) => {
                 let place = self.lets.get(near).map(|constant| self.sources.short_place(constant.name));
@@ -1075,7 +1080,12 @@ impl<'a> Checker<'a> {
         {
             return self.fault(fault.label(format!("this is the name of {}", other.a_word())));
         }
-        let names = self.names.keys().filter(|(known, _)| *known == kind).map(|(_, name)| *name);
+        let sources = self.sources;
+        let names = self
+            .names
+            .iter()
+            .filter(|((known, _), (_, span))| *known == kind && !sources.is_private(span.file))
+            .map(|((_, name), _)| *name);
         let near = self.suggestions.nearest(name, names);
         let label = match near.and_then(|near| Some((near, self.names.get(&(kind, near))?))) {
             Some((near, (_, declared))) => {

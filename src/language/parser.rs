@@ -214,7 +214,7 @@ impl<'a> Parser<'a> {
             self.at = self.at.saturating_sub(1);
             return Err(reported);
         }
-        let (body, broken) = self.body(open, depth);
+        let (body, broken) = self.body(kind, open, depth);
         Ok(Declaration { span: kind_span.to(self.before()), kind, kind_span, name, body, broken })
     }
 
@@ -248,7 +248,7 @@ impl<'a> Parser<'a> {
     }
 
     /// From behind the `{` to behind its `}`; and whether a part of it could not be read.
-    fn body(&mut self, open: Span, depth: usize) -> (Vec<Member>, bool) {
+    fn body(&mut self, kind: Kind, open: Span, depth: usize) -> (Vec<Member>, bool) {
         let mut members = Vec::new();
         let mut broken = false;
         loop {
@@ -278,6 +278,11 @@ impl<'a> Parser<'a> {
                             .at(here, "here the next declaration begins"),
                     );
                     return (members, true);
+                }
+                TokenKind::Word | TokenKind::Number
+                    if kind == Kind::Acl && self.token(1).kind != TokenKind::Assign =>
+                {
+                    self.entry().map(|entry| members.push(Member::Entry(entry)))
                 }
                 TokenKind::Word if self.token(1).kind == TokenKind::Assign => {
                     let span = self.span();
