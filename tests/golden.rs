@@ -5,8 +5,9 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use doorward::base::bound::Bounds;
 use doorward::language;
-use doorward::settings::{self, Disk, Settings};
+use doorward::settings::{self, Disk, Gateway, Settings};
 
 fn shown(settings: &Settings) -> String {
     let mut out = String::new();
@@ -14,7 +15,15 @@ fn shown(settings: &Settings) -> String {
         out.push_str(&settings.warnings.draw());
         out.push('\n');
     }
-    out.push_str(&format!("{:#?}\n", settings.gateway));
+    let Gateway { http, https, admin, state, workers, trusted, proxy_protocol, bounds } = &settings.gateway;
+    out.push_str(&format!(
+        "http {http:?}\nhttps {https:?}\nadmin {admin:?}\nstate {state:?}\nworkers {workers:?}\n\
+         proxy_protocol {proxy_protocol}\ntrusted {trusted:?}\n"
+    ));
+    // Limits as they are by default would change every file with every new limit.
+    for row in Bounds::ROWS.iter().filter(|row| bounds.show(row.name) != Bounds::default().show(row.name)) {
+        out.push_str(&format!("{} {}\n", row.name, bounds.show(row.name).unwrap_or_default()));
+    }
     for site in &settings.sites {
         out.push_str(&format!("{site:#?}\n"));
     }

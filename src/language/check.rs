@@ -870,6 +870,25 @@ impl<'a> Checker<'a> {
 
     /// Text, switches and amounts.
     fn plain(&mut self, expr: &Expr, row: &'static table::Setting) -> Option<Value> {
+        if let (Type::Bool, ExprKind::Name) = (row.takes, &expr.kind) {
+            let name = self.sources.text(expr.span);
+            if truth(name).is_none() && !self.lets.contains_key(name) {
+                let quote = self.quote(expr.span);
+                let label = match name.to_ascii_lowercase().as_str() {
+                    "on" | "enabled" | "y" => "write `yes`",
+                    "off" | "disabled" | "none" | "n" => "write `no`",
+                    _ => "write one of these",
+                };
+                return self.fault(
+                    Diagnostic::new(
+                        Code::UnknownValue,
+                        expr.span,
+                        format!("`.{}` is `yes` or `no`, not {quote}", row.name),
+                    )
+                    .label(label),
+                );
+            }
+        }
         let known = self.constant(expr)?;
         let private = known.private || self.private(expr.span);
         let from_text = |text: &str| -> Option<Value> {

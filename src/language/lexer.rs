@@ -340,14 +340,13 @@ impl Lexer<'_> {
             '‘' | '’' => Some('’'),
             _ => None,
         };
-        let quoted_end = closing.and_then(|closing| {
-            let line = self.text.get(one..self.end_of_line().max(one))?;
-            let (length, closed) = line
-                .char_indices()
-                .take(200)
-                .find(|(_, c)| *c == closing || (closing == '”' && matches!(c, '“' | '"')))?;
-            Some(one + length + closed.len_utf8())
-        });
+        // Looked for nearby only: a line of a million quotes must not be read a million times.
+        let near =
+            self.text.get(one..).unwrap_or("").char_indices().take(200).take_while(|(_, c)| *c != '\n');
+        let quoted_end = near
+            .filter(|(_, c)| closing == Some(*c) || (closing == Some('”') && matches!(c, '“' | '"')))
+            .map(|(length, closed)| one + length + closed.len_utf8())
+            .next();
         if closing.is_some() {
             let end = quoted_end.unwrap_or(one);
             self.found.push(

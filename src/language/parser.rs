@@ -287,9 +287,13 @@ impl<'a> Parser<'a> {
                 TokenKind::Word if self.token(1).kind == TokenKind::Assign => {
                     let span = self.span();
                     let here = self.found_here();
+                    let label = match self.sources.is_private(self.file) {
+                        true => "a setting begins with a dot: `.name = value;`".to_owned(),
+                        false => format!("write the dot: `.{} = …;`", self.str(span)),
+                    };
                     Err(self.report(
                         Diagnostic::new(Code::Unexpected, span, format!("expected a setting, found {here}"))
-                            .label("a setting begins with a dot: `.name = value;`"),
+                            .label(label),
                     ))
                 }
                 TokenKind::Word if matches!(self.word(0), Some("include" | "let")) => {
@@ -381,6 +385,18 @@ impl<'a> Parser<'a> {
             self.found
                 .push(Diagnostic::new(Code::NoSemicolon, span, "a `;` is missing").label("write `;` here"));
             return Ok(());
+        }
+        if before == Some(TokenKind::Number)
+            && self
+                .word(0)
+                .map(|unit| format!("1{unit}"))
+                .is_some_and(|one| amount::duration(&one).is_some() || amount::size(&one).is_some())
+        {
+            let span = self.before().to(self.span());
+            return Err(self.report(
+                Diagnostic::new(Code::Unexpected, span, "an amount and its unit are written together")
+                    .label("take the space out, as in `10s` or `64KB`"),
+            ));
         }
         if self.kind() == TokenKind::Operator {
             let here = self.found_here();
@@ -527,7 +543,7 @@ impl<'a> Parser<'a> {
                 self.next();
                 let inner = self.expression(depth + 1)?;
                 if self.take(TokenKind::CloseParen).is_none() {
-                    return Err(self.unexpected("`)`", "the parenthesis that was opened ends here"));
+                    return Err(self.unexpected("`)`", "close the parenthesis here with `)`"));
                 }
                 return Ok(Expr { span: span.to(self.before()), kind: ExprKind::Group(Box::new(inner)) });
             }
@@ -578,7 +594,7 @@ impl<'a> Parser<'a> {
             }
         }
         if self.take(TokenKind::CloseParen).is_none() {
-            return Err(self.unexpected("`)`", "the arguments end here; write `)`, or `,` and one more"));
+            return Err(self.unexpected("`)`", "close the arguments with `)`, or write `,` and one more"));
         }
         Ok(Expr { span: name.to(self.before()), kind: ExprKind::Call { name, args } })
     }

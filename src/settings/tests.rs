@@ -430,3 +430,29 @@ fn many_routes_load_without_haste() {
     text.push('}');
     assert_eq!(settings(&text).sites[0].routes.len(), 20_000);
 }
+
+/// Run by hand and by `make prove` in a release build: how long a load takes says nothing in a debug build
+/// on a busy machine.
+#[test]
+#[ignore = "measures; meant for a release build"]
+fn a_large_tree_loads_in_time() {
+    let many = |routes: usize| {
+        let mut text =
+            String::from("backend app { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" {\n");
+        for route in 0..routes {
+            text.push_str(&format!("    route \"/project/{route}/\" {{ .backend = app; }}\n"));
+        }
+        text + "}"
+    };
+    for (lines, most) in [(5_000, 10), (100_000, 2_000)] {
+        let files = Memory::default().with("main.vcl", 0o644, many(lines));
+        let mut best = u128::MAX;
+        for _ in 0..5 {
+            let start = crate::base::clock::now();
+            assert!(compiled(&files).is_ok());
+            best = best.min(start.elapsed().as_micros());
+        }
+        println!("{lines} routes: {best} µs");
+        assert!(best <= most * 1_000, "{lines} routes took {best} µs");
+    }
+}
