@@ -2,6 +2,7 @@
 //! in a `.txt` of the same name. `UPDATE=1 cargo test --test golden` writes the `.txt` files anew; what
 //! changed is then read in the diff.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -16,22 +17,24 @@ fn shown(settings: &Settings) -> String {
         out.push('\n');
     }
     let Gateway { http, https, admin, state, workers, trusted, proxy_protocol, bounds } = &settings.gateway;
-    out.push_str(&format!(
-        "http {http:?}\nhttps {https:?}\nadmin {admin:?}\nstate {state:?}\nworkers {workers:?}\n\
-         proxy_protocol {proxy_protocol}\ntrusted {trusted:?}\n"
-    ));
+    let _ = write!(
+        out,
+        "http {http:?}\nhttps {https:?}\nadmin {admin:?}\nstate {}\nworkers {workers:?}\n\
+         proxy_protocol {proxy_protocol}\ntrusted {trusted:?}\n",
+        state.display()
+    );
     // Limits as they are by default would change every file with every new limit.
     for row in Bounds::ROWS.iter().filter(|row| bounds.show(row.name) != Bounds::default().show(row.name)) {
-        out.push_str(&format!("{} {}\n", row.name, bounds.show(row.name).unwrap_or_default()));
+        let _ = write!(out, "{} {}\n", row.name, bounds.show(row.name).unwrap_or_default());
     }
     for site in &settings.sites {
-        out.push_str(&format!("{site:#?}\n"));
+        let _ = write!(out, "{site:#?}\n");
     }
     for backend in &settings.backends {
-        out.push_str(&format!("{backend:#?}\n"));
+        let _ = write!(out, "{backend:#?}\n");
     }
     for log in settings.logs.iter().chain([&settings.default_log]) {
-        out.push_str(&format!("{log:#?}\n"));
+        let _ = write!(out, "{log:#?}\n");
     }
     out
 }

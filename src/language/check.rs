@@ -1,7 +1,7 @@
 //! Items → tree: names are resolved, every value is judged by its row in the table. Nothing here stops at
 //! the first fault, and nothing faulty is reported twice: it becomes `None` or `Value::Faulty` and is quiet.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +35,7 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
         suggestions,
         lets: HashMap::new(),
         names: HashMap::new(),
-        used: HashMap::new(),
+        used: BTreeSet::new(),
         unchosen: 0,
     };
     checker.collect(&items);
@@ -108,8 +108,9 @@ impl Constant {
 
 struct Let {
     name: Span,
-    /// `None` until it is defined; then its value, if it had one.
-    value: Option<Option<Known>>,
+    defined: bool,
+    /// `None` until it is defined, and when it is faulty.
+    value: Option<Known>,
     used: bool,
 }
 
@@ -121,7 +122,7 @@ struct Checker<'a> {
     lets: HashMap<&'a str, Let>,
     /// The place in its list of everything that is declared by name, and where.
     names: HashMap<(Kind, &'a str), (usize, Span)>,
-    used: HashMap<(Kind, usize), ()>,
+    used: BTreeSet<(Kind, usize)>,
     /// How many `if(…)` did not choose what is being judged.
     unchosen: usize,
 }
@@ -222,7 +223,7 @@ impl<'a> Checker<'a> {
             );
             return;
         }
-        self.lets.insert(name, Let { name: constant.name, value: None, used: taken });
+        self.lets.insert(name, Let { name: constant.name, defined: false, value: None, used: taken });
     }
 
     fn collect_name(&mut self, kind: Kind, span: Span, index: usize) {
@@ -234,7 +235,7 @@ impl<'a> Checker<'a> {
             Some((_, first)) => {
                 let first = *first;
                 // It can't be named, so it can't be used either; one message is enough.
-                self.used.insert((kind, index), ());
+                self.used.insert((kind, index));
                 let quote = self.quote(span);
                 self.found.push(
                     Diagnostic::new(
@@ -261,7 +262,8 @@ impl<'a> Checker<'a> {
             known.private = true;
         }
         if let Some(kept) = self.lets.get_mut(name) {
-            kept.value = Some(value);
+            kept.value = value;
+            kept.defined = true;
         }
     }
 
@@ -277,7 +279,7 @@ impl<'a> Checker<'a> {
             .map(|constant| (constant.name, "let"))
             .collect();
         for ((kind, _), (index, span)) in &self.names {
-            if !self.used.contains_key(&(*kind, *index)) {
+            if !self.used.contains(&(*kind, *index)) {
                 unused.push((*span, kind.word()));
             }
         }
@@ -748,15 +750,15 @@ impl<'a> Checker<'a> {
         let quote = self.quote(span);
         if let Some(constant) = self.lets.get_mut(name) {
             constant.used = true;
-            let Some(value) = &constant.value else {
+            if !constant.defined {
                 let defined = constant.name;
                 return self.fault(
                     Diagnostic::new(Code::UsedBefore, span, format!("{quote} is used before it is defined"))
                         .label("move this line below the one that defines it")
                         .at(defined, "it is defined here"),
                 );
-            };
-            let mut value = value.clone()?;
+            }
+            let mut value = constant.value.clone()?;
             value.private |= private;
             return Some(value);
         }
@@ -1045,7 +1047,7 @@ impl<'a> Checker<'a> {
         if let ExprKind::Name = expr.kind {
             if let Some((index, _)) = self.names.get(&(kind, name)) {
                 let index = *index;
-                self.used.insert((kind, index), ());
+                self.used.insert((kind, index));
                 return Some(index);
             }
             if !self.lets.contains_key(name) {
@@ -1082,7 +1084,7 @@ impl<'a> Checker<'a> {
         };
         if let Some((index, _)) = self.names.get(&(kind, text.as_str())) {
             let index = *index;
-            self.used.insert((kind, index), ());
+            self.used.insert((kind, index));
             return Some(index);
         }
         let quote = Text { value: text.clone(), private: known.private || self.private(expr.span) }.quote();
@@ -1258,7 +1260,7 @@ impl<'a> Checker<'a> {
 
     fn mark(&mut self, kind: Kind, name: &'a str) {
         if let Some((index, _)) = self.names.get(&(kind, name)) {
-            self.used.insert((kind, *index), ());
+            self.used.insert((kind, *index));
         }
     }
 }

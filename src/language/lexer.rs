@@ -148,11 +148,9 @@ impl Lexer<'_> {
             (b'!', b'=') => self.push(TokenKind::NotEqual, one + 1),
             (b'&', b'&') => self.push(TokenKind::And, one + 1),
             (b'|', b'|') => self.push(TokenKind::Or, one + 1),
-            (b'!', b'~')
-            | (b'<' | b'>', b'=')
-            | (b'+' | b'-' | b'*' | b'/', b'=')
-            | (b'<', b'<')
-            | (b'>', b'>') => self.push(TokenKind::Operator, one + 1),
+            (b'!', b'~') | (b'<' | b'>' | b'+' | b'-' | b'*' | b'/', b'=') | (b'<', b'<') | (b'>', b'>') => {
+                self.push(TokenKind::Operator, one + 1);
+            }
             (b'=', _) => self.push(TokenKind::Assign, one),
             (b'!', _) => self.push(TokenKind::Not, one),
             (b'+', _) => self.push(TokenKind::Plus, one),

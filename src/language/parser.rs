@@ -287,9 +287,10 @@ impl<'a> Parser<'a> {
                 TokenKind::Word if self.token(1).kind == TokenKind::Assign => {
                     let span = self.span();
                     let here = self.found_here();
-                    let label = match self.sources.is_private(self.file) {
-                        true => "a setting begins with a dot: `.name = value;`".to_owned(),
-                        false => format!("write the dot: `.{} = …;`", self.str(span)),
+                    let label = if self.sources.is_private(self.file) {
+                        "a setting begins with a dot: `.name = value;`".to_owned()
+                    } else {
+                        format!("write the dot: `.{} = …;`", self.str(span))
                     };
                     Err(self.report(
                         Diagnostic::new(Code::Unexpected, span, format!("expected a setting, found {here}"))

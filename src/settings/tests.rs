@@ -1,5 +1,6 @@
 //! What is promised of whole trees.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use super::*;
@@ -425,7 +426,7 @@ fn many_routes_load_without_haste() {
     let mut text =
         String::from("backend app { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" {\n");
     for route in 0..20_000 {
-        text.push_str(&format!("    route \"/project/{route}/\" {{ .backend = app; }}\n"));
+        let _ = writeln!(text, "    route \"/project/{route}/\" {{ .backend = app; }}");
     }
     text.push('}');
     assert_eq!(settings(&text).sites[0].routes.len(), 20_000);
@@ -440,7 +441,7 @@ fn a_large_tree_loads_in_time() {
         let mut text =
             String::from("backend app { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" {\n");
         for route in 0..routes {
-            text.push_str(&format!("    route \"/project/{route}/\" {{ .backend = app; }}\n"));
+            let _ = writeln!(text, "    route \"/project/{route}/\" {{ .backend = app; }}");
         }
         text + "}"
     };
