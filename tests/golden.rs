@@ -25,16 +25,16 @@ fn shown(settings: &Settings) -> String {
     );
     // Limits as they are by default would change every file with every new limit.
     for row in Bounds::ROWS.iter().filter(|row| bounds.show(row.name) != Bounds::default().show(row.name)) {
-        let _ = write!(out, "{} {}\n", row.name, bounds.show(row.name).unwrap_or_default());
+        let _ = writeln!(out, "{} {}", row.name, bounds.show(row.name).unwrap_or_default());
     }
     for site in &settings.sites {
-        let _ = write!(out, "{site:#?}\n");
+        let _ = writeln!(out, "{site:#?}");
     }
     for backend in &settings.backends {
-        let _ = write!(out, "{backend:#?}\n");
+        let _ = writeln!(out, "{backend:#?}");
     }
     for log in settings.logs.iter().chain([&settings.default_log]) {
-        let _ = write!(out, "{log:#?}\n");
+        let _ = writeln!(out, "{log:#?}");
     }
     out
 }

@@ -242,7 +242,7 @@ impl<'a> Parser<'a> {
             Some(near) => fault.label(format!("did you mean `{near}`?")),
             None => fault
                 .label("this begins no declaration")
-                .help(format!("there are {} and `let`, `include`", all.join(", "))),
+                .help(format!("a file holds {}, `let` and `include`", all.join(", "))),
         });
         near.and_then(Kind::by_word)
     }
