@@ -16,7 +16,8 @@ const FLOORS: &[(u8, &[&str])] = &[
     (5, &["visit"]),
     (6, &["front"]),
     (7, &["house"]),
-    (8, &["cli", "demo"]),
+    (8, &["demo"]),
+    (9, &["cli"]),
 ];
 
 fn floors() -> BTreeMap<&'static str, u8> {

@@ -14,6 +14,7 @@
 
 pub mod address;
 pub mod amount;
+pub mod base64;
 pub mod bound;
 pub mod cause;
 pub mod clock;

@@ -1,1 +1,200 @@
+//! The command line: what a person types, and what a person reads.
+//!
+//! [`COMMANDS`] is the one table; parsing, help and dispatch read it. Each command is a file of its own and
+//! gets its parsed arguments and a [`Paper`] to write on, so that tests read what a person would.
+//!
+//! Exit statuses: 0 all good, 1 there were faults, 2 the command was not understood. Nothing here decides
+//! about a request.
 
+mod arguments;
+mod check;
+mod demo;
+mod explain;
+mod help;
+mod paper;
+mod routes;
+mod rules;
+mod serve;
+mod talk;
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use self::arguments::{Flag, Operand, Spec};
+use self::paper::Paper;
+
+/// How a command ended.
+#[derive(Debug, PartialEq)]
+enum End {
+    Good,
+    Faults,
+    Usage,
+    /// What a part of the house that runs to its own end says.
+    As(ExitCode),
+}
+
+impl From<End> for ExitCode {
+    fn from(end: End) -> Self {
+        match end {
+            End::Good => ExitCode::SUCCESS,
+            End::Faults => ExitCode::from(1),
+            End::Usage => ExitCode::from(2),
+            End::As(code) => code,
+        }
+    }
+}
+
+const STATE: Flag = Flag { name: "state", value: Some("DIR"), doc: "the state folder of the gateway to ask" };
+const CONFIG: Flag =
+    Flag { name: "config", value: Some("MAIN.VCL"), doc: "the rules that name the state folder" };
+const JSON: Flag = Flag { name: "json", value: None, doc: "one JSON object, for editors and scripts" };
+
+/// Every command, in the order in which `doorward help` shows them.
+const COMMANDS: &[Spec] = &[
+    Spec {
+        name: "serve",
+        operand: Operand::Optional("main.vcl"),
+        flags: &[],
+        summary: "run the gateway",
+        story: "Serves until it is told to stop. SIGHUP or `doorward reload` swaps the rules, all or nothing;\n\
+                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.",
+        examples: &["doorward serve /etc/doorward/main.vcl"],
+        run: serve::run,
+    },
+    Spec {
+        name: "check",
+        operand: Operand::Optional("main.vcl"),
+        flags: &[JSON],
+        summary: "find every fault in the rules, change nothing",
+        story: "Compiles the whole tree, opens every file it names and resolves every backend's name. All\n\
+                faults are shown in one run, each with its place and what to do. Exit status 1 if there are\n\
+                any; a name that DNS does not know is only a warning.",
+        examples: &["doorward check && doorward reload", "doorward check site/main.vcl --json"],
+        run: check::run,
+    },
+    Spec {
+        name: "routes",
+        operand: Operand::Optional("main.vcl"),
+        flags: &[],
+        summary: "show the table of doors: site, path, backend, who may pass",
+        story: "One line for each route of each site, as the rules mean them after every `let`, `if` and\n\
+                `include`: what a reviewer wants to see.",
+        examples: &["doorward routes", "doorward routes main.vcl | grep wiki"],
+        run: routes::run,
+    },
+    Spec {
+        name: "explain",
+        operand: Operand::Optional("CODE"),
+        flags: &[],
+        summary: "say what a fault such as E014 means and how to mend it",
+        story: "Without a code it lists them all.",
+        examples: &["doorward explain E014"],
+        run: explain::run,
+    },
+    Spec {
+        name: "status",
+        operand: Operand::None,
+        flags: &[STATE, CONFIG],
+        summary: "ask the running gateway how it is",
+        story: "Exit status 1 when none runs.",
+        examples: &["doorward status", "doorward status --state /var/lib/doorward"],
+        run: talk::status,
+    },
+    Spec {
+        name: "reload",
+        operand: Operand::None,
+        flags: &[STATE, CONFIG],
+        summary: "make the running gateway read its rules again",
+        story: "All or nothing: with a fault anywhere the old rules stay, and the faults are shown here.\n\
+                Requests that are under way finish under the rules they began with.",
+        examples: &["doorward check && doorward reload"],
+        run: talk::reload,
+    },
+    Spec {
+        name: "stop",
+        operand: Operand::None,
+        flags: &[STATE, CONFIG],
+        summary: "let the running gateway finish what is open, then end",
+        story: "Nothing new is taken. What is still open after `.drain_timeout` is closed.",
+        examples: &["doorward stop"],
+        run: talk::stop,
+    },
+    Spec {
+        name: "demo",
+        operand: Operand::Optional("main.vcl"),
+        flags: &[],
+        summary: "serve three small old services to look at (what `make run` does)",
+        story: "Starts the services and the gateway in one process, from vcl-like-rules/main.vcl, and says\n\
+                what to open. Leaves nothing behind but its state folder.",
+        examples: &["doorward demo"],
+        run: demo::run,
+    },
+    Spec {
+        name: "version",
+        operand: Operand::None,
+        flags: &[],
+        summary: "say which doorward this is",
+        story: "",
+        examples: &[],
+        run: help::version,
+    },
+    Spec {
+        name: "help",
+        operand: Operand::Optional("COMMAND"),
+        flags: &[],
+        summary: "this page, or a page about one command",
+        story: "",
+        examples: &["doorward help check"],
+        run: help::run,
+    },
+];
+
+/// Does what the arguments (without the program's own name) ask for.
+pub fn run(arguments: Vec<OsString>) -> ExitCode {
+    let (mut out, mut err) = (std::io::stdout(), std::io::stderr());
+    let colours = paper::colours(&out, &err);
+    obey(arguments, &mut Paper::new(&mut out, &mut err, colours)).into()
+}
+
+fn obey(arguments: Vec<OsString>, paper: &mut Paper<'_>) -> End {
+    let mut arguments = arguments.into_iter();
+    let Some(first) = arguments.next() else {
+        paper.fault(&help::overview());
+        return End::Usage;
+    };
+    let word = match first.to_str() {
+        Some("-h" | "--help") => "help",
+        Some("-V" | "--version") => "version",
+        Some(word) => word,
+        None => "",
+    };
+    let Some(spec) = COMMANDS.iter().find(|spec| spec.name == word) else {
+        let shown = arguments::shown(&first);
+        let message = if word.starts_with('-') {
+            format!("the command comes first, before `{shown}`")
+        } else {
+            format!("there is no command `{shown}`{}", near_command(word))
+        };
+        return usage(paper, &message, "doorward help");
+    };
+    match arguments::parse(spec, arguments) {
+        Ok(given) if given.help => {
+            paper.say(&help::page(spec));
+            End::Good
+        }
+        Ok(given) => (spec.run)(&given, paper),
+        Err(message) => usage(paper, &message, &format!("doorward help {}", spec.name)),
+    }
+}
+
+fn near_command(word: &str) -> String {
+    arguments::did_you_mean(word, "", COMMANDS.iter().map(|spec| spec.name))
+}
+
+fn usage(paper: &mut Paper<'_>, message: &str, next: &str) -> End {
+    paper.fault(&format!("doorward: {message}\n`{next}` says more.\n"));
+    End::Usage
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,1 +1,161 @@
+//! The life of a connection: PROXY header, TLS, which version of HTTP, then a visit for each request.
+//!
+//! Called by `house`, one [`Front`] for each listener of a worker. Promises: what `base::bound` allows a
+//! connection holds for both versions of HTTP; a connection ends when the house closes, with its next
+//! answer. What fails before HTTP is spoken has no page: it is counted, and the log says it.
 
+pub mod closing;
+pub mod deadline;
+pub mod h1;
+pub mod h2;
+pub mod tunnel;
+
+use std::net::SocketAddr;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use bytes::BytesMut;
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::net::{TcpStream, UnixListener, UnixStream};
+use tokio::task::spawn_local;
+use tokio::time::timeout;
+
+use self::closing::Closing;
+use crate::base::address::Peer;
+use crate::base::bound::Bounds;
+use crate::base::cause::Cause;
+use crate::base::fault::Fault;
+use crate::listen::proxy::Proxied;
+use crate::listen::{self, Pass};
+use crate::message::{Door, Street};
+use crate::record::{Handshake, Pen};
+use crate::tls::{self, Acceptor, Greeting};
+use crate::visit::Terms;
+
+/// One listener's way of receiving visitors, on one worker.
+pub struct Front<D> {
+    pub door: Rc<D>,
+    pub pen: Rc<Pen>,
+    pub closing: Closing,
+    /// `None`: plain http.
+    pub tls: Option<Acceptor>,
+}
+
+impl<D: Door> Front<D> {
+    /// A connection from its first byte to its last.
+    pub async fn receive(&self, stream: TcpStream, peer: Peer, mut pass: Pass, terms: Arc<Terms>) {
+        let port = stream.local_addr().map_or(0, |address| address.port());
+        let trusted = terms.trusted.contains(peer.ip);
+        let mut street = Street { peer, trusted, port, secure: None };
+        let bounds = Arc::clone(&terms.bounds);
+        let greeted = timeout(limit(bounds.handshake_timeout), self.greet(stream, &mut street, &mut pass, &terms)).await;
+        match greeted {
+            Ok(Ok(Greeted::Plain(stream))) => self.http1(stream, street, bounds).await,
+            Ok(Ok(Greeted::Tls(stream))) if tls::speaks_h2(stream.get_ref().1) => {
+                // Boxed apart: most connections are HTTP/1 or at rest, and must not be as large.
+                Box::pin(h2::serve(*stream, Rc::new(street), Rc::clone(&self.door), bounds, self.closing.ear())).await;
+            }
+            Ok(Ok(Greeted::Tls(stream))) => self.http1(*stream, street, bounds).await,
+            Ok(Ok(Greeted::PlainOnTls(stream))) => self.refuse(stream, street, bounds).await,
+            Ok(Ok(Greeted::Nobody)) => {}
+            Ok(Err(fault)) => self.failed(Handshake::Failed, &fault),
+            Err(_) => self.failed(
+                Handshake::Timeout,
+                &Fault::with(Cause::HeadTimeout, "the handshake did not end in time"),
+            ),
+        }
+    }
+
+    async fn greet(
+        &self,
+        mut stream: TcpStream,
+        street: &mut Street,
+        pass: &mut Pass,
+        terms: &Terms,
+    ) -> Result<Greeted, Fault> {
+        let proxied = listen::proxied(&mut stream, street.peer, terms.proxy_protocol, &terms.trusted).await?;
+        if let Some(Proxied { source, destination }) = proxied {
+            if let Some(source) = source {
+                street.peer = Peer::new(source);
+                street.trusted = terms.trusted.contains(street.peer.ip);
+                if !street.trusted {
+                    pass.count(street.peer.ip)?;
+                }
+            }
+            if let Some(destination) = destination {
+                street.port = destination.port();
+            }
+        }
+        let Some(acceptor) = &self.tls else { return Ok(Greeted::Plain(stream)) };
+        match tls::greeting(&stream).await {
+            Ok(Greeting::Nothing) | Err(_) => return Ok(Greeted::Nobody),
+            Ok(Greeting::Http) => return Ok(Greeted::PlainOnTls(stream)),
+            Ok(Greeting::Tls | Greeting::Other) => {}
+        }
+        let (stream, secure) = acceptor.accept(stream).await?;
+        self.pen.handshake(Handshake::Done);
+        street.secure = Some(secure);
+        Ok(Greeted::Tls(Box::new(stream)))
+    }
+
+    async fn http1<I>(&self, stream: I, street: Street, bounds: Arc<Bounds>)
+    where
+        I: AsyncRead + AsyncWrite + Unpin + 'static,
+    {
+        let ear = self.closing.ear();
+        h1::serve(stream, BytesMut::new(), Rc::new(street), Rc::clone(&self.door), bounds, ear).await;
+    }
+
+    /// Plain http on the https port: told so in words, recorded like any other visit.
+    async fn refuse(&self, stream: TcpStream, street: Street, bounds: Arc<Bounds>) {
+        let fault = Fault::with(Cause::PlainOnTls, "plain http came to the https port");
+        let ear = self.closing.ear();
+        h1::refuse(stream, fault, Rc::new(street), Rc::clone(&self.door), bounds, ear).await;
+    }
+
+    fn failed(&self, handshake: Handshake, fault: &Fault) {
+        self.pen.handshake(handshake);
+        self.pen.handshake_fault(fault);
+    }
+}
+
+enum Greeted {
+    Plain(TcpStream),
+    Tls(Box<tls::TlsStream<TcpStream>>),
+    PlainOnTls(TcpStream),
+    Nobody,
+}
+
+/// Zero means no limit; a year is none.
+fn limit(duration: Duration) -> Duration {
+    if duration.is_zero() { Duration::from_secs(31_536_000) } else { duration }
+}
+
+/// Serves a door on a unix socket over plain HTTP/1, for as long as the future is polled.
+pub async fn serve_unix<D: Door>(listener: UnixListener, door: Rc<D>, bounds: Arc<Bounds>, closing: Closing) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
+        spawn_local(async move {
+            let street = Street { peer: Peer::unknown(), trusted: false, port: 0, secure: None };
+            h1::serve::<UnixStream, D>(stream, BytesMut::new(), Rc::new(street), door, bounds, ear).await;
+        });
+    }
+}
+
+/// Serves a door on a TCP port over plain HTTP/1, for as long as the future is polled: the admin pages.
+pub async fn serve_tcp<D: Door>(
+    listener: tokio::net::TcpListener,
+    door: Rc<D>,
+    bounds: Arc<Bounds>,
+    closing: Closing,
+) {
+    while let Ok((stream, peer)) = listener.accept().await {
+        let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
+        let port = stream.local_addr().map_or(0, |address: SocketAddr| address.port());
+        spawn_local(async move {
+            let street = Street { peer: Peer::new(peer), trusted: false, port, secure: None };
+            h1::serve::<TcpStream, D>(stream, BytesMut::new(), Rc::new(street), door, bounds, ear).await;
+        });
+    }
+}

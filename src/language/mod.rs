@@ -17,7 +17,7 @@ pub mod lexer;
 mod load;
 pub mod parser;
 pub mod source;
-mod suggest;
+pub mod suggest;
 pub mod table;
 pub mod tree;
 

@@ -6,7 +6,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::base::address::{ClientIp, NetworkSet};
-use crate::message::path::EncodedSlash;
 
 /// A backend by its place in the list of its generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -25,6 +24,15 @@ pub enum CertificateWish {
         chain: PathBuf,
         key: PathBuf,
     },
+}
+
+/// What a route does with an encoded slash.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum EncodedSlash {
+    #[default]
+    Refuse,
+    /// Its backend knows `%2F` from `/` (`MediaWiki` titles such as `AC%2FDC`).
+    Keep,
 }
 
 /// What a backend learns of a visitor's address.

@@ -14,7 +14,7 @@ use crate::language::source::{FileId, joined};
 use crate::language::table::{LOG_ERRORS, LOG_FILE};
 use crate::language::tree::{self, Declaration, Text, Tree, Value, Valued};
 use crate::language::{Code, Diagnostic, Diagnostics, Found, Span, Suggestions};
-use crate::message::path::EncodedSlash;
+use crate::plan::EncodedSlash;
 use crate::plan::{Access, BackendId, CertificateWish, Route, Site, VisitorAddress};
 use crate::{record, upstream};
 

@@ -1,1 +1,153 @@
+//! The corridor: the one file that knows the order of a request. Order is a security property here: it is
+//! fixed, not configured. Nothing else in the house calls two rooms for one request.
+//!
+//! Called by `front`, once for each request, also for one that could not be read. Promises: the record is
+//! opened first and written exactly once; access is judged on the canonical request, and that request is
+//! what the backend gets; whatever goes wrong becomes an answer in `rescue`, and nothing lets anyone in by
+//! failing.
 
+mod doorplate;
+mod errand;
+mod meter;
+mod rescue;
+mod world;
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use crate::base::cause::Cause;
+use crate::base::fault::Fault;
+use crate::base::random::RequestId;
+use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Request, Street};
+use crate::record::{self, Asked, Pen, Ticket};
+use crate::upstream::Pool;
+
+pub use self::world::{Terms, World, Worlds};
+
+/// One worker's corridor.
+pub struct Corridor {
+    worlds: Arc<Worlds>,
+    world: RefCell<Arc<World>>,
+    number: Cell<u64>,
+    pool: Rc<Pool>,
+    pen: Rc<Pen>,
+}
+
+impl Corridor {
+    pub fn new(worlds: Arc<Worlds>, pool: Rc<Pool>, pen: Rc<Pen>) -> Self {
+        let number = Cell::new(worlds.number());
+        let world = RefCell::new(worlds.current());
+        Self { worlds, world, number, pool, pen }
+    }
+
+    /// The generation that holds now.
+    pub fn world(&self) -> Arc<World> {
+        let number = self.worlds.number();
+        if self.number.replace(number) != number {
+            self.world.replace(self.worlds.current());
+        }
+        Arc::clone(&self.world.borrow())
+    }
+
+    /// The walk: each line either goes on or stops. What is returned as a fault is answered in `visit`.
+    async fn walk(
+        &self,
+        world: &World,
+        request: Request,
+        body: Body,
+        hints: Option<Hints>,
+        street: &Street,
+        ticket: &mut Ticket,
+        asker: &rescue::Asker,
+    ) -> Result<Departure, Fault> {
+        let found = doorplate::site(world, &request, street)?;
+        ticket.site(world.sheet(found.site.id));
+        if let Some(location) = doorplate::elsewhere(world, found, &request) {
+            return Ok(rescue::redirect(&location, asker));
+        }
+        let route = doorplate::route(found, &request)?;
+        if !route.access.admits(request.client) {
+            return Err(Fault::with(Cause::Denied, format!("the route {} does not admit the visitor", route.path)));
+        }
+        let body = meter::capped(ticket.upload(body), route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max))?;
+        let backend = world.backend(route.backend)?;
+        ticket.backend(backend.name());
+        let (errand, wish) = errand::compose(request, body, backend, world);
+        let total = route.total_timeout.unwrap_or(world.terms.bounds.total_timeout);
+        let answer = meter::within(total, self.pool.send(backend, errand, hints)).await?;
+        ticket.first_byte();
+        errand::bring_back(answer, &wish, total)
+    }
+}
+
+impl Door for Corridor {
+    async fn visit(self: Rc<Self>, street: &Rc<Street>, arrival: Arrival) -> Departure {
+        let world = self.world();
+        let id = RequestId::next();
+        let mut ticket = self.pen.ticket(id, street.peer.ip.anonymous());
+        let Arrival { head, body, hints } = arrival;
+        let mut asker = rescue::Asker::new(id);
+        let walked = match self.admit(id, head, street, &mut ticket, &mut asker) {
+            Ok(request) => self.walk(&world, request, body, hints, street, &mut ticket, &asker).await,
+            Err(fault) => Err(fault),
+        };
+        let departure = match walked {
+            Ok(departure) => departure,
+            Err(fault) => {
+                ticket.fault(&fault);
+                rescue::answer(&fault, &asker)
+            }
+        };
+        sign_out(departure, ticket)
+    }
+}
+
+impl Corridor {
+    /// From a head to the one canonical request. Whatever is known of it is noted first, so that a refusal is
+    /// recorded and answered like everything else.
+    fn admit(
+        &self,
+        id: RequestId,
+        head: Result<Head, Fault>,
+        street: &Street,
+        ticket: &mut Ticket,
+        asker: &mut rescue::Asker,
+    ) -> Result<Request, Fault> {
+        match Request::admit(id, head?, street) {
+            Ok(request) => {
+                ticket.client(request.client.anonymous());
+                ticket.asked(&Asked {
+                    method: request.method.as_str(),
+                    path: request.path.as_str(),
+                    query: request.query.as_ref().map(|query| query.as_str()),
+                    version: request.version,
+                    host: request.host.name(),
+                    headers: &request.headers,
+                });
+                asker.know(&request.method, &request.headers, request.host.name());
+                Ok(request)
+            }
+            Err(refused) => {
+                let seen = &refused.seen;
+                ticket.client(seen.client.anonymous());
+                ticket.garbled(seen.method.as_str(), seen.target.as_bytes(), Some(seen.version), Some(&seen.headers));
+                asker.know(&seen.method, &seen.headers, seen.host.as_ref().map_or("", |host| host.name()));
+                Err(refused.fault)
+            }
+        }
+    }
+}
+
+/// The record leaves with the answer: its line is written when the body, or the tunnel, ends.
+fn sign_out(departure: Departure, mut ticket: Ticket) -> Departure {
+    let Departure { response, tunnel, close } = departure;
+    ticket.answered(response.status());
+    match tunnel {
+        Some(tunnel) => {
+            let tunnel = crate::message::Tunnel { far: tunnel.far, rider: Box::new(ticket.into_tunnel()) };
+            Departure { response, tunnel: Some(tunnel), close }
+        }
+        None => Departure { response: response.map(|body| record::ride(body, ticket)), tunnel: None, close },
+    }
+}

@@ -1,0 +1,46 @@
+# `make help` says what each of these does.
+.DEFAULT_GOAL := help
+.PHONY: help run build where test bench bench-quick prove fmt
+
+# How long `make prove` fuzzes each target, and how long it keeps the gateway under load.
+FUZZ_SECONDS ?= 300
+SOAK_SECONDS ?= 300
+
+help: ## what there is to make
+	@grep -hE '^[a-z-]+:.*## ' Makefile | sed -E 's/^([a-z-]+):.*## /  make \1\t/' | expand -t 20
+
+run: build ## builds in release and starts the demo gateway; Ctrl-C stops it
+	@cargo run --release --locked --quiet -- demo vcl-like-rules/main.vcl
+
+build: ## the program, in release
+	@tests/needs.sh build
+	cargo build --release --locked
+
+where: ## where that program lies
+	@cargo build --release --locked --quiet --message-format=json | sed -n 's/.*"executable":"\([^"]*\/doorward\)".*/\1/p'
+
+test: ## everything a change must pass
+	@tests/needs.sh test
+	cargo test --locked
+
+fmt: ## writes all Rust in one layout
+	cargo fmt
+
+bench: ## doorward beside nginx and HAProxy: CPU per request, rates, memory (about ten minutes)
+	@tests/needs.sh bench
+	@python3 bench/run.py
+
+bench-quick: ## the same in about a minute, roughly
+	@tests/needs.sh bench
+	@python3 bench/run.py --quick
+
+prove: ## the long proofs: dependencies, all tests in release, minutes of fuzzing and of load
+	@tests/needs.sh test
+	@tests/needs.sh bench
+	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
+	cargo deny check
+	cargo test --locked --release
+	@set -e; targets=$$(ls fuzz/fuzz_targets); for target in $$targets; do \
+		target=$${target%.rs}; echo "fuzzing $$target for $(FUZZ_SECONDS) s"; fuzz/run.sh $$target $(FUZZ_SECONDS); \
+	done
+	@python3 bench/soak.py $(SOAK_SECONDS)

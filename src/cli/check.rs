@@ -1,0 +1,149 @@
+//! `doorward check`: everything that can be known about the rules without serving them.
+//!
+//! The language finds what is wrong in the text. Beside that this opens the files the rules name and
+//! resolves the backends' names, since a gateway that starts at night must not learn of them then.
+
+use std::collections::BTreeSet;
+use std::fmt::Write as _;
+use std::net::ToSocketAddrs as _;
+use std::time::Duration;
+
+use super::arguments::Given;
+use super::{End, JSON, Paper, rules};
+use crate::base::clock;
+use crate::plan::CertificateWish;
+use crate::settings::{self, Settings};
+use crate::tls;
+use crate::upstream::{self, Address};
+
+/// Time for all names together: without DNS each would take its own.
+const RESOLVING: Duration = Duration::from_secs(10);
+
+/// Something about the world that the rules rely on.
+struct Finding {
+    is_error: bool,
+    text: String,
+}
+
+pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
+    let Some(main) = rules::find(given.file()) else { return rules::none_found(paper) };
+    let json = given.has(&JSON);
+    let settings = match settings::load(&main) {
+        Ok(settings) => settings,
+        Err(diagnostics) => {
+            if json {
+                paper.say(&format!("{{\"rules\":{},\"world\":[]}}\n", diagnostics.json()));
+            } else {
+                paper.draw(&diagnostics.draw(), true);
+            }
+            return End::Faults;
+        }
+    };
+    let findings = look(&settings);
+    if json {
+        paper.say(&as_json(&settings, &findings));
+    } else {
+        paper.draw(&settings.warnings.draw(), true);
+        for finding in &findings {
+            let word = if finding.is_error { "error" } else { "warning" };
+            paper.draw(&format!("{word}: {}\n", finding.text), true);
+        }
+        paper.say(&format!("{}: {}\n", main.display(), summary(&settings, &findings)));
+    }
+    if findings.iter().any(|finding| finding.is_error) { End::Faults } else { End::Good }
+}
+
+/// `3 sites, 12 routes, 4 backends: all good`.
+fn summary(settings: &Settings, findings: &[Finding]) -> String {
+    let (sites, routes, backends) = counted(settings);
+    let errors = findings.iter().filter(|finding| finding.is_error).count();
+    let verdict = match (errors, findings.len() - errors) {
+        (0, 0) => "all good".to_owned(),
+        (0, warnings) => format!("good, but for {}", many(warnings, "warning")),
+        (errors, _) => many(errors, "fault"),
+    };
+    format!("{}, {}, {}: {verdict}", many(sites, "site"), many(routes, "route"), many(backends, "backend"))
+}
+
+fn counted(settings: &Settings) -> (usize, usize, usize) {
+    let routes = settings.sites.iter().map(|site| site.routes.len()).sum();
+    (settings.sites.len(), routes, settings.backends.len())
+}
+
+fn many(count: usize, what: &str) -> String {
+    format!("{count} {what}{}", if count == 1 { "" } else { "s" })
+}
+
+fn look(settings: &Settings) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let now = clock::wall();
+    for site in &settings.sites {
+        let CertificateWish::Files { chain, key } = &site.certificate else { continue };
+        let names: Vec<Box<str>> = std::iter::once(&site.name).chain(&site.aliases).cloned().collect();
+        let about = |text: String| format!("site `{}`: {text}", site.name);
+        match tls::files::load(chain, key, &names, now) {
+            Ok(certificate) => {
+                let odd = certificate.warnings.into_iter();
+                findings.extend(odd.map(|text| Finding { is_error: false, text: about(text) }));
+            }
+            Err(text) => findings.push(Finding { is_error: true, text: about(text) }),
+        }
+    }
+    for backend in &settings.backends {
+        // Reads its authorities; connects to nobody.
+        if let Err(text) = upstream::Backend::new(backend.clone()) {
+            findings.push(Finding { is_error: true, text: format!("backend `{}`: {text}", backend.name) });
+        }
+    }
+    resolve(settings, &mut findings);
+    findings
+}
+
+/// A name that DNS does not know today may be known tomorrow: a warning.
+fn resolve(settings: &Settings, findings: &mut Vec<Finding>) {
+    let began = clock::now();
+    let mut seen = BTreeSet::new();
+    for backend in &settings.backends {
+        let Address::Tcp { host, port } = &backend.address else { continue };
+        if !seen.insert(host) {
+            continue;
+        }
+        let text = if began.elapsed() > RESOLVING {
+            format!("backend `{}`: `{host}` was not looked up, since others took too long", backend.name)
+        } else {
+            match (host.as_ref(), *port).to_socket_addrs().map(|mut found| found.next().is_some()) {
+                Ok(true) => continue,
+                Ok(false) => format!("backend `{}`: `{host}` has no address", backend.name),
+                Err(error) => format!("backend `{}`: `{host}` can't be resolved: {error}", backend.name),
+            }
+        };
+        findings.push(Finding { is_error: false, text });
+    }
+}
+
+fn as_json(settings: &Settings, findings: &[Finding]) -> String {
+    let (sites, routes, backends) = counted(settings);
+    let mut out = format!("{{\"rules\":{},\"world\":[", settings.warnings.json());
+    for (at, finding) in findings.iter().enumerate() {
+        let comma = if at > 0 { "," } else { "" };
+        let severity = if finding.is_error { "error" } else { "warning" };
+        let _ =
+            write!(out, "{comma}{{\"severity\":\"{severity}\",\"message\":\"{}\"}}", escaped(&finding.text));
+    }
+    let _ = writeln!(out, "],\"sites\":{sites},\"routes\":{routes},\"backends\":{backends}}}");
+    out
+}
+
+fn escaped(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '"' | '\\' => out.extend(['\\', c]),
+            c if c.is_control() => {
+                let _ = write!(out, "\\u{:04x}", u32::from(c));
+            }
+            c => out.push(c),
+        }
+    }
+    out
+}

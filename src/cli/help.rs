@@ -1,0 +1,79 @@
+//! Help, written from the table of commands.
+
+use std::fmt::Write as _;
+
+use super::arguments::{Given, Operand, Spec, shown};
+use super::{COMMANDS, End, Paper, near_command, usage};
+
+pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
+    let Some(word) = &given.operand else {
+        paper.say(&overview());
+        return End::Good;
+    };
+    let word = word.to_str().unwrap_or_default();
+    if let Some(spec) = COMMANDS.iter().find(|spec| spec.name == word) {
+        paper.say(&page(spec));
+        return End::Good;
+    }
+    let typed = shown(given.operand.as_deref().unwrap_or_default());
+    usage(paper, &format!("there is no command `{typed}`{}", near_command(word)), "doorward help")
+}
+
+pub(super) fn version(_: &Given, paper: &mut Paper<'_>) -> End {
+    paper.say(&format!("doorward {}\n", env!("CARGO_PKG_VERSION")));
+    End::Good
+}
+
+/// The page behind `doorward help`.
+pub(super) fn overview() -> String {
+    let mut text = String::from("Doorward: one program in front of every old service of a community.\n\n");
+    let width = COMMANDS.iter().map(|spec| form(spec).len()).max().unwrap_or(0);
+    for spec in COMMANDS {
+        let _ = writeln!(text, "  doorward {:width$}  {}", form(spec), spec.summary);
+    }
+    text.push_str(
+        "\nWithout main.vcl it is ./main.vcl or, where there is none, /etc/doorward/main.vcl.\n\
+         New here?                doorward demo\n\
+         After an edit:           doorward check && doorward reload\n\
+         More about a command:    doorward help check\n",
+    );
+    text
+}
+
+/// The page about one command.
+pub(super) fn page(spec: &Spec) -> String {
+    let mut text = format!("doorward {}", form(spec));
+    for flag in spec.flags {
+        let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
+        let _ = write!(text, " [--{}{value}]", flag.name);
+    }
+    let mut summary = spec.summary.to_owned();
+    if let Some(first) = summary.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    let _ = write!(text, "\n\n{summary}.\n");
+    if !spec.story.is_empty() {
+        let _ = write!(text, "\n{}\n", spec.story);
+    }
+    if !spec.flags.is_empty() {
+        text.push('\n');
+        for flag in spec.flags {
+            let left = format!("--{} {}", flag.name, flag.value.unwrap_or_default());
+            let _ = writeln!(text, "  {left:18} {}", flag.doc);
+        }
+    }
+    if !spec.examples.is_empty() {
+        text.push_str("\nExamples:\n");
+        for example in spec.examples {
+            let _ = writeln!(text, "  {example}");
+        }
+    }
+    text
+}
+
+fn form(spec: &Spec) -> String {
+    match spec.operand {
+        Operand::None => spec.name.to_owned(),
+        Operand::Optional(operand) => format!("{} [{operand}]", spec.name),
+    }
+}

@@ -1,0 +1,206 @@
+use std::path::PathBuf;
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use super::paper::Colours;
+use super::*;
+
+/// Runs a command line: how it ended, what stood on the output, what on the error output.
+fn typed(line: &[&str]) -> (End, String, String) {
+    let (mut out, mut err) = (Vec::new(), Vec::new());
+    let arguments = line.iter().map(OsString::from).collect();
+    let end = obey(arguments, &mut Paper::new(&mut out, &mut err, Colours::default()));
+    (end, String::from_utf8(out).unwrap(), String::from_utf8(err).unwrap())
+}
+
+/// A folder with a main.vcl, gone with the test.
+struct Tree(PathBuf);
+
+impl Tree {
+    fn new(main: &str) -> Self {
+        static NEXT: AtomicU32 = AtomicU32::new(0);
+        let name = format!("doorward-cli-{}-{}", std::process::id(), NEXT.fetch_add(1, Ordering::Relaxed));
+        let folder = std::env::temp_dir().join(name);
+        std::fs::create_dir(&folder).unwrap();
+        std::fs::write(folder.join("main.vcl"), main).unwrap();
+        Self(folder)
+    }
+
+    fn main(&self) -> String {
+        self.0.join("main.vcl").to_str().unwrap().to_owned()
+    }
+}
+
+impl Drop for Tree {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_dir_all(&self.0);
+    }
+}
+
+const RULES: &str = r#"
+gateway { .https = "127.0.0.1:8443"; .state = "state"; }
+acl office { "192.0.2.0"/24; }
+backend wiki { .url = "unix:/run/wiki.sock"; }
+backend old { .url = "http://127.0.0.1:8000"; }
+site "www.example" {
+    .aliases = "example";
+    .certificate = local;
+    route "/wiki/" { .backend = wiki; .allow = network(office); }
+    route "/" { .backend = old; }
+}
+"#;
+
+#[test]
+fn mistyped_commands_and_flags_get_the_nearest_word() {
+    for (line, said) in [
+        (&["sevre"][..], "there is no command `sevre`; did you mean `serve`?"),
+        (&["stauts", "--state", "x"], "did you mean `status`?"),
+        (&["frobnicate"], "there is no command `frobnicate`\n"),
+        (&["--state", "x", "status"], "the command comes first, before `--state`"),
+        (&["status", "--stat", "x"], "`status` knows no `--stat`; did you mean `--state`?"),
+        (&["status", "--colour"], "it knows --state, --config"),
+        (&["routes", "--json"], "it takes no flags"),
+        (&["status", "main.vcl"], "`status` takes no `main.vcl`"),
+        (&["check", "a.vcl", "b.vcl"], "takes one main.vcl; `b.vcl` is one too many"),
+        (&["check", "--json=yes"], "`--json` takes no value"),
+        (&["check", "--json", "--json"], "stands there twice"),
+        (&["status", "--state"], "`--state` wants a DIR behind it"),
+        (&["status", "--state="], "`--state` wants a DIR behind it"),
+        (&["help", "chek"], "did you mean `check`?"),
+        (&["explain", "E0O1"], "there is no fault with the code `E0O1`; did you mean `E001`?"),
+        (&["\u{1b}[2J"], "`\\u{1b}[2J`"),
+    ] {
+        let (end, out, err) = typed(line);
+        assert_eq!((end, out.as_str()), (End::Usage, ""), "{line:?}");
+        assert!(err.contains(said), "{line:?}: {err}");
+        assert!(err.contains("` says more.\n"), "{line:?}: {err}");
+    }
+}
+
+#[test]
+fn help_names_every_command_and_each_has_a_page() {
+    let (end, overview, _) = typed(&["help"]);
+    assert_eq!(end, End::Good);
+    assert_eq!(typed(&["--help"]).1, overview);
+    assert_eq!(typed(&[]), (End::Usage, String::new(), overview.clone()));
+    assert!(overview.lines().all(|line| line.chars().count() <= 100), "{overview}");
+    for spec in COMMANDS {
+        assert!(overview.contains(&format!("  doorward {}", spec.name)), "{}", spec.name);
+        assert!(overview.contains(spec.summary) && !spec.summary.ends_with('.'), "{}", spec.name);
+        let (end, page, _) = typed(&["help", spec.name]);
+        assert_eq!(end, End::Good);
+        assert_eq!(typed(&[spec.name, "--help"]).1, page);
+        for flag in spec.flags {
+            assert!(page.contains(&format!("--{}", flag.name)), "{page}");
+        }
+        // What help shows must be understood: each example is parsed by its own row.
+        for example in spec.examples.iter().flat_map(|line| line.split(" && ")) {
+            let words: Vec<&str> = example.split(" | ").next().unwrap().split(' ').collect();
+            let [program, command, arguments @ ..] = words.as_slice() else { panic!("{example}") };
+            let row = COMMANDS.iter().find(|row| row.name == *command).unwrap();
+            assert_eq!(*program, "doorward");
+            arguments::parse(row, arguments.iter().map(OsString::from)).unwrap();
+        }
+    }
+    assert!(typed(&["version"]).1.starts_with("doorward 0."));
+    assert_eq!(typed(&["-V"]).1, typed(&["version"]).1);
+}
+
+#[test]
+fn flags_may_stand_anywhere_behind_the_command() {
+    let check = COMMANDS.iter().find(|spec| spec.name == "check").unwrap();
+    for line in [&["--json", "a.vcl"][..], &["a.vcl", "--json"], &["--json", "--", "a.vcl"]] {
+        let given = arguments::parse(check, line.iter().map(OsString::from)).unwrap();
+        assert!(given.has(&JSON) && given.file() == Some("a.vcl".as_ref()));
+    }
+    let dashed = arguments::parse(check, ["--", "--json"].iter().map(OsString::from)).unwrap();
+    assert!(!dashed.has(&JSON) && dashed.file() == Some("--json".as_ref()));
+    let status = COMMANDS.iter().find(|spec| spec.name == "status").unwrap();
+    for line in [&["--state=/x=y"][..], &["--state", "/x=y"]] {
+        let given = arguments::parse(status, line.iter().map(OsString::from)).unwrap();
+        assert_eq!(given.path(&STATE), Some(PathBuf::from("/x=y")));
+    }
+}
+
+#[test]
+fn a_good_tree_is_counted() {
+    let tree = Tree::new(RULES);
+    let (end, out, err) = typed(&["check", &tree.main()]);
+    assert_eq!(err, "");
+    assert_eq!(out, format!("{}: 1 site, 2 routes, 2 backends: all good\n", tree.main()));
+    assert_eq!(end, End::Good);
+    let (end, out, _) = typed(&["check", "--json", &tree.main()]);
+    assert_eq!(end, End::Good);
+    assert!(out.ends_with("\"world\":[],\"sites\":1,\"routes\":2,\"backends\":2}\n"), "{out}");
+}
+
+#[test]
+fn files_that_rules_name_are_opened() {
+    let tree = Tree::new("");
+    let folder = tree.0.display();
+    let files = format!("= files(\"{folder}/chain.pem\", \"{folder}/key.pem\")");
+    std::fs::write(tree.main(), RULES.replace("= local", &files)).unwrap();
+    let (end, out, _) = typed(&["check", &tree.main()]);
+    assert_eq!(end, End::Faults);
+    assert!(out.contains("error: site `www.example`: ") && out.contains("chain.pem"), "{out}");
+    assert!(out.ends_with(": 1 site, 2 routes, 2 backends: 1 fault\n"), "{out}");
+    let made = rcgen::generate_simple_self_signed(["www.example".to_owned(), "example".to_owned()]).unwrap();
+    std::fs::write(tree.0.join("chain.pem"), made.cert.pem()).unwrap();
+    std::fs::write(tree.0.join("key.pem"), "-----BEGIN\"").unwrap();
+    let (end, out, _) = typed(&["check", "--json", &tree.main()]);
+    assert_eq!(end, End::Faults);
+    assert!(out.contains("\"world\":[{\"severity\":\"error\",\"message\":\"site `www.example`: "), "{out}");
+    std::fs::write(tree.0.join("key.pem"), made.signing_key.serialize_pem()).unwrap();
+    let (end, out, _) = typed(&["check", &tree.main()]);
+    assert_eq!(end, End::Good, "{out}");
+}
+
+#[test]
+fn faults_are_drawn_and_counted_as_faults() {
+    let tree = Tree::new(&RULES.replace("= old", "= odl"));
+    let (end, out, _) = typed(&["check", &tree.main()]);
+    assert_eq!(end, End::Faults);
+    assert!(out.starts_with("error[E") && out.contains("`odl`"), "{out}");
+    let (end, out, _) = typed(&["check", &tree.main(), "--json"]);
+    assert_eq!(end, End::Faults);
+    assert!(out.starts_with("{\"rules\":{\"faults\":[{") && out.ends_with(",\"world\":[]}\n"), "{out}");
+    let (end, out, err) = typed(&["routes", &tree.main()]);
+    assert_eq!((end, out.as_str()), (End::Faults, ""));
+    assert!(err.contains("error[E"), "{err}");
+    // Which state folder is meant can't be known: the gateway is not asked.
+    let (end, _, err) = typed(&["stop", "--config", &tree.main()]);
+    assert_eq!(end, End::Faults);
+    assert!(err.contains("error[E") && err.contains("say `--state DIR`"), "{err}");
+    assert_eq!(typed(&["check", "/no/such/main.vcl"]).0, End::Faults);
+}
+
+#[test]
+fn routes_are_a_table_of_doors() {
+    let tree = Tree::new(RULES);
+    let (end, out, _) = typed(&["routes", &tree.main()]);
+    assert_eq!(end, End::Good);
+    let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
+    assert_eq!(lines[0], ["SITE", "PATH", "BACKEND", "WHO"]);
+    assert!(lines.contains(&vec!["www.example", "/wiki/", "wiki", "network(…)"]), "{out}");
+    assert!(lines.contains(&vec!["www.example", "/", "old", "anyone"]), "{out}");
+    assert!(lines.contains(&vec!["example", "/", "→", "www.example", "anyone"]), "{out}");
+}
+
+#[test]
+fn faults_are_explained_in_any_case() {
+    let (end, list, _) = typed(&["explain"]);
+    assert_eq!(end, End::Good);
+    assert!(list.contains("E001  "), "{list}");
+    let (end, text, _) = typed(&["explain", "e001"]);
+    assert_eq!(end, End::Good);
+    assert!(text.starts_with("E001"), "{text}");
+}
+
+#[test]
+fn a_gateway_that_does_not_run_is_said_to() {
+    let tree = Tree::new(RULES);
+    for command in ["status", "reload", "stop"] {
+        let (end, _, err) = typed(&[command, "--state", tree.0.to_str().unwrap()]);
+        assert_eq!(end, End::Faults);
+        assert!(err.contains("no gateway runs on the state folder"), "{err}");
+    }
+}

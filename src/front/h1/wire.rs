@@ -1,0 +1,341 @@
+//! The two directions of one HTTP/1 connection: bytes in (heads, then bodies by their framing), bytes out.
+//! The visit's upload reads from it while the connection's own task waits for the answer.
+
+use std::cell::{RefCell, RefMut};
+use std::future::poll_fn;
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::{Buf, Bytes, BytesMut};
+use http::HeaderMap;
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+
+use super::chunked::{Decoder, Event};
+use super::parse::Framing;
+use crate::base::bound::Bounds;
+use crate::base::cause::Cause;
+use crate::base::fault::Fault;
+use crate::front::deadline::Deadline;
+
+/// Room made for one read while a head is awaited.
+const HEAD_READ: usize = 4 << 10;
+/// Room made for one read while a body streams.
+const BODY_READ: usize = 64 << 10;
+/// What a visitor may send ahead (pipelining) while an answer is being made.
+const AHEAD_MAX: usize = 16 << 10;
+
+pub struct Wire<I> {
+    pub io: I,
+    /// Bytes read and not yet understood. Without capacity while the connection rests.
+    pub inbound: BytesMut,
+    /// The visitor has said its last byte.
+    pub eof: bool,
+    upload: UploadState,
+    /// Which request's body may read here; an older handle gets nothing.
+    turn: u64,
+}
+
+enum UploadState {
+    Done,
+    Length(u64),
+    Chunked(Box<Decoder>),
+    /// The framing broke: nothing behind this point can be understood.
+    Broken,
+}
+
+enum Piece {
+    More,
+    Data(Bytes),
+    End(Option<HeaderMap>),
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
+    pub fn new(io: I, inbound: BytesMut) -> Self {
+        Self { io, inbound, eof: false, upload: UploadState::Done, turn: 0 }
+    }
+
+    /// Reads once into `inbound`. A rest that finds nothing gives its buffer back: an idle connection
+    /// holds none.
+    pub fn poll_fill(&mut self, cx: &mut Context<'_>, room: usize) -> Poll<io::Result<usize>> {
+        if self.inbound.capacity() - self.inbound.len() < room / 4 {
+            self.inbound.reserve(room);
+        }
+        let read = pin!(self.io.read_buf(&mut self.inbound)).poll(cx);
+        match &read {
+            Poll::Ready(Ok(0)) => self.eof = true,
+            Poll::Ready(_) => {}
+            Poll::Pending if self.inbound.is_empty() => self.inbound = BytesMut::new(),
+            Poll::Pending => {}
+        }
+        read
+    }
+
+    pub fn poll_fill_head(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<usize>> {
+        self.poll_fill(cx, HEAD_READ)
+    }
+
+    /// While an answer is made: notices that the visitor left. Ready when it has.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if self.poll_lost(cx).is_ready() || self.eof { Poll::Ready(()) } else { Poll::Pending }
+    }
+
+    /// While an answer is written: ready when the connection is lost. A closed sending side alone is no
+    /// loss, the visitor may still read.
+    pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        if !self.upload_is_over() {
+            return Poll::Pending; // the upload's own reader notices
+        }
+        while !self.eof && self.inbound.len() < AHEAD_MAX {
+            match self.poll_fill(cx, HEAD_READ) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => return Poll::Ready(()),
+                Poll::Pending => return Poll::Pending,
+            }
+        }
+        Poll::Pending
+    }
+
+    /// The next request's body begins; handles to earlier ones go dead.
+    pub fn begin_upload(&mut self, framing: &Framing, bounds: &Bounds) -> u64 {
+        self.turn += 1;
+        self.upload = match framing {
+            Framing::None | Framing::Length(0) => UploadState::Done,
+            Framing::Length(length) => UploadState::Length(*length),
+            Framing::Chunked => UploadState::Chunked(Box::new(Decoder::new(bounds))),
+        };
+        self.turn
+    }
+
+    pub fn end_turn(&mut self) {
+        self.turn += 1;
+    }
+
+    pub fn upload_is_over(&self) -> bool {
+        matches!(self.upload, UploadState::Done)
+    }
+
+    pub fn upload_is_broken(&self) -> bool {
+        matches!(self.upload, UploadState::Broken)
+    }
+
+    /// Bytes of body still to come, where they were announced.
+    pub fn upload_remaining(&self) -> Option<u64> {
+        match &self.upload {
+            UploadState::Done => Some(0),
+            UploadState::Length(rest) => Some(*rest),
+            UploadState::Chunked(_) | UploadState::Broken => None,
+        }
+    }
+
+    fn next_piece(&mut self) -> Result<Piece, Fault> {
+        match &mut self.upload {
+            UploadState::Done => Ok(Piece::End(None)),
+            UploadState::Broken => Err(Fault::with(Cause::Framing, "the body's framing is broken")),
+            UploadState::Length(rest) => {
+                if self.inbound.is_empty() {
+                    return Ok(Piece::More);
+                }
+                let have = self.inbound.len();
+                let take = usize::try_from(*rest).map_or(have, |rest| rest.min(have));
+                *rest -= take as u64;
+                if *rest == 0 {
+                    self.upload = UploadState::Done;
+                }
+                Ok(Piece::Data(self.inbound.split_to(take).freeze()))
+            }
+            UploadState::Chunked(decoder) => match decoder.decode(&mut self.inbound) {
+                Ok(Event::NeedMore) => Ok(Piece::More),
+                Ok(Event::Data(bytes)) => Ok(Piece::Data(bytes)),
+                Ok(Event::End(trailers)) => {
+                    self.upload = UploadState::Done;
+                    Ok(Piece::End(trailers))
+                }
+                Err(fault) => {
+                    self.upload = UploadState::Broken;
+                    Err(fault)
+                }
+            },
+        }
+    }
+}
+
+/// A connection's wire as its task and its upload share it. Nothing holds the borrow over an await, so
+/// either may be polled while the other waits.
+pub struct Line<I>(Rc<RefCell<Wire<I>>>);
+
+impl<I> Clone for Line<I> {
+    fn clone(&self) -> Self {
+        Self(Rc::clone(&self.0))
+    }
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
+    pub fn new(io: I, inbound: BytesMut) -> Self {
+        Self(Rc::new(RefCell::new(Wire::new(io, inbound))))
+    }
+
+    pub fn wire(&self) -> RefMut<'_, Wire<I>> {
+        self.0.borrow_mut()
+    }
+
+    pub fn upload(&self, framing: &Framing, bounds: &Bounds) -> Upload<I> {
+        let turn = self.wire().begin_upload(framing, bounds);
+        Upload { line: self.clone(), turn, deadline: Deadline::default(), stall: bounds.body_timeout }
+    }
+
+    /// Takes the wire apart; `None` while an upload still holds it.
+    pub fn into_inner(self) -> Option<Wire<I>> {
+        Rc::into_inner(self.0).map(RefCell::into_inner)
+    }
+
+    /// Reads what is left of a body that nobody wants, up to `most` bytes. True when its end was reached
+    /// and the connection may be used again.
+    pub async fn drain(&self, most: u64, within: Duration) -> bool {
+        let mut deadline = Deadline::default();
+        deadline.set(within);
+        let mut drained = 0;
+        loop {
+            let piece = self.wire().next_piece();
+            match piece {
+                Ok(Piece::End(_)) => return true,
+                Ok(Piece::Data(bytes)) => {
+                    drained += bytes.len() as u64;
+                    if drained > most {
+                        return false;
+                    }
+                }
+                Ok(Piece::More) => {
+                    if !self.read_some(&mut deadline).await {
+                        return false;
+                    }
+                }
+                Err(_) => return false,
+            }
+        }
+    }
+
+    /// Says goodbye, then reads on for a while so that what the visitor still sends does not reset the
+    /// connection under the answer.
+    pub async fn linger(&self, within: Duration) {
+        let mut deadline = Deadline::default();
+        deadline.set(within);
+        let goodbye = poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_shutdown(cx) {
+            Poll::Pending => deadline.poll(cx).map(|()| false),
+            Poll::Ready(done) => Poll::Ready(done.is_ok()),
+        });
+        if !goodbye.await {
+            return;
+        }
+        loop {
+            self.wire().inbound.clear();
+            if self.wire().eof || !self.read_some(&mut deadline).await {
+                return;
+            }
+        }
+    }
+
+    async fn read_some(&self, deadline: &mut Deadline) -> bool {
+        poll_fn(|cx| match self.wire().poll_fill(cx, BODY_READ) {
+            Poll::Pending => deadline.poll(cx).map(|()| false),
+            Poll::Ready(read) => Poll::Ready(matches!(read, Ok(bytes) if bytes > 0)),
+        })
+        .await
+    }
+
+    /// Writes all of `bytes`. A visitor who takes nothing for `stall` is given up.
+    pub async fn send(&self, mut bytes: &[u8], deadline: &mut Deadline, stall: Duration) -> io::Result<()> {
+        while !bytes.is_empty() {
+            let sent = poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_write(cx, bytes) {
+                Poll::Pending => stalled(deadline, stall, cx),
+                Poll::Ready(sent) => Poll::Ready(sent),
+            })
+            .await?;
+            if sent == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            deadline.clear();
+            bytes.advance(sent);
+        }
+        Ok(())
+    }
+
+    pub async fn flush(&self, deadline: &mut Deadline, stall: Duration) -> io::Result<()> {
+        poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_flush(cx) {
+            Poll::Pending => stalled(deadline, stall, cx),
+            Poll::Ready(done) => Poll::Ready(done),
+        })
+        .await?;
+        deadline.clear();
+        Ok(())
+    }
+}
+
+fn stalled<T>(deadline: &mut Deadline, stall: Duration, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
+    deadline.start(stall);
+    deadline.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
+}
+
+/// The body of one request, read from the connection as it is wanted.
+pub struct Upload<I> {
+    line: Line<I>,
+    turn: u64,
+    deadline: Deadline,
+    stall: Duration,
+}
+
+impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        let upload = self.get_mut();
+        let mut wire = upload.line.wire();
+        if wire.turn != upload.turn {
+            return fail(Cause::VisitorLeft, "the answer was complete before the upload");
+        }
+        loop {
+            match wire.next_piece() {
+                Ok(Piece::Data(bytes)) => {
+                    upload.deadline.clear();
+                    return Poll::Ready(Some(Ok(Frame::data(bytes))));
+                }
+                Ok(Piece::End(trailers)) => return Poll::Ready(trailers.map(|map| Ok(Frame::trailers(map)))),
+                Ok(Piece::More) => {}
+                Err(fault) => return Poll::Ready(Some(Err(fault))),
+            }
+            if wire.eof {
+                wire.upload = UploadState::Broken;
+                return fail(Cause::VisitorLeft, "the visitor left in the middle of an upload");
+            }
+            match wire.poll_fill(cx, BODY_READ) {
+                Poll::Ready(Ok(_)) => {}
+                Poll::Ready(Err(_)) => wire.eof = true,
+                Poll::Pending => {
+                    upload.deadline.start(upload.stall);
+                    if upload.deadline.poll(cx).is_pending() {
+                        return Poll::Pending;
+                    }
+                    wire.upload = UploadState::Broken;
+                    return fail(Cause::BodyTimeout, "the visitor stopped sending in the middle of an upload");
+                }
+            }
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        let wire = self.line.wire();
+        wire.turn == self.turn && wire.upload_is_over()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.line.wire().upload_remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
+    }
+}
+
+fn fail<T>(cause: Cause, detail: &str) -> Poll<Option<Result<T, Fault>>> {
+    Poll::Ready(Some(Err(Fault::with(cause, detail))))
+}

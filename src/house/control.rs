@@ -1,0 +1,383 @@
+//! The control thread: starts everything, then waits for orders (signals, the control socket), serves the
+//! admin pages and renews what runs out.
+
+use std::fmt::Write as _;
+use std::net::SocketAddr;
+use std::io::Write as _;
+use std::path::PathBuf;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::sync::mpsc::SyncSender;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{MissedTickBehavior, interval};
+
+use super::generation::{self, Keep};
+use super::worker::{self, Phase, Post};
+use super::{Environment, Open, Options, Order, StartFault};
+use crate::admin::control::{self as socket, Answer, Command};
+use crate::admin::{Admin, Standing, State};
+use crate::base::amount;
+use crate::base::bound::Bounds;
+use crate::base::clock::{self, Wall};
+use crate::front::{self, closing::Closing};
+use crate::listen::{self, Gate};
+use crate::record::Level;
+use crate::settings::Gateway;
+use crate::visit::Worlds;
+
+/// How often certificates are looked at.
+const RENEW_EVERY: Duration = Duration::from_secs(60);
+
+pub fn run(
+    options: Options,
+    orders: mpsc::UnboundedSender<Order>,
+    received: mpsc::UnboundedReceiver<Order>,
+    ready: &SyncSender<Result<Open, StartFault>>,
+) {
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            let _ = ready.send(Err(StartFault(format!("cannot start a runtime: {error}"))));
+            return;
+        }
+    };
+    LocalSet::new().block_on(&runtime, async {
+        match House::build(options, orders).await {
+            Ok((house, open, announce)) => {
+                if let Some(announce) = announce {
+                    announce(&open);
+                }
+                let _ = ready.send(Ok(open));
+                house.live(received).await;
+            }
+            Err(fault) => {
+                let _ = ready.send(Err(fault));
+            }
+        }
+    });
+}
+
+struct House {
+    rules: PathBuf,
+    environment: Environment,
+    keep: Rc<Keep>,
+    worlds: Arc<Worlds>,
+    gate: Arc<Gate>,
+    /// What can't change while the house stands; a reload that says otherwise is told so.
+    gateway: Gateway,
+    phase: watch::Sender<Phase>,
+    workers: Vec<JoinHandle<()>>,
+    ended: mpsc::Receiver<()>,
+    closing: Closing,
+    started: Wall,
+    generation: u64,
+    generation_since: Wall,
+    signals: Option<Signals>,
+}
+
+struct Signals {
+    reload: Signal,
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+enum Said {
+    Reload,
+    Stop,
+}
+
+type Announce = Option<Box<dyn FnOnce(&Open) + Send>>;
+
+impl House {
+    async fn build(
+        options: Options,
+        orders: mpsc::UnboundedSender<Order>,
+    ) -> Result<(House, Open, Announce), StartFault> {
+        let Options { rules, environment, announce, foreground } = options;
+        let settings = generation::read(&rules, &environment).map_err(StartFault)?;
+        let gateway = settings.gateway.clone();
+        let workers = gateway.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
+        generation::state_folder(&gateway.state).map_err(StartFault)?;
+        // The socket first: it is what tells two gateways on one state folder apart.
+        let door = socket::open(&socket::socket(&gateway.state)).map_err(|fault| StartFault(fault.to_string()))?;
+        let keep = Rc::new(Keep::open(&gateway, foreground).await.map_err(StartFault)?);
+        let world = generation::first(&settings, &keep).map_err(StartFault)?;
+        let acceptor = world.acceptor.clone();
+        let worlds = Arc::new(Worlds::new(world));
+        let gate = Gate::new(&gateway.bounds);
+        let (phase, phases) = watch::channel(Phase::Open);
+        let (done, ended) = mpsc::channel(1);
+
+        let bind = |addresses: &[SocketAddr]| {
+            let sockets = addresses.iter().map(|address| listen::bind(place(*address), workers));
+            sockets.collect::<Result<Vec<_>, _>>().map_err(|fault| StartFault(fault.to_string()))
+        };
+        let (mut http, mut https) = (bind(&gateway.http)?, bind(&gateway.https)?);
+        let admin = match gateway.admin {
+            Some(address) => Some(
+                listen::bind(listen::Place::At(address), 1)
+                    .map_err(|fault| StartFault(fault.to_string()))?
+                    .remove(0),
+            ),
+            None => None,
+        };
+        let bound = |sockets: &[Vec<std::net::TcpListener>]| {
+            sockets.iter().filter_map(|each| each.first()?.local_addr().ok()).collect::<Vec<_>>()
+        };
+        let open = Open {
+            http: bound(&http),
+            https: bound(&https),
+            admin: admin.as_ref().and_then(|listener| listener.local_addr().ok()),
+            root_certificate: keep.authority.root_path(),
+            state: gateway.state.clone(),
+        };
+        let mut threads = Vec::new();
+        for number in 0..workers {
+            let post = Post {
+                http: http.iter_mut().filter_map(Vec::pop).collect(),
+                https: https.iter_mut().filter_map(Vec::pop).collect(),
+                worlds: Arc::clone(&worlds),
+                acceptor: acceptor.clone(),
+                gate: Arc::clone(&gate),
+                office: Arc::clone(&keep.office),
+                phase: phases.clone(),
+            };
+            let thread = worker::start(number, post, done.clone())
+                .map_err(|error| StartFault(format!("cannot start a worker: {error}")))?;
+            threads.push(thread);
+        }
+        let signals = if foreground { Some(Signals::new()?) } else { None };
+        let started = clock::wall();
+        let house = House {
+            rules,
+            environment,
+            keep,
+            worlds,
+            gate,
+            gateway,
+            phase,
+            workers: threads,
+            ended,
+            closing: Closing::default(),
+            started,
+            generation: 1,
+            generation_since: started,
+            signals,
+        };
+        house.answer_commands(door, orders);
+        if let Some(listener) = admin {
+            house.serve_admin(listener)?;
+        }
+        house.keep.office.note(
+            Level::Info,
+            "the house stands",
+            &[("version", &env!("CARGO_PKG_VERSION")), ("workers", &workers), ("rules", &house.rules.display())],
+        );
+        Ok((house, open, announce))
+    }
+
+    /// The control socket hands its commands to the loop in `live`, in the order they come.
+    fn answer_commands(&self, door: socket::Door, orders: mpsc::UnboundedSender<Order>) {
+        let office = Arc::clone(&self.keep.office);
+        spawn_local(async move {
+            let served = door.serve(move |command| {
+                let orders = orders.clone();
+                async move {
+                    let (answer, answered) = oneshot::channel();
+                    let order = match command {
+                        Command::Status => Order::Status(answer),
+                        Command::Reload => Order::Reload(answer),
+                        Command::Stop => {
+                            drop(answer);
+                            Order::Stop
+                        }
+                    };
+                    if orders.send(order).is_err() {
+                        return Answer::fault("the gateway is closing");
+                    }
+                    if command == Command::Stop {
+                        return Answer::done("open visits are given their time, then the gateway ends");
+                    }
+                    answered.await.unwrap_or_else(|_| Answer::fault("the gateway is closing"))
+                }
+            });
+            if let Err(error) = served.await {
+                office.note(Level::Error, "the control socket ended", &[("error", &error)]);
+            }
+        });
+    }
+
+    fn serve_admin(&self, listener: std::net::TcpListener) -> Result<(), StartFault> {
+        let listener = tokio::net::TcpListener::from_std(listener)
+            .map_err(|error| StartFault(format!("cannot serve the admin pages: {error}")))?;
+        let (worlds, closing) = (Arc::clone(&self.worlds), self.closing.clone());
+        let office = Arc::clone(&self.keep.office);
+        let admin = Admin::new(State {
+            standing: Box::new(move || if closing.begun() { Standing::Draining } else { Standing::Open }),
+            metrics: Box::new(move || office.scrape(&generation::figures(&worlds.current()))),
+        });
+        let bounds = Arc::new(Bounds::default());
+        spawn_local(front::serve_tcp(listener, Rc::new(admin), bounds, Closing::default()));
+        Ok(())
+    }
+
+    /// Until it is told to stop.
+    async fn live(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+        let mut renewals = interval(RENEW_EVERY);
+        renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                order = orders.recv() => match order {
+                    Some(Order::Status(answer)) => drop(answer.send(Answer::done(self.status()))),
+                    Some(Order::Reload(answer)) => drop(answer.send(self.reload())),
+                    Some(Order::Stop) | None => self.stop(),
+                },
+                said = Signals::next(&mut self.signals) => match said {
+                    Said::Reload => {
+                        self.keep.office.reopen();
+                        drop(self.reload());
+                    }
+                    Said::Stop => self.stop(),
+                },
+                _ = renewals.tick() => self.renew(),
+                // Every worker holds a sender; nothing is ever sent.
+                _ = self.ended.recv() => break,
+            }
+        }
+        for worker in self.workers.drain(..) {
+            let _ = worker.join();
+        }
+        self.keep.office.note(Level::Info, "the house is closed", &[]);
+        self.keep.close().await;
+    }
+
+    fn stop(&mut self) {
+        let next = if self.closing.begun() { Phase::Shut } else { Phase::Closing };
+        self.closing.begin();
+        let text = if next == Phase::Shut { "closing at once" } else { "closing: open visits are given their time" };
+        self.keep.office.note(Level::Info, text, &[]);
+        self.phase.send_replace(next);
+    }
+
+    fn reload(&mut self) -> Answer {
+        let done = generation::read(&self.rules, &self.environment).and_then(|settings| {
+            let world = generation::next(&settings, &self.keep, &self.worlds.current())?;
+            Ok((settings, world))
+        });
+        self.keep.office.reloaded(done.is_ok());
+        match done {
+            Ok((settings, world)) => {
+                let bounds = Arc::clone(&world.terms.bounds);
+                self.worlds.swap(world);
+                self.gate.set_bounds(&bounds);
+                self.generation += 1;
+                self.generation_since = clock::wall();
+                self.keep.office.note(Level::Info, "rules reloaded", &[("generation", &self.generation)]);
+                let mut text = format!(
+                    "reloaded: {}, {}\n",
+                    counted(settings.sites.len(), "site"),
+                    counted(settings.backends.len(), "backend")
+                );
+                for name in fixed(&self.gateway, &settings.gateway) {
+                    let _ = writeln!(text, "`.{name}` of the gateway changed: it takes a restart to follow");
+                }
+                Answer::done(text)
+            }
+            Err(text) => {
+                self.keep.office.note(Level::Error, "the new rules were refused, the old ones go on", &[]);
+                if self.signals.is_some() {
+                    let _ = writeln!(std::io::stderr(), "{text}");
+                }
+                Answer::fault(format!("{text}\nthe old rules go on"))
+            }
+        }
+    }
+
+    fn renew(&self) {
+        if let Err(error) = generation::renew(&self.keep, &self.worlds.current().acceptor) {
+            self.keep.office.note(Level::Error, "certificates could not be renewed", &[("error", &error)]);
+        }
+    }
+
+    fn status(&self) -> String {
+        let now = clock::wall();
+        let age = |since: Wall| amount::write_duration(Duration::from_secs(now.seconds.saturating_sub(since.seconds)));
+        let world = self.worlds.current();
+        let mut text = format!(
+            "doorward {} (pid {}), up {}\n",
+            env!("CARGO_PKG_VERSION"),
+            std::process::id(),
+            age(self.started)
+        );
+        let _ = writeln!(
+            text,
+            "rules: {}, generation {}, {} old",
+            self.rules.display(),
+            self.generation,
+            age(self.generation_since)
+        );
+        let _ = writeln!(text, "connections: {} open, {} turned away", self.gate.open(), self.gate.refused());
+        for backend in generation::figures(&world) {
+            let faults: u64 = backend.faults.iter().map(|(_, count)| count).sum();
+            let _ = writeln!(
+                text,
+                "backend {}: {} requests, {} in flight, {} connections, {} faults",
+                backend.name, backend.requests, backend.in_flight, backend.open, faults
+            );
+        }
+        if self.keep.office.dropped() > 0 {
+            let _ = writeln!(text, "log lines that could not be written: {}", self.keep.office.dropped());
+        }
+        text
+    }
+}
+
+/// `[::]:443` in the settings stands for every address of the machine.
+fn place(address: SocketAddr) -> listen::Place {
+    match address {
+        SocketAddr::V6(v6) if v6.ip().is_unspecified() => listen::Place::Everywhere(v6.port()),
+        address => listen::Place::At(address),
+    }
+}
+
+impl Signals {
+    fn new() -> Result<Self, StartFault> {
+        let listen = |kind| signal(kind).map_err(|error| StartFault(format!("cannot listen to signals: {error}")));
+        Ok(Self {
+            reload: listen(SignalKind::hangup())?,
+            terminate: listen(SignalKind::terminate())?,
+            interrupt: listen(SignalKind::interrupt())?,
+        })
+    }
+
+    /// The next signal; never one where none are listened to.
+    async fn next(signals: &mut Option<Self>) -> Said {
+        let Some(Self { reload, terminate, interrupt }) = signals else { return std::future::pending().await };
+        tokio::select! {
+            _ = reload.recv() => Said::Reload,
+            _ = terminate.recv() => Said::Stop,
+            _ = interrupt.recv() => Said::Stop,
+        }
+    }
+}
+
+/// The settings that differ and can't change while the house stands.
+fn fixed(old: &Gateway, new: &Gateway) -> Vec<&'static str> {
+    let differs = [
+        ("http", old.http != new.http),
+        ("https", old.https != new.https),
+        ("admin", old.admin != new.admin),
+        ("state", old.state != new.state),
+        ("workers", old.workers != new.workers),
+    ];
+    differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
+}
+
+fn counted(number: usize, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}

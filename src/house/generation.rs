@@ -1,0 +1,198 @@
+//! From a file of rules to a generation: what the corridor needs, and what outlives it.
+
+use std::collections::HashMap;
+use std::fs;
+use std::net::SocketAddr;
+use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
+use std::path::Path;
+use std::sync::Arc;
+
+use super::Environment;
+use crate::base::address::PseudonymKey;
+use crate::base::{clock, random};
+use crate::language;
+use crate::plan::Site;
+use crate::record::{BackendFigures, Level, LogConfig, Office};
+use crate::rules::Table;
+use crate::settings::{self, Disk, Gateway, Settings};
+use crate::store::{self, Desk, Space};
+use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
+use crate::upstream::{self, Backend};
+use crate::visit::{Terms, World};
+
+/// What the house keeps for itself in the store.
+const HOUSE: Space = Space::new("house");
+
+/// What the store may hold in all.
+const STORE_BYTES_MAX: u64 = 256 << 20;
+
+/// What outlives a generation.
+pub struct Keep {
+    pub office: Arc<Office>,
+    pub authority: Authority,
+    desk: Desk,
+    pseudonyms: Arc<PseudonymKey>,
+}
+
+impl Keep {
+    pub async fn open(gateway: &Gateway, foreground: bool) -> Result<Self, String> {
+        let embedded = store::Embedded::open(&gateway.state, STORE_BYTES_MAX).map_err(|fault| fault.to_string())?;
+        let desk = Desk::open(Box::new(embedded)).map_err(|error| format!("cannot open the store: {error}"))?;
+        let pseudonyms = Arc::new(PseudonymKey::new(&pseudonym_key(&desk).await?));
+        let authority = Authority::open(&gateway.state, clock::wall()).map_err(|fault| fault.to_string())?;
+        let office = Office::open(crate::record::Options {
+            state: gateway.state.clone(),
+            unknown: LogConfig::standard(),
+            stderr: foreground,
+        })
+        .map_err(|error| format!("cannot open the log: {error}"))?;
+        Ok(Self { office, authority, desk, pseudonyms })
+    }
+
+    pub async fn close(&self) {
+        self.desk.close().await;
+        self.office.close();
+    }
+}
+
+/// The key behind visitors' pseudonyms: kept, so that a restart does not make new visitors of all.
+async fn pseudonym_key(desk: &Desk) -> Result<[u8; 32], String> {
+    let explain = |fault: store::StoreFault| format!("cannot use the store: {fault}");
+    let key = HOUSE.key("pseudonyms").map_err(explain)?;
+    let kept = desk.ask(store::get(key.clone())).await.map_err(explain)?;
+    if let Some(kept) = kept.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_ref()).ok()) {
+        return Ok(kept);
+    }
+    let fresh: [u8; 32] = random::bytes();
+    desk.ask(store::put(key, fresh.to_vec(), None)).await.map_err(explain)?;
+    Ok(fresh)
+}
+
+/// Makes the state folder where it is missing, and keeps others out of it.
+pub fn state_folder(state: &Path) -> Result<(), String> {
+    let made = fs::DirBuilder::new().recursive(true).mode(0o700).create(state);
+    made.map_err(|error| {
+        format!(
+            "cannot make the state folder {} ({error}): make it for the user the program runs as, or name another \
+             with `.state` in `gateway`",
+            state.display()
+        )
+    })?;
+    let mode = fs::metadata(state).map(|meta| meta.permissions().mode() & 0o777);
+    match mode {
+        Ok(mode) if mode & 0o022 != 0 => Err(format!(
+            "others may write to the state folder {} (mode {mode:o}), and it holds keys: `chmod 700` it",
+            state.display()
+        )),
+        Ok(_) => Ok(()),
+        Err(error) => Err(format!("cannot look at the state folder {}: {error}", state.display())),
+    }
+}
+
+/// Reads and checks the rules. The fault is drawn, ready to be shown.
+pub fn read(rules: &Path, environment: &Environment) -> Result<Settings, String> {
+    let look = |name: &str| environment(name);
+    settings::compile(&language::read(&Disk, rules, &look)).map_err(|faults| faults.draw())
+}
+
+/// The first generation.
+pub fn first(settings: &Settings, keep: &Keep) -> Result<World, String> {
+    let (certificates, problems) = Certificates::load(wishes(settings), &keep.authority, None, clock::wall())?;
+    tell(keep, &problems);
+    let acceptor =
+        Acceptor::new(Arc::new(certificates)).map_err(|error| format!("cannot set up TLS: {error}"))?;
+    world(settings, keep, acceptor, &HashMap::new())
+}
+
+/// The generation after `previous`: backends that did not change are kept, with their counts and connections.
+/// Certificates are swapped last, when nothing can fail any more.
+pub fn next(settings: &Settings, keep: &Keep, previous: &World) -> Result<World, String> {
+    let acceptor = previous.acceptor.clone();
+    let shown = acceptor.certificates();
+    let (certificates, problems) =
+        Certificates::load(wishes(settings), &keep.authority, Some(&shown), clock::wall())?;
+    let kept = previous.backends.iter().map(|backend| (backend.name().into(), Arc::clone(backend))).collect();
+    let world = world(settings, keep, acceptor, &kept)?;
+    tell(keep, &problems);
+    world.acceptor.swap(Arc::new(certificates));
+    Ok(world)
+}
+
+fn world(
+    settings: &Settings,
+    keep: &Keep,
+    acceptor: Acceptor,
+    kept: &HashMap<Box<str>, Arc<Backend>>,
+) -> Result<World, String> {
+    let backend = |config: &upstream::Config| match kept.get(&config.name) {
+        Some(backend) if backend.config() == config => Ok(Arc::clone(backend)),
+        _ => Backend::new(config.clone()).map(Arc::new),
+    };
+    let backends = settings.backends.iter().map(backend).collect::<Result<_, String>>()?;
+    let sheet = |site: &Site| {
+        let named = site.log.as_ref().and_then(|name| settings.logs.iter().find(|log| log.name == *name));
+        keep.office.sheet(&site.name, named.unwrap_or(&settings.default_log))
+    };
+    let gateway = &settings.gateway;
+    Ok(World {
+        sheets: settings.sites.iter().map(sheet).collect(),
+        rules: Table::new(settings.sites.clone()),
+        backends,
+        acceptor,
+        https_port: gateway.https.first().map(|place| SocketAddr::port(place)),
+        pseudonyms: Arc::clone(&keep.pseudonyms),
+        terms: Arc::new(Terms {
+            bounds: Arc::new(gateway.bounds.clone()),
+            trusted: Arc::clone(&gateway.trusted),
+            proxy_protocol: gateway.proxy_protocol,
+        }),
+    })
+}
+
+/// Renews what is due and reads certificate files that changed. Sites whose certificate can't be had keep the
+/// one they show.
+pub fn renew(keep: &Keep, acceptor: &Acceptor) -> Result<(), String> {
+    let shown = acceptor.certificates();
+    let now = clock::wall();
+    if shown.renew_due(now) {
+        let (renewed, problems) = shown.renewed(&keep.authority, now)?;
+        tell(keep, &problems);
+        acceptor.swap(Arc::new(renewed));
+    }
+    Ok(())
+}
+
+pub fn figures(world: &World) -> Vec<BackendFigures> {
+    world
+        .backends
+        .iter()
+        .map(|backend| {
+            let figures = backend.figures();
+            BackendFigures {
+                name: backend.name().into(),
+                requests: figures.requests,
+                in_flight: figures.in_flight,
+                open: figures.connections_open,
+                faults: figures.faults,
+            }
+        })
+        .collect()
+}
+
+fn wishes(settings: &Settings) -> Vec<Wanted> {
+    let wish = |site: &Site| Wanted {
+        names: std::iter::once(&site.name).chain(&site.aliases).cloned().collect(),
+        certificate: site.certificate.clone(),
+    };
+    settings.sites.iter().map(wish).collect()
+}
+
+fn tell(keep: &Keep, problems: &[Problem]) {
+    for problem in problems {
+        let level = match problem.severity {
+            Severity::Warning => Level::Warning,
+            Severity::Failure => Level::Error,
+        };
+        keep.office.note(level, "a certificate needs attention", &[("what", problem)]);
+    }
+}

@@ -1,0 +1,163 @@
+//! One worker: a thread with its own runtime, listeners, idle connections to backends, log batches.
+
+use std::cell::Cell;
+use std::net::TcpListener;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::Duration;
+
+use tokio::sync::{Notify, watch};
+use tokio::task::{LocalSet, spawn_local};
+use tokio::time::{MissedTickBehavior, interval};
+
+use crate::base::clock;
+use crate::front::Front;
+use crate::front::closing::Closing;
+use crate::listen::{Entrance, Gate};
+use crate::record::{Level, Listener, Office, Pen};
+use crate::tls::Acceptor;
+use crate::upstream::Pool;
+use crate::visit::{Corridor, Worlds};
+
+/// How often batches of log lines and counters are handed over.
+const FLUSH_EVERY: Duration = Duration::from_millis(200);
+/// How many flushes there are to a sweep of idle backend connections.
+const FLUSHES_A_SWEEP: u32 = 5;
+
+/// Where the house is in its life.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Phase {
+    Open,
+    /// Nobody new; open visits may finish within the drain time.
+    Closing,
+    Shut,
+}
+
+/// What a worker is given.
+pub struct Post {
+    pub http: Vec<TcpListener>,
+    pub https: Vec<TcpListener>,
+    pub worlds: Arc<Worlds>,
+    pub acceptor: Acceptor,
+    pub gate: Arc<Gate>,
+    pub office: Arc<Office>,
+    pub phase: watch::Receiver<Phase>,
+}
+
+/// The connections of a worker, counted.
+#[derive(Default)]
+struct Crowd {
+    open: Cell<u64>,
+    empty: Notify,
+}
+
+struct Present(Rc<Crowd>);
+
+impl Present {
+    fn new(crowd: &Rc<Crowd>) -> Self {
+        crowd.open.set(crowd.open.get() + 1);
+        Self(Rc::clone(crowd))
+    }
+}
+
+impl Drop for Present {
+    fn drop(&mut self) {
+        self.0.open.set(self.0.open.get().saturating_sub(1));
+        if self.0.open.get() == 0 {
+            self.0.empty.notify_waiters();
+        }
+    }
+}
+
+/// Starts a worker. `done` is dropped when it has ended.
+pub fn start(number: usize, post: Post, done: tokio::sync::mpsc::Sender<()>) -> std::io::Result<JoinHandle<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    std::thread::Builder::new().name(format!("worker-{number}")).spawn(move || {
+        let local = LocalSet::new();
+        let pen = post.office.pen();
+        let office = Arc::clone(&post.office);
+        if let Err(error) = local.block_on(&runtime, work(post, Rc::clone(&pen))) {
+            office.note(Level::Error, "a worker could not start", &[("error", &error)]);
+        }
+        // Visits that are still open end here, and their lines with them.
+        drop(local);
+        drop(runtime);
+        pen.flush();
+        drop(done);
+    })
+}
+
+async fn work(post: Post, pen: Rc<Pen>) -> std::io::Result<()> {
+    let Post { http, https, worlds, acceptor, gate, office, mut phase } = post;
+    let pool = Rc::new(Pool::new());
+    let corridor = Rc::new(Corridor::new(Arc::clone(&worlds), Rc::clone(&pool), Rc::clone(&pen)));
+    let closing = Closing::default();
+    let crowd = Rc::new(Crowd::default());
+    let listeners = http.into_iter().map(|listener| (listener, None));
+    let listeners = listeners.chain(https.into_iter().map(|listener| (listener, Some(acceptor.clone()))));
+    for (listener, tls) in listeners {
+        let office = Arc::clone(&office);
+        let entrance = Entrance::new(listener, Arc::clone(&gate), move |trouble| {
+            office.note(
+                Level::Error,
+                "connections cannot be accepted",
+                &[("why", &trouble.text), ("kept_back", &trouble.kept_back)],
+            );
+        })?;
+        let front = Front { door: Rc::clone(&corridor), pen: Rc::clone(&pen), closing: closing.clone(), tls };
+        spawn_local(receive(entrance, Rc::new(front), Rc::clone(&crowd)));
+    }
+    let mut ticks = interval(FLUSH_EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let mut flushes = 0;
+    while *phase.borrow_and_update() == Phase::Open {
+        tokio::select! {
+            changed = phase.changed() => if changed.is_err() { break },
+            _ = ticks.tick() => {
+                pen.flush();
+                flushes += 1;
+                if flushes % FLUSHES_A_SWEEP == 0 {
+                    pool.sweep(clock::now());
+                }
+            }
+        }
+    }
+    closing.begin();
+    let drain = corridor.world().terms.bounds.drain_timeout;
+    let emptied = async {
+        loop {
+            let empty = crowd.empty.notified();
+            if crowd.open.get() == 0 {
+                return;
+            }
+            empty.await;
+        }
+    };
+    tokio::select! {
+        () = emptied => {}
+        () = tokio::time::sleep(drain) => {}
+        _ = phase.wait_for(|phase| *phase == Phase::Shut) => {}
+    }
+    Ok(())
+}
+
+/// Lets visitors in until the house closes.
+async fn receive(entrance: Entrance, front: Rc<Front<Corridor>>, crowd: Rc<Crowd>) {
+    let mut ear = front.closing.ear();
+    let listener = if front.tls.is_some() { Listener::Https } else { Listener::Http };
+    loop {
+        // Trusted peers bring many visitors over one address; they are counted when those are known.
+        let exempt = |ip| front.door.world().terms.trusted.contains(ip);
+        let (stream, peer, pass) = tokio::select! {
+            visitor = entrance.accept(exempt) => visitor,
+            () = ear.heard() => return,
+        };
+        let terms = Arc::clone(&front.door.world().terms);
+        let (front, present) = (Rc::clone(&front), Present::new(&crowd));
+        spawn_local(async move {
+            let _counted = (present, front.pen.presence(listener));
+            front.receive(stream, peer, pass, terms).await;
+        });
+    }
+}

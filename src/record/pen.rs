@@ -1,0 +1,343 @@
+//! One worker's batches and counters. Never leaves its thread, never waits, shares nothing that another
+//! worker writes.
+
+use std::cell::{Cell, RefCell};
+use std::rc::Rc;
+use std::sync::Arc;
+
+use prometheus::local::{LocalHistogram, LocalIntCounter};
+
+use super::line::{self, Stamp, Trouble, Visit};
+use super::metrics::{Handshake, Listener, as_seconds};
+use super::office::{Office, Paper, Parcel, Plate, Sheet};
+use super::{Format, Ticket, veil};
+use crate::base::address::Anonymous;
+use crate::base::cause::Cause;
+use crate::base::clock::{Wall, wall};
+use crate::base::fault::Fault;
+use crate::base::random::RequestId;
+
+/// A batch of this size goes to the writer at once; smaller ones wait for the flush.
+const BATCH_BYTES: usize = 32 << 10;
+/// Text buffers of tickets that are kept for the next one, and the largest kept.
+const SPARE_MAX: usize = 64;
+const SPARE_BYTES_MAX: usize = 8 << 10;
+/// Lines about failed handshakes, for each worker.
+const KNOCKS_PER_SECOND: u32 = 10;
+
+pub struct Pen {
+    office: Arc<Office>,
+    inner: RefCell<Inner>,
+    spare: RefCell<Vec<Vec<u8>>>,
+    connections: [Cell<i64>; Listener::ALL.len()],
+    /// Failed handshakes written in this second.
+    knocks: Cell<(u64, u32)>,
+    #[cfg(test)]
+    pub(super) time: Cell<Option<Wall>>,
+}
+
+struct Inner {
+    stamp: Stamp,
+    day: u64,
+    leaves: Vec<Option<Box<Leaf>>>,
+    /// Leaves with something to flush.
+    dirty: Vec<Sheet>,
+    /// In the order of `Cause::ALL`.
+    faults: Vec<LocalIntCounter>,
+    handshakes: Vec<LocalIntCounter>,
+}
+
+/// One site as this worker sees it.
+struct Leaf {
+    plate: Arc<Plate>,
+    format: Format,
+    dirty: bool,
+    visits: Batch,
+    errors: Batch,
+    statuses: Vec<(u16, LocalIntCounter)>,
+    seconds: LocalHistogram,
+    bytes_in: LocalIntCounter,
+    bytes_out: LocalIntCounter,
+}
+
+#[derive(Default)]
+struct Batch {
+    bytes: Vec<u8>,
+    lines: u64,
+}
+
+impl Batch {
+    fn hand_over(&mut self, office: &Office, sheet: Sheet, paper: Paper, day: u64) {
+        if self.lines > 0 {
+            let bytes = std::mem::take(&mut self.bytes);
+            office.send(Parcel { sheet, paper, day, bytes, lines: std::mem::take(&mut self.lines) });
+        }
+    }
+}
+
+impl Pen {
+    pub(super) fn new(office: Arc<Office>) -> Rc<Self> {
+        let local =
+            |vector: &prometheus::IntCounterVec, label: &str| vector.with_label_values(&[label]).local();
+        let inner = Inner {
+            stamp: Stamp::new(),
+            day: 0,
+            leaves: Vec::new(),
+            dirty: Vec::new(),
+            faults: Cause::ALL.iter().map(|cause| local(&office.meters.faults, cause.name())).collect(),
+            handshakes: Handshake::ALL
+                .iter()
+                .map(|result| local(&office.meters.handshakes, result.name()))
+                .collect(),
+        };
+        Rc::new(Self {
+            office,
+            inner: RefCell::new(inner),
+            spare: RefCell::default(),
+            connections: Default::default(),
+            knocks: Cell::default(),
+            #[cfg(test)]
+            time: Cell::new(None),
+        })
+    }
+
+    /// A visit begins.
+    pub fn ticket(self: &Rc<Self>, id: RequestId, client: Anonymous) -> Ticket {
+        Ticket::new(Rc::clone(self), id, client)
+    }
+
+    /// A fault that belongs to no visit.
+    pub fn error(&self, sheet: Sheet, id: RequestId, fault: &Fault, backend: Option<&str>) {
+        let (mut detail, mut name) = (Vec::new(), Vec::new());
+        veil::prose(&mut detail, fault.detail());
+        veil::escape(&mut name, backend.unwrap_or("").as_bytes());
+        let trouble =
+            Trouble { id, cause: fault.cause, status: fault.cause.status(), backend: &name, detail: &detail };
+        let now = self.wall();
+        let inner = &mut *self.inner.borrow_mut();
+        inner.begin(&self.office, now);
+        inner.count_fault(fault.cause);
+        inner.trouble(&self.office, sheet, now, &trouble);
+    }
+
+    /// Why a connection never came to a request. Strangers knock with all kinds of garbage, so only the
+    /// first few of a second are written; the counter has them all.
+    pub fn handshake_fault(&self, fault: &Fault) {
+        let second = self.wall().seconds;
+        let (last, written) = self.knocks.get();
+        let written = if last == second { written } else { 0 };
+        self.knocks.set((second, written.saturating_add(1)));
+        if written < KNOCKS_PER_SECOND {
+            self.error(Sheet::NOBODY, RequestId::next(), fault, None);
+        } else {
+            self.inner.borrow().count_fault(fault.cause);
+        }
+    }
+
+    /// A connection from a visitor; it counts until the presence is dropped.
+    pub fn presence(self: &Rc<Self>, listener: Listener) -> Presence {
+        self.moved(listener, 1);
+        Presence { pen: Rc::clone(self), listener }
+    }
+
+    fn moved(&self, listener: Listener, by: i64) {
+        if let Some(cell) = self.connections.get(listener as usize) {
+            cell.set(cell.get() + by);
+        }
+    }
+
+    pub fn handshake(&self, result: Handshake) {
+        if let Some(counter) = self.inner.borrow().handshakes.get(result as usize) {
+            counter.inc();
+        }
+    }
+
+    /// Hands everything to the writer and the shared counters. The house calls it a few times a second,
+    /// and when a worker ends.
+    pub fn flush(&self) {
+        let inner = &mut *self.inner.borrow_mut();
+        inner.hand_over(&self.office);
+        for counter in inner.faults.iter().chain(&inner.handshakes) {
+            counter.flush();
+        }
+        for (listener, cell) in Listener::ALL.iter().zip(&self.connections) {
+            let by = cell.take();
+            if by != 0 {
+                self.office.meters.connections.with_label_values(&[listener.name()]).add(by);
+            }
+        }
+    }
+
+    /// Writes a visit's line, its fault's line, and counts both. A tunnel stays out of the
+    /// histogram: it lasts as long as somebody likes.
+    pub(super) fn write(&self, sheet: Sheet, visit: &Visit<'_>, detail: Option<&[u8]>, in_histogram: bool) {
+        let now = self.wall();
+        let inner = &mut *self.inner.borrow_mut();
+        inner.begin(&self.office, now);
+        if let Some(cause) = visit.cause {
+            inner.count_fault(cause);
+        }
+        if let (Some(cause), Some(detail)) = (visit.cause, detail) {
+            let trouble =
+                Trouble { id: visit.id, cause, status: visit.status, backend: visit.backend, detail };
+            inner.trouble(&self.office, sheet, now, &trouble);
+        }
+        let Inner { stamp, leaves, dirty, day, .. } = inner;
+        let Some(leaf) = leaf(leaves, dirty, &self.office, sheet) else { return };
+        line::visit(&mut leaf.visits.bytes, leaf.format, leaf.plate.in_lines.as_deref(), now, stamp, visit);
+        leaf.visits.lines += 1;
+        leaf.count(&self.office, visit, in_histogram);
+        if leaf.visits.bytes.len() >= BATCH_BYTES {
+            leaf.visits.hand_over(&self.office, sheet, Paper::Visits, *day);
+        }
+    }
+
+    pub(super) fn buffer(&self) -> Vec<u8> {
+        self.spare.borrow_mut().pop().unwrap_or_else(|| Vec::with_capacity(512))
+    }
+
+    pub(super) fn take_back(&self, mut buffer: Vec<u8>) {
+        let mut spare = self.spare.borrow_mut();
+        if spare.len() < SPARE_MAX && buffer.capacity() <= SPARE_BYTES_MAX {
+            buffer.clear();
+            spare.push(buffer);
+        }
+    }
+
+    #[cfg(not(test))]
+    #[allow(clippy::unused_self)] // tests set their own time
+    fn wall(&self) -> Wall {
+        wall()
+    }
+
+    #[cfg(test)]
+    fn wall(&self) -> Wall {
+        self.time.get().unwrap_or_else(wall)
+    }
+}
+
+impl Drop for Pen {
+    fn drop(&mut self) {
+        self.flush();
+    }
+}
+
+impl Inner {
+    /// A new day gets new files: what was written yesterday goes there first.
+    fn begin(&mut self, office: &Office, now: Wall) {
+        if self.day != now.day_number() {
+            self.hand_over(office);
+            self.day = now.day_number();
+        }
+        self.stamp.set(now);
+    }
+
+    fn count_fault(&self, cause: Cause) {
+        if let Some(counter) = self.faults.get(cause as usize) {
+            counter.inc();
+        }
+    }
+
+    fn trouble(&mut self, office: &Office, sheet: Sheet, now: Wall, trouble: &Trouble<'_>) {
+        let Inner { stamp, leaves, dirty, day, .. } = self;
+        let Some(leaf) = leaf(leaves, dirty, office, sheet) else { return };
+        line::trouble(
+            &mut leaf.errors.bytes,
+            leaf.format,
+            leaf.plate.in_lines.as_deref(),
+            now,
+            stamp,
+            trouble,
+        );
+        leaf.errors.lines += 1;
+        if leaf.errors.bytes.len() >= BATCH_BYTES {
+            leaf.errors.hand_over(office, sheet, Paper::Errors, *day);
+        }
+    }
+
+    fn hand_over(&mut self, office: &Office) {
+        for sheet in self.dirty.drain(..) {
+            let Some(Some(leaf)) = self.leaves.get_mut(sheet.0 as usize) else { continue };
+            leaf.dirty = false;
+            leaf.visits.hand_over(office, sheet, Paper::Visits, self.day);
+            leaf.errors.hand_over(office, sheet, Paper::Errors, self.day);
+            for (_, counter) in &leaf.statuses {
+                counter.flush();
+            }
+            leaf.seconds.flush();
+            leaf.bytes_in.flush();
+            leaf.bytes_out.flush();
+        }
+    }
+}
+
+/// This worker's leaf of a sheet, made when it is first written on, marked for the next flush.
+fn leaf<'a>(
+    leaves: &'a mut Vec<Option<Box<Leaf>>>,
+    dirty: &mut Vec<Sheet>,
+    office: &Office,
+    sheet: Sheet,
+) -> Option<&'a mut Leaf> {
+    let at = sheet.0 as usize;
+    if leaves.len() <= at {
+        leaves.resize_with(at + 1, || None);
+    }
+    let place = leaves.get_mut(at)?;
+    if place.is_none() {
+        *place = Some(Box::new(Leaf::new(office, office.plate(sheet)?)));
+    }
+    let leaf = place.as_deref_mut()?;
+    if !leaf.dirty {
+        leaf.dirty = true;
+        dirty.push(sheet);
+    }
+    Some(leaf)
+}
+
+impl Leaf {
+    fn new(office: &Office, plate: Arc<Plate>) -> Self {
+        let site = &*plate.label;
+        let meters = &office.meters;
+        Self {
+            format: plate.log.format,
+            dirty: false,
+            visits: Batch::default(),
+            errors: Batch::default(),
+            statuses: Vec::new(),
+            seconds: meters.seconds.with_label_values(&[site]).local(),
+            bytes_in: meters.bytes.with_label_values(&[site, "in"]).local(),
+            bytes_out: meters.bytes.with_label_values(&[site, "out"]).local(),
+            plate,
+        }
+    }
+
+    fn count(&mut self, office: &Office, visit: &Visit<'_>, in_histogram: bool) {
+        let known = self.statuses.iter().find(|(status, _)| *status == visit.status);
+        if let Some((_, counter)) = known {
+            counter.inc();
+        } else {
+            let status = visit.status.to_string();
+            let counter =
+                office.meters.requests.with_label_values(&[&*self.plate.label, status.as_str()]).local();
+            counter.inc();
+            self.statuses.push((visit.status, counter));
+        }
+        if in_histogram {
+            self.seconds.observe(as_seconds(visit.duration));
+        }
+        self.bytes_in.inc_by(visit.from_visitor);
+        self.bytes_out.inc_by(visit.to_visitor);
+    }
+}
+
+/// A connection that counts as open.
+pub struct Presence {
+    pen: Rc<Pen>,
+    listener: Listener,
+}
+
+impl Drop for Presence {
+    fn drop(&mut self) {
+        self.pen.moved(self.listener, -1);
+    }
+}

@@ -1,0 +1,191 @@
+//! From a backend's address to bytes: name look-up, connection, TLS.
+
+use std::io;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::pin::Pin;
+use std::task::Poll;
+use std::time::Duration;
+
+use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::time::sleep;
+
+use super::backend::Inner;
+use super::config::Address;
+use super::trust;
+use crate::base::cause::Cause;
+use crate::base::fault::Fault;
+use crate::message::exchange::Io;
+
+/// How long one address of several may stay silent before the next is tried beside it (RFC 8305).
+const STAGGER: Duration = Duration::from_millis(250);
+
+/// A connection, within the time the backend has for it.
+pub async fn open(backend: &Inner) -> Result<Box<dyn Io>, Fault> {
+    let limit = backend.config.connect_timeout;
+    if limit.is_zero() {
+        return reach(backend).await;
+    }
+    match tokio::time::timeout(limit, reach(backend)).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(fault(backend, Cause::ConnectTimeout, "no connection in time")),
+    }
+}
+
+async fn reach(backend: &Inner) -> Result<Box<dyn Io>, Fault> {
+    match &backend.config.address {
+        Address::Tcp { host, port } => {
+            let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
+            let found = lookup_host((bare, *port)).await;
+            let addresses = found.map_err(|_| fault(backend, Cause::Unreachable, "its name is not known"))?;
+            let stream = first_of(in_turn(addresses.collect())).await;
+            let stream = stream.map_err(|error| blame(backend, &error))?;
+            // Requests are written whole; waiting for more to send only delays them.
+            let _ = stream.set_nodelay(true);
+            secure(backend, stream).await
+        }
+        Address::Unix(path) => {
+            let stream = unix(path).await.map_err(|error| blame(backend, &error))?;
+            secure(backend, stream).await
+        }
+    }
+}
+
+async fn secure(backend: &Inner, stream: impl Io + 'static) -> Result<Box<dyn Io>, Fault> {
+    let Some((connector, name)) = &backend.tls else { return Ok(Box::new(stream)) };
+    match connector.connect(name.clone(), stream).await {
+        Ok(stream) => Ok(Box::new(stream)),
+        Err(error) => {
+            let why = match tls_inside(&error) {
+                Some(error) => trust::explain(error),
+                None => "it hung up during the handshake",
+            };
+            Err(fault(backend, Cause::Tls, why))
+        }
+    }
+}
+
+/// The TLS library's own error inside an IO error.
+pub fn tls_inside(error: &io::Error) -> Option<&rustls::Error> {
+    error.get_ref().and_then(|inside| inside.downcast_ref::<rustls::Error>())
+}
+
+/// A full queue answers EAGAIN on a unix socket, where TCP would wait; so the waiting is done here.
+async fn unix(path: &Path) -> io::Result<UnixStream> {
+    let mut pause = Duration::from_millis(1);
+    loop {
+        match UnixStream::connect(path).await {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                sleep(pause).await;
+                pause = (pause * 2).min(Duration::from_millis(50));
+            }
+            outcome => return outcome,
+        }
+    }
+}
+
+/// The system's order of preference, with the two families taking turns.
+fn in_turn(addresses: Vec<SocketAddr>) -> Vec<SocketAddr> {
+    let first_is_v6 = addresses.first().is_some_and(SocketAddr::is_ipv6);
+    let (first, second): (Vec<_>, Vec<_>) =
+        addresses.into_iter().partition(|address| address.is_ipv6() == first_is_v6);
+    let mut second = second.into_iter();
+    let mut turns = Vec::with_capacity(first.len() + second.len());
+    for address in first {
+        turns.push(address);
+        turns.extend(second.next());
+    }
+    turns.extend(second);
+    turns
+}
+
+type Attempt = Pin<Box<dyn Future<Output = io::Result<TcpStream>>>>;
+
+/// The first address that answers. The next one starts when all before have failed, or are slow.
+async fn first_of(addresses: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    if let [only] = addresses.as_slice() {
+        return TcpStream::connect(*only).await;
+    }
+    let mut waiting = addresses.into_iter();
+    let mut attempts: Vec<Attempt> = Vec::new();
+    let mut worst = io::Error::from(io::ErrorKind::NotFound);
+    let mut stagger = Box::pin(sleep(Duration::ZERO));
+    std::future::poll_fn(move |cx| {
+        loop {
+            let mut at = 0;
+            while let Some(attempt) = attempts.get_mut(at) {
+                match attempt.as_mut().poll(cx) {
+                    Poll::Ready(Ok(stream)) => return Poll::Ready(Ok(stream)),
+                    Poll::Ready(Err(error)) => {
+                        // That something refuses says more than that another address has no way.
+                        if worst.kind() != io::ErrorKind::ConnectionRefused {
+                            worst = error;
+                        }
+                        drop(attempts.swap_remove(at));
+                    }
+                    Poll::Pending => at += 1,
+                }
+            }
+            if !attempts.is_empty() && stagger.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            match waiting.next() {
+                Some(address) => {
+                    attempts.push(Box::pin(TcpStream::connect(address)));
+                    stagger.as_mut().reset(crate::base::clock::now() + STAGGER);
+                }
+                None if attempts.is_empty() => {
+                    return Poll::Ready(Err(std::mem::replace(&mut worst, io::ErrorKind::Other.into())));
+                }
+                None => return Poll::Pending,
+            }
+        }
+    })
+    .await
+}
+
+fn blame(backend: &Inner, error: &io::Error) -> Fault {
+    use io::ErrorKind as K;
+    const TOO_MANY_FILES: [Option<i32>; 2] = [Some(23), Some(24)];
+    if TOO_MANY_FILES.contains(&error.raw_os_error()) {
+        return fault(backend, Cause::Overloaded, "no file descriptor is left for a connection to it");
+    }
+    let (cause, why) = match error.kind() {
+        K::ConnectionRefused | K::ConnectionReset => (Cause::Refused, "nobody listens there"),
+        K::NotFound if matches!(backend.config.address, Address::Unix(_)) => {
+            (Cause::Refused, "its socket does not exist")
+        }
+        K::PermissionDenied => (Cause::Unreachable, "we may not open its socket"),
+        K::TimedOut => (Cause::ConnectTimeout, "it did not pick up"),
+        _ => (Cause::Unreachable, "there is no way to it"),
+    };
+    fault(backend, cause, why)
+}
+
+/// A fault in words for the error log: the backend's name and why.
+pub fn fault(backend: &Inner, cause: Cause, why: &str) -> Fault {
+    Fault::with(cause, format!("backend `{}`: {why}", backend.config.name))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn families_take_turns() {
+        let of = |texts: &[&str]| texts.iter().map(|text| text.parse().unwrap()).collect::<Vec<SocketAddr>>();
+        let mixed = of(&["[::1]:1", "[::2]:1", "[::3]:1", "1.1.1.1:1", "1.1.1.2:1"]);
+        assert_eq!(in_turn(mixed), of(&["[::1]:1", "1.1.1.1:1", "[::2]:1", "1.1.1.2:1", "[::3]:1"]));
+        assert_eq!(in_turn(vec![]), vec![]);
+    }
+
+    #[tokio::test]
+    async fn an_address_that_refuses_gives_way_to_the_next() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let good = listener.local_addr().unwrap();
+        let dead = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+        assert_eq!(first_of(vec![dead, good]).await.unwrap().peer_addr().unwrap(), good);
+        assert_eq!(first_of(vec![dead, dead]).await.unwrap_err().kind(), io::ErrorKind::ConnectionRefused);
+        assert!(first_of(vec![]).await.is_err());
+    }
+}

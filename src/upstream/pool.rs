@@ -1,0 +1,306 @@
+//! The idle connections of one worker, and the life of a connection between being opened and being closed.
+
+use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
+use std::pin::Pin;
+use std::rc::{Rc, Weak};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use hyper::client::conn::http1::{Connection, SendRequest};
+use hyper_util::rt::TokioIo;
+use tokio::io::AsyncWriteExt;
+use tokio::task::{AbortHandle, spawn_local};
+use tokio::time::{Sleep, sleep_until, timeout};
+
+use super::backend::{Backend, Inner};
+use super::connect;
+use super::wire::{Line, Tunnel, Wire};
+use crate::base::cause::Cause;
+use crate::base::clock::{self, Instant};
+use crate::base::fault::Fault;
+use crate::message::Body;
+
+/// Saying goodbye (a TLS close, a FIN) may take this long before the connection is just dropped.
+const GOODBYE: Duration = Duration::from_secs(5);
+
+/// One worker's way to all backends. Lives and is used inside a `LocalSet`.
+#[derive(Clone)]
+pub struct Pool(Rc<Shelves>);
+
+struct Shelves {
+    worker: usize,
+    /// By the address of the `Backend`, which the shelf's `Weak` keeps from being given away again.
+    by_backend: RefCell<HashMap<usize, Rc<Shelf>>>,
+}
+
+/// The connections of one worker to one backend that nobody uses.
+pub(super) struct Shelf {
+    backend: std::sync::Weak<Backend>,
+    idle: RefCell<Vec<Held>>,
+    /// Answered, but the request is still being taken by the backend.
+    settling: RefCell<Vec<Held>>,
+    /// The time of the last sweep: good enough to tell how long a connection has been idle, and free.
+    tick: Cell<Instant>,
+    idle_max: usize,
+}
+
+impl Default for Pool {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl Pool {
+    pub fn new() -> Self {
+        static WORKERS: AtomicUsize = AtomicUsize::new(0);
+        let worker = WORKERS.fetch_add(1, Ordering::Relaxed);
+        Self(Rc::new(Shelves { worker, by_backend: RefCell::default() }))
+    }
+
+    /// About once a second: closes what has been idle too long, and forgets backends that are gone.
+    pub fn sweep(&self, now: Instant) {
+        let mut old = Vec::new();
+        self.0.by_backend.borrow_mut().retain(|_, shelf| {
+            let Some(backend) = shelf.backend.upgrade() else {
+                old.append(&mut shelf.idle.borrow_mut());
+                old.append(&mut shelf.settling.borrow_mut());
+                return false;
+            };
+            shelf.sweep(&backend.0, now, &mut old);
+            true
+        });
+        for held in old {
+            held.farewell();
+        }
+    }
+
+    /// Closes all idle connections: the house closes its doors.
+    pub fn close(&self) {
+        let shelves = std::mem::take(&mut *self.0.by_backend.borrow_mut());
+        for shelf in shelves.into_values() {
+            for held in shelf.idle.take().into_iter().chain(shelf.settling.take()) {
+                held.farewell();
+            }
+        }
+    }
+
+    /// How many connections to a backend wait here to be used.
+    pub fn idle(&self, backend: &Arc<Backend>) -> usize {
+        self.shelf(backend).idle.borrow().len()
+    }
+
+    pub(super) fn worker(&self) -> usize {
+        self.0.worker
+    }
+
+    pub(super) fn shelf(&self, backend: &Arc<Backend>) -> Rc<Shelf> {
+        let mut shelves = self.0.by_backend.borrow_mut();
+        let shelf = shelves.entry(Arc::as_ptr(backend).addr()).or_insert_with(|| {
+            Rc::new(Shelf {
+                backend: Arc::downgrade(backend),
+                idle: RefCell::default(),
+                settling: RefCell::default(),
+                tick: Cell::new(clock::now()),
+                idle_max: backend.0.config.idle_max,
+            })
+        });
+        Rc::clone(shelf)
+    }
+}
+
+impl Shelf {
+    /// The connection used last that can be used again.
+    pub fn take(&self) -> Option<Held> {
+        let mut idle = self.idle.borrow_mut();
+        let mut at = idle.len();
+        while at > 0 {
+            at -= 1;
+            let held = idle.get(at)?;
+            if held.sender.is_closed() {
+                drop(idle.swap_remove(at));
+            } else if held.sender.is_ready() {
+                return Some(idle.swap_remove(at));
+            }
+        }
+        None
+    }
+
+    fn sweep(&self, backend: &Inner, now: Instant, old: &mut Vec<Held>) {
+        self.tick.set(now);
+        let limit = backend.config.idle_timeout;
+        let mut idle = self.idle.borrow_mut();
+        old.extend(idle.extract_if(.., |held| {
+            held.sender.is_closed() || (!limit.is_zero() && now.duration_since(held.since) >= limit)
+        }));
+        // An upload that goes on after the answer lives as long as it moves.
+        let pause = backend.config.between_bytes_timeout;
+        let mut settling = self.settling.borrow_mut();
+        let settled = settling.extract_if(.., |held| {
+            held.sender.is_closed() || !held.line.uploading() || held.stalled(now, pause)
+        });
+        for held in settled {
+            if held.line.uploading() {
+                drop(held);
+            } else if held.again && held.sender.is_ready() && idle.len() < self.idle_max {
+                idle.push(held);
+            } else {
+                old.push(held);
+            }
+        }
+    }
+}
+
+/// A connection and the right to use it. Dropping it closes the connection at once.
+pub(super) struct Held {
+    pub backend: Arc<Inner>,
+    pub sender: SendRequest<Body>,
+    pub line: Rc<Line>,
+    pub alarm: Alarm,
+    /// An answer has come over it before.
+    pub used: bool,
+    /// Nothing speaks against using it again.
+    pub again: bool,
+    /// Counted as in flight.
+    busy: bool,
+    since: Instant,
+    worker: usize,
+    shelf: Weak<Shelf>,
+    driver: Option<AbortHandle>,
+}
+
+impl Held {
+    /// A new connection.
+    pub async fn open(backend: &Backend, shelf: &Rc<Shelf>, worker: usize) -> Result<Self, Fault> {
+        let backend = Arc::clone(&backend.0);
+        let io = connect::open(&backend).await?;
+        let line = Line::new();
+        let wire = TokioIo::new(Wire::new(io, Rc::clone(&line)));
+        let (sender, connection) = backend
+            .http
+            .handshake(wire)
+            .await
+            .map_err(|_| connect::fault(&backend, Cause::Internal, "hyper would not begin"))?;
+        let open = Open::new(Arc::clone(&backend), worker);
+        let driver = spawn_local(drive(connection, Rc::clone(&line), open)).abort_handle();
+        Ok(Self {
+            sender,
+            line,
+            alarm: Alarm(None),
+            used: false,
+            again: true,
+            busy: false,
+            since: shelf.tick.get(),
+            worker,
+            shelf: Rc::downgrade(shelf),
+            driver: Some(driver),
+            backend,
+        })
+    }
+
+    /// From here on the connection counts the request as its own.
+    pub fn begin(&mut self) {
+        self.busy = true;
+    }
+
+    /// The answer is complete.
+    pub fn put_back(mut self) {
+        self.end();
+        self.used = true;
+        self.line.rest();
+        let Some(shelf) = self.shelf.upgrade() else { return self.farewell() };
+        self.since = shelf.tick.get();
+        if self.sender.is_closed() {
+            return;
+        }
+        if self.line.uploading() {
+            shelf.settling.borrow_mut().push(self);
+        } else if self.again && !self.line.write_failed.get() && shelf.idle.borrow().len() < shelf.idle_max {
+            shelf.idle.borrow_mut().push(self);
+        } else {
+            self.farewell();
+        }
+    }
+
+    /// Closes the connection as the protocol wants it, after what is still being sent.
+    pub fn farewell(mut self) {
+        self.driver = None;
+    }
+
+    fn stalled(&self, now: Instant, limit: Duration) -> bool {
+        use super::wire::Upload;
+        let moved = self.line.moved.get().unwrap_or(self.since);
+        !limit.is_zero() && self.line.upload.get() == Upload::Moving && now.duration_since(moved) >= limit
+    }
+
+    fn end(&mut self) {
+        if std::mem::take(&mut self.busy) {
+            self.backend.finished(self.worker);
+        }
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        self.end();
+        if let Some(driver) = self.driver.take() {
+            driver.abort();
+        }
+    }
+}
+
+/// Counts a connection as open for as long as it lives.
+pub(super) struct Open {
+    backend: Arc<Inner>,
+    worker: usize,
+}
+
+impl Open {
+    fn new(backend: Arc<Inner>, worker: usize) -> Self {
+        backend.opened(worker);
+        Self { backend, worker }
+    }
+}
+
+impl Drop for Open {
+    fn drop(&mut self) {
+        self.backend.closed(self.worker);
+    }
+}
+
+/// Moves one connection's bytes until it ends or is handed over to a tunnel.
+async fn drive(mut connection: Connection<TokioIo<Wire>, Body>, line: Rc<Line>, open: Open) {
+    if let Err(error) = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await {
+        *line.ended.borrow_mut() = Fault::inside(&error).cloned();
+        return;
+    }
+    let parts = connection.into_parts();
+    let mut wire = parts.io.into_inner();
+    if let Some(heir) = line.tunnel.take() {
+        let _ = heir.send(Tunnel { ahead: parts.read_buf, wire, _open: open });
+    } else {
+        let _ = timeout(GOODBYE, wire.shutdown()).await;
+    }
+}
+
+/// A clock used again for each wait on a connection. It is not set anew when it would ring too early
+/// anyway: ringing early and looking is rarer than setting, by far.
+pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
+
+impl Alarm {
+    pub fn poll(&mut self, cx: &mut Context<'_>, due: Instant) -> Poll<()> {
+        let sleep = self.0.get_or_insert_with(|| Box::pin(sleep_until(due)));
+        if sleep.deadline() > due {
+            sleep.as_mut().reset(due);
+        }
+        loop {
+            ready!(sleep.as_mut().poll(cx));
+            if clock::now() >= due {
+                return Poll::Ready(());
+            }
+            sleep.as_mut().reset(due);
+        }
+    }
+}

@@ -1,0 +1,326 @@
+//! One request to one backend: which connection, the clocks, the second try, and whose fault it was.
+
+use std::io;
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Poll, ready};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{HOST, UPGRADE};
+use http::{HeaderName, HeaderValue, Method, Request, Response, StatusCode, Uri};
+use http_body::Body as _;
+use hyper::upgrade::OnUpgrade;
+use tokio::sync::oneshot;
+
+use super::backend::{Backend, Inner};
+use super::body::{Receiving, Sending};
+use super::pool::{Held, Pool};
+use super::wire::Upload;
+use super::{connect, framing};
+use crate::base::cause::Cause;
+use crate::base::clock;
+use crate::base::fault::Fault;
+use crate::message::exchange::Io;
+use crate::message::{Body, Hints};
+
+/// What a backend said.
+pub struct Answer {
+    pub head: Response<()>,
+    pub body: Body,
+    /// With a 101 that was asked for: the connection itself.
+    pub upgraded: Option<Box<dyn Io>>,
+}
+
+/// What has to be remembered of a request while hyper has it.
+struct Wish {
+    method: Method,
+    /// The protocol it asks to switch to.
+    upgrade: Option<HeaderValue>,
+    /// Asking twice is as good as asking once, and there is no body.
+    repeatable: bool,
+    hints: Option<Hints>,
+}
+
+struct Failure {
+    fault: Fault,
+    /// The request, when it can be sent again.
+    again: Option<Box<Request<Body>>>,
+}
+
+impl From<Fault> for Failure {
+    fn from(fault: Fault) -> Self {
+        Self { fault, again: None }
+    }
+}
+
+impl Pool {
+    /// Sends a request and waits for the head of its answer. Dropping the future, or the answer's body before
+    /// its end, closes the connection. A request that asks for an upgrade carries `Upgrade` and `Connection`.
+    pub async fn send(
+        &self,
+        backend: &Arc<Backend>,
+        mut request: Request<Body>,
+        hints: Option<Hints>,
+    ) -> Result<Answer, Fault> {
+        framing::set_length(&mut request);
+        if let Some(host) = &backend.0.host_header {
+            request.headers_mut().insert(HOST, host.clone());
+        }
+        let wish = Wish {
+            method: request.method().clone(),
+            upgrade: request.headers().get(UPGRADE).cloned(),
+            repeatable: matches!(request.body(), Body::Empty) && is_safe(request.method()),
+            hints,
+        };
+        let flight = Flight::begin(&backend.0, self.worker());
+        let outcome = self.try_twice(backend, request, &wish, flight).await;
+        outcome.inspect_err(|fault| backend.0.fault(fault.cause))
+    }
+
+    async fn try_twice(
+        &self,
+        backend: &Arc<Backend>,
+        mut request: Request<Body>,
+        wish: &Wish,
+        flight: Flight<'_>,
+    ) -> Result<Answer, Fault> {
+        let shelf = self.shelf(backend);
+        let kept = shelf.take();
+        if let Some(held) = kept {
+            match exchange(held, request, wish, &flight).await {
+                Ok(answer) => return Ok(answer),
+                Err(Failure { again: Some(same), .. }) => request = *same,
+                Err(Failure { fault, again: None }) => return Err(fault),
+            }
+            backend.0.retried(self.worker());
+        }
+        let held = Held::open(backend, &shelf, self.worker()).await?;
+        exchange(held, request, wish, &flight).await.map_err(|failure| failure.fault)
+    }
+}
+
+/// Methods that change nothing (RFC 9110, 3253, 4918, 5323).
+fn is_safe(method: &Method) -> bool {
+    method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH" | "QUERY")
+}
+
+/// Counts a request as in flight until a connection does.
+struct Flight<'a> {
+    backend: &'a Inner,
+    worker: usize,
+    over: std::cell::Cell<bool>,
+}
+
+impl<'a> Flight<'a> {
+    fn begin(backend: &'a Inner, worker: usize) -> Self {
+        backend.started(worker);
+        Self { backend, worker, over: std::cell::Cell::new(false) }
+    }
+
+    fn hand_to(&self, held: &mut Held) {
+        if !self.over.replace(true) {
+            held.begin();
+        }
+    }
+}
+
+impl Drop for Flight<'_> {
+    fn drop(&mut self) {
+        if !self.over.get() {
+            self.backend.finished(self.worker);
+        }
+    }
+}
+
+async fn exchange(
+    mut held: Held,
+    mut request: Request<Body>,
+    wish: &Wish,
+    flight: &Flight<'_>,
+) -> Result<Answer, Failure> {
+    let upload = !matches!(request.body(), Body::Empty | Body::Full(_));
+    held.line.begin(upload, held.used && wish.repeatable);
+    if upload {
+        let body = std::mem::take(request.body_mut());
+        *request.body_mut() = Body::stream(Sending::new(body, Rc::clone(&held.line)));
+    }
+    if let Some(hints) = &wish.hints {
+        relay(&mut request, hints.clone());
+    }
+    let heir = wish.upgrade.as_ref().map(|_| {
+        let (heir, tunnel) = oneshot::channel();
+        held.line.tunnel.set(Some(heir));
+        tunnel
+    });
+
+    let sent = held.sender.try_send_request(request);
+    let response = match first_byte(&mut held, sent).await {
+        None => {
+            let why = match held.line.upload.get() {
+                Upload::Done => "it did not begin to answer",
+                _ => "it neither took the request nor answered it",
+            };
+            return Err(connect::fault(&held.backend, Cause::FirstByteTimeout, why).into());
+        }
+        Some(Ok(response)) => response,
+        Some(Err(mut error)) => {
+            let again = error.take_message();
+            let fault = blame(&held, &error.into_error());
+            let repeat =
+                held.used && wish.repeatable && !held.line.heard.get() && held.line.ended.borrow().is_none();
+            let again = again.or_else(|| if repeat { read_back(&held.line.take_head()) } else { None });
+            return Err(Failure { fault, again: again.map(Box::new) });
+        }
+    };
+
+    let (mut head, mut incoming) = response.into_parts();
+    let again = framing::admit(&mut head, &wish.method, wish.upgrade.as_ref())
+        .map_err(|why| connect::fault(&held.backend, Cause::Protocol, why))?;
+    held.again = again;
+    if head.status == StatusCode::SWITCHING_PROTOCOLS {
+        head.extensions.remove::<OnUpgrade>();
+        let Some(heir) = heir else {
+            return Err(
+                connect::fault(&held.backend, Cause::Protocol, "it switches protocols unasked").into()
+            );
+        };
+        let tunnel = heir.await.map_err(|_| blame_end(&held))?;
+        held.farewell();
+        let upgraded: Box<dyn Io> = Box::new(tunnel);
+        return Ok(Answer {
+            head: Response::from_parts(head, ()),
+            body: Body::Empty,
+            upgraded: Some(upgraded),
+        });
+    }
+    held.line.tunnel.take();
+    flight.hand_to(&mut held);
+
+    // A small answer is here already, whole: then nothing has to ride on its body.
+    let early = std::future::poll_fn(|cx| {
+        Poll::Ready(if incoming.is_end_stream() {
+            Poll::Ready(None)
+        } else {
+            Pin::new(&mut incoming).poll_frame(cx)
+        })
+    });
+    let body = match early.await {
+        Poll::Ready(None) => {
+            held.put_back();
+            Body::Empty
+        }
+        Poll::Ready(Some(Ok(frame))) if frame.is_data() && incoming.is_end_stream() => {
+            held.put_back();
+            Body::full(frame.into_data().unwrap_or_default())
+        }
+        Poll::Ready(Some(Ok(frame))) => Body::stream(Receiving::new(Some(frame), incoming, held)),
+        Poll::Ready(Some(Err(error))) => return Err(blame(&held, &error).into()),
+        Poll::Pending => Body::stream(Receiving::new(None, incoming, held)),
+    };
+    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None })
+}
+
+/// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has
+/// nothing to answer for, so its clock starts anew with every piece that moves.
+async fn first_byte<T>(held: &mut Held, sent: impl Future<Output = T>) -> Option<T> {
+    let limit = held.backend.config.first_byte_timeout;
+    let started = clock::now();
+    let mut due = started + limit;
+    let mut sent = pin!(sent);
+    std::future::poll_fn(|cx| {
+        if let Poll::Ready(outcome) = sent.as_mut().poll(cx) {
+            return Poll::Ready(Some(outcome));
+        }
+        if limit == Duration::ZERO {
+            return Poll::Pending;
+        }
+        loop {
+            ready!(held.alarm.poll(cx, due));
+            let now = clock::now();
+            due = match held.line.upload.get() {
+                Upload::Visitor => now,
+                _ => held.line.moved.get().unwrap_or(started),
+            } + limit;
+            if due <= now {
+                return Poll::Ready(None);
+            }
+        }
+    })
+    .await
+}
+
+fn relay(request: &mut Request<Body>, hints: Hints) {
+    hyper::ext::on_informational(request, move |interim| {
+        let mut answer = Response::new(());
+        *answer.status_mut() = interim.status();
+        *answer.headers_mut() = framing::clean_interim(interim.headers());
+        hints.send(answer);
+    });
+}
+
+/// The request that hyper had written and lost. Read back rather than copied beforehand: a copy would be
+/// made for every request, this happens when a kept connection turns out dead.
+fn read_back(head: &[u8]) -> Option<Request<Body>> {
+    let mut fields = [httparse::EMPTY_HEADER; 256];
+    let mut parsed = httparse::Request::new(&mut fields);
+    if !parsed.parse(head).ok()?.is_complete() {
+        return None;
+    }
+    let mut request = Request::new(Body::Empty);
+    *request.method_mut() = Method::from_bytes(parsed.method?.as_bytes()).ok()?;
+    *request.uri_mut() = Uri::from_maybe_shared(Bytes::copy_from_slice(parsed.path?.as_bytes())).ok()?;
+    for field in parsed.headers.iter() {
+        let name = HeaderName::from_bytes(field.name.as_bytes()).ok()?;
+        request.headers_mut().append(name, HeaderValue::from_bytes(field.value).ok()?);
+    }
+    Some(request)
+}
+
+fn blame_end(held: &Held) -> Fault {
+    connect::fault(&held.backend, Cause::Read, "it hung up while switching protocols")
+}
+
+/// Whose fault it is that an exchange ended early, and why.
+pub fn blame(held: &Held, error: &hyper::Error) -> Fault {
+    // The visitor's own fault, on its way through hyper: the backend is not to blame.
+    if let Some(fault) = Fault::inside(error).cloned().or_else(|| held.line.ended.borrow().clone()) {
+        return fault;
+    }
+    let line = &held.line;
+    let (cause, why) = if let Some(why) = line.violation.get() {
+        (Cause::Protocol, why)
+    } else if error.is_parse() {
+        let why = if error.to_string().contains("too large") {
+            "its header is too large"
+        } else if error.is_parse_status() {
+            "its status line makes no sense"
+        } else {
+            "its answer is no HTTP"
+        };
+        (Cause::Protocol, why)
+    } else if let Some(why) = line.tls_broken.get() {
+        (Cause::Tls, why)
+    } else if malformed_body(error) {
+        (Cause::Protocol, "its body is not framed as it says")
+    } else if line.uploading() || line.write_failed.get() {
+        (Cause::Write, "it hung up while the request was being sent")
+    } else if line.heard.get() {
+        (Cause::Read, "it hung up in the middle of its answer")
+    } else {
+        (Cause::Read, "it hung up without an answer")
+    };
+    connect::fault(&held.backend, cause, why)
+}
+
+fn malformed_body(error: &hyper::Error) -> bool {
+    let mut next: Option<&dyn std::error::Error> = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<io::Error>() {
+            return matches!(error.kind(), io::ErrorKind::InvalidInput | io::ErrorKind::InvalidData);
+        }
+        next = error.source();
+    }
+    false
+}

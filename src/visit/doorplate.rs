@@ -1,0 +1,61 @@
+//! Which site, which route: looked up on the canonical request, before anything else is decided.
+
+use super::World;
+use crate::base::cause::Cause;
+use crate::base::fault::Fault;
+use crate::message::{Request, Street};
+use crate::plan::{EncodedSlash, Route};
+use crate::rules::SiteRef;
+
+/// Below this, every site's paths are ours.
+const OWN_PATHS: &str = "/.doorward";
+
+/// The site that is asked for, and whether this connection may ask it: its certificate must be one that the
+/// visitor was shown, or a page of one site could be asked for under the name of another.
+pub fn site<'w>(world: &'w World, request: &Request, street: &Street) -> Result<SiteRef<'w>, Fault> {
+    let name = request.host.name();
+    // A trusted TLS peer names the host that was typed to it; its own certificate was for itself.
+    if let Some(secure) = &street.secure
+        && !street.trusted
+        && secure.name.as_deref() != Some(name)
+        && !world.acceptor.certificates().fits(secure, name)
+    {
+        return Err(Fault::with(Cause::Misdirected, "the certificate that was shown is not this host's"));
+    }
+    world.rules.site(name).ok_or_else(|| Fault::with(Cause::Misdirected, "no site has this name"))
+}
+
+/// Visitors of plain http are sent to https, those of an alias to the site's own name, in one step.
+pub fn elsewhere(world: &World, found: SiteRef<'_>, request: &Request) -> Option<String> {
+    let site = &found.site.plan;
+    let upgrade = site.force_https && !request.secure && world.https_port.is_some();
+    if !upgrade && !found.by_alias {
+        return None;
+    }
+    let (scheme, port) = if upgrade { ("https", world.https_port) } else { (scheme(request), request.host.port()) };
+    let port = match (scheme, port) {
+        (_, None) | ("https", Some(443)) | ("http", Some(80)) => String::new(),
+        (_, Some(port)) => format!(":{port}"),
+    };
+    Some(format!("{scheme}://{}{port}{}", site.name, request.target_for_backend()))
+}
+
+fn scheme(request: &Request) -> &'static str {
+    if request.secure { "https" } else { "http" }
+}
+
+/// The route that covers the path. A path that its backend may read in another way must be covered by the
+/// same route in every reading.
+pub fn route<'w>(found: SiteRef<'w>, request: &Request) -> Result<&'w Route, Fault> {
+    if request.path.as_str().strip_prefix(OWN_PATHS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+        return Err(Fault::with(Cause::NoRoute, "nothing of our own stands at this path"));
+    }
+    let route = found.site.route(&request.path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
+    if request.path.ambiguous() && route.encoded_slash == EncodedSlash::Refuse {
+        return Err(Fault::with(
+            Cause::BadPath,
+            format!("an encoded slash, and the route {} does not say `.encoded_slash = keep`", route.path),
+        ));
+    }
+    Ok(route)
+}

@@ -1,0 +1,118 @@
+//! The request as the backend gets it, and the answer as the visitor gets it.
+
+use std::net::IpAddr;
+
+use aws_lc_rs::digest;
+use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+
+use super::World;
+use super::meter;
+use crate::base::cause::Cause;
+use crate::base::fault::Fault;
+use crate::base::{base64, clock, random};
+use crate::message::request::Upgrade;
+use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, forwarded, headers};
+use crate::plan::VisitorAddress;
+use crate::upstream::{Answer, Backend};
+
+/// What has to be remembered of a request while its backend has it.
+pub struct Wish {
+    upgrade: Option<Upgrade>,
+    /// For an extended CONNECT, which brings none: the key we asked with.
+    key: Option<HeaderValue>,
+}
+
+/// What was decided on, as it is sent: the canonical path, the visitor's own headers, who speaks and how.
+pub fn compose(request: Request, body: Body, backend: &Backend, world: &World) -> (http::Request<Body>, Wish) {
+    let target = request.target_for_backend();
+    let address = visible(&request, backend, world);
+    let mut fields = HeaderMap::new();
+    forwarded::write(&mut fields, &request, address);
+    let Request { method, host, headers, upgrade, .. } = request;
+    let mut errand = http::Request::new(body);
+    *errand.method_mut() = method;
+    *errand.uri_mut() = Uri::from(target);
+    *errand.headers_mut() = headers;
+    let to = errand.headers_mut();
+    to.insert(HOST, host.header().clone());
+    to.extend(fields);
+    let key = upgrade.as_ref().and_then(|upgrade| ask_to_switch(to, upgrade));
+    (errand, Wish { upgrade, key })
+}
+
+/// The visitor's address as this backend may see it.
+fn visible(request: &Request, backend: &Backend, world: &World) -> Option<IpAddr> {
+    match backend.config().visitor_address {
+        VisitorAddress::Pseudonym => {
+            let day = clock::wall().day_number();
+            Some(IpAddr::V6(request.client.pseudonym(&world.pseudonyms, day)))
+        }
+        VisitorAddress::Cut => Some(request.client.anonymous().address()),
+        VisitorAddress::Full => Some(request.client.expose()),
+        VisitorAddress::None => None,
+    }
+}
+
+fn ask_to_switch(headers: &mut HeaderMap, upgrade: &Upgrade) -> Option<HeaderValue> {
+    headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+    headers.insert(UPGRADE, upgrade.protocol.clone());
+    if !upgrade.extended {
+        return None;
+    }
+    // RFC 8441 has no key; the backend, which speaks HTTP/1, wants one.
+    let key = HeaderValue::try_from(base64::encode(&random::bytes::<16>())).ok()?;
+    headers.insert(SEC_WEBSOCKET_KEY, key.clone());
+    Some(key)
+}
+
+/// What a server that has understood a WebSocket key answers it with (RFC 6455, 4.2.2).
+fn accept_for(key: &HeaderValue) -> String {
+    let mut context = digest::Context::new(&digest::SHA1_FOR_LEGACY_USE_ONLY);
+    context.update(key.as_bytes());
+    context.update(b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11");
+    base64::encode(context.finish().as_ref())
+}
+
+/// The backend's answer, cleaned of what was meant for us alone.
+pub fn bring_back(answer: Answer, wish: &Wish, total: std::time::Duration) -> Result<Departure, Fault> {
+    let Answer { head, body, upgraded } = answer;
+    let (mut parts, ()) = head.into_parts();
+    headers::clean_answer(&mut parts.headers);
+    let Some(far) = upgraded else {
+        return Ok(Departure::answer(Response::from_parts(parts, meter::timed(body, total))));
+    };
+    let Some(upgrade) = &wish.upgrade else {
+        return Err(Fault::with(Cause::Protocol, "the backend switched protocols without being asked"));
+    };
+    if upgrade.extended {
+        let accepted = parts.headers.remove(SEC_WEBSOCKET_ACCEPT);
+        if wish.key.as_ref().map(accept_for).as_deref().map(str::as_bytes) != accepted.as_ref().map(HeaderValue::as_bytes) {
+            return Err(Fault::with(Cause::Protocol, "the backend did not understand the WebSocket key"));
+        }
+        parts.status = StatusCode::OK;
+    } else {
+        parts.headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        parts.headers.insert(UPGRADE, upgrade.protocol.clone());
+    }
+    let tunnel = Tunnel { far, rider: Box::new(Unrecorded) };
+    Ok(Departure { response: Response::from_parts(parts, Body::Empty), tunnel: Some(tunnel), close: true })
+}
+
+/// Stands in for the record until the visit signs out.
+struct Unrecorded;
+
+impl TunnelRider for Unrecorded {
+    fn moved(&mut self, _to_backend: u64, _to_visitor: u64) {}
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_key_of_the_standard_is_answered_as_the_standard_says() {
+        let key = HeaderValue::from_static("dGhlIHNhbXBsZSBub25jZQ==");
+        assert_eq!(accept_for(&key), "s3pPLMBiTxaQ9kYGzzhZRbK+xOo=");
+    }
+}

@@ -1,0 +1,79 @@
+//! A generation: everything that one reading of the rules says, as the corridor needs it. Swapped whole; a
+//! visit keeps the one it began with.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use arc_swap::ArcSwap;
+
+use crate::base::address::{NetworkSet, PseudonymKey};
+use crate::base::bound::Bounds;
+use crate::base::cause::Cause;
+use crate::base::fault::Fault;
+use crate::plan::{BackendId, SiteId};
+use crate::record::Sheet;
+use crate::rules::Table;
+use crate::tls::Acceptor;
+use crate::upstream::Backend;
+
+/// One generation.
+pub struct World {
+    pub rules: Table,
+    /// By `plan::BackendId`.
+    pub backends: Vec<Arc<Backend>>,
+    /// Where each site's lines go, by `plan::SiteId`.
+    pub sheets: Vec<Sheet>,
+    /// Knows which certificate each name is shown: the host of a request must be one of its certificate's.
+    pub acceptor: Acceptor,
+    /// The port to send visitors of plain http to.
+    pub https_port: Option<u16>,
+    pub pseudonyms: Arc<PseudonymKey>,
+    pub terms: Arc<Terms>,
+}
+
+impl World {
+    /// Where a site's lines go.
+    pub fn sheet(&self, site: SiteId) -> Sheet {
+        self.sheets.get(site.0).copied().unwrap_or(Sheet::NOBODY)
+    }
+
+    pub fn backend(&self, id: BackendId) -> Result<&Arc<Backend>, Fault> {
+        self.backends.get(id.0).ok_or_else(|| Fault::with(Cause::Internal, "a route names a backend that is not there"))
+    }
+}
+
+/// What the rules say of connections; a connection keeps the terms it began with.
+#[derive(Debug, Default)]
+pub struct Terms {
+    pub bounds: Arc<Bounds>,
+    /// Peers who may name the visitor.
+    pub trusted: Arc<NetworkSet>,
+    /// Trusted peers owe a PROXY header.
+    pub proxy_protocol: bool,
+}
+
+/// The current generation and its number. Workers compare the number, which nobody writes but a reload, and
+/// take the generation only when it changed: no count that two workers fight over.
+pub struct Worlds {
+    current: ArcSwap<World>,
+    number: AtomicU64,
+}
+
+impl Worlds {
+    pub fn new(world: World) -> Self {
+        Self { current: ArcSwap::from_pointee(world), number: AtomicU64::new(1) }
+    }
+
+    pub fn swap(&self, world: World) {
+        self.current.store(Arc::new(world));
+        self.number.fetch_add(1, Ordering::Release);
+    }
+
+    pub fn current(&self) -> Arc<World> {
+        self.current.load_full()
+    }
+
+    pub fn number(&self) -> u64 {
+        self.number.load(Ordering::Acquire)
+    }
+}
