@@ -31,7 +31,8 @@ impl Suggestions {
                 continue;
             }
             let distance = distance(&word, &letters);
-            if distance <= most && best.is_none_or(|(least, _)| distance < least) {
+            let akin = distance < word.len().min(letters.len());
+            if akin && distance <= most && best.is_none_or(|(least, _)| distance < least) {
                 best = Some((distance, candidate));
             }
         }
@@ -95,6 +96,7 @@ mod tests {
         assert_eq!(suggestions.nearest("Backnd", words), Some("backend"));
         assert_eq!(suggestions.nearest("sit", words), Some("site"));
         assert_eq!(suggestions.nearest("director", words), None);
+        assert_eq!(suggestions.nearest("b", ["a"]), None);
         assert_eq!(suggestions.nearest("", words), None);
         assert_eq!(suggestions.nearest(&"x".repeat(10_000), words), None);
     }
