@@ -36,6 +36,7 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
         lets: HashMap::new(),
         names: HashMap::new(),
         used: BTreeSet::new(),
+        missing: BTreeSet::new(),
         unchosen: 0,
     };
     checker.collect(&items);
@@ -123,6 +124,8 @@ struct Checker<'a> {
     /// The place in its list of everything that is declared by name, and where.
     names: HashMap<(Kind, &'a str), (usize, Span)>,
     used: BTreeSet<(Kind, usize)>,
+    /// Names that are like no other: one declaration mends all their uses, so the first is reported only.
+    missing: BTreeSet<(Option<Kind>, String)>,
     /// How many `if(…)` did not choose what is being judged.
     unchosen: usize,
 }
@@ -784,6 +787,7 @@ impl<'a> Checker<'a> {
                     |place| format!("did you mean `{near}` ({place})?"),
                 )
             }
+            None if !self.missing.insert((None, name.to_owned())) => return None,
             None => "text stands in quotes; a constant is defined by `let name = …;`".to_owned(),
         };
         self.fault(fault.label(label))
@@ -1112,6 +1116,7 @@ impl<'a> Checker<'a> {
             Some((near, (_, declared))) => {
                 format!("did you mean `{near}` ({})?", self.sources.short_place(*declared))
             }
+            None if !self.missing.insert((Some(kind), name.to_owned())) => return None,
             None => format!("declare it: `{word} name {{ … }}`"),
         };
         self.fault(fault.label(label))

@@ -26,7 +26,7 @@ impl Suggestions {
                 continue;
             }
             let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
-            let most = word.len().max(letters.len()).div_ceil(3).min(4);
+            let most = (word.len().max(letters.len()) / 3).clamp(1, 4);
             if letters.len().abs_diff(word.len()) > most {
                 continue;
             }

@@ -458,3 +458,26 @@ fn a_large_tree_loads_in_time() {
         assert!(best <= most * 1_000, "{lines} routes took {best} µs");
     }
 }
+
+#[test]
+fn one_wrong_byte_brings_no_flood() {
+    let text = "let domain = \"scipy.example\";
+acl office { \"192.0.2.0\"/24; ! \"192.0.2.66\"; }
+backend trac { .url = \"http://127.0.0.1:8000\"; .idle_max = 7; }
+backend svn { .url = \"https://svn\"; .connect_timeout = 5s; }
+site \"www.\" + domain {
+    .aliases = domain;
+    route \"/trac/\" { .backend = trac; .allow = network(office) || nobody; }
+    route \"/svn/\" { .backend = if(domain == \"a\", trac, svn); .body_bytes_max = 10MB; }
+    route \"/\" { .backend = trac; }
+}
+";
+    assert!(faults(text).is_empty(), "{}", faults(text));
+    for at in 0..text.len() {
+        for wrong in ["", "x", "\"", "{", "}", ";", ".", "@", "("] {
+            let broken = format!("{}{wrong}{}", &text[..at], &text[at + 1..]);
+            let found = faults(&broken);
+            assert!(found.count().0 <= 6, "{broken}\n{}", found.lines());
+        }
+    }
+}
