@@ -2,6 +2,9 @@
 //! It reads the sources as text (`crate::room`, `super::super::room` is not used in this house) and needs
 //! nothing but std, so it runs in milliseconds.
 
+// A test says what is wrong by panicking.
+#![allow(clippy::expect_used)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};

@@ -8,11 +8,9 @@ use std::fmt;
 /// # Panics
 /// Never in practice: the generator can only fail where the kernel has none. Going on with predictable
 /// bytes would be worse than stopping, so this is the one place that may stop the process.
-#[allow(clippy::disallowed_methods, clippy::panic)]
+#[allow(clippy::disallowed_methods, clippy::expect_used)]
 pub fn fill(buffer: &mut [u8]) {
-    if aws_lc_rs::rand::fill(buffer).is_err() {
-        panic!("the system has no randomness to give");
-    }
+    aws_lc_rs::rand::fill(buffer).expect("the system has no randomness to give");
 }
 
 pub fn bytes<const N: usize>() -> [u8; N] {

@@ -18,7 +18,7 @@ use tokio::time::{MissedTickBehavior, interval};
 
 use super::generation::{self, Keep};
 use super::worker::{self, Phase, Post};
-use super::{Environment, Open, Options, Order, StartFault};
+use super::{Announce, Environment, Open, Options, Order, StartFault};
 use crate::admin::control::{self as socket, Answer, Command};
 use crate::admin::{Admin, Standing, State};
 use crate::base::amount;
@@ -91,13 +91,11 @@ enum Said {
     Stop,
 }
 
-type Announce = Option<Box<dyn FnOnce(&Open) + Send>>;
-
 impl House {
     async fn build(
         options: Options,
         orders: mpsc::UnboundedSender<Order>,
-    ) -> Result<(House, Open, Announce), StartFault> {
+    ) -> Result<(House, Open, Option<Announce>), StartFault> {
         let Options { rules, environment, announce, foreground } = options;
         let settings = generation::read(&rules, &environment).map_err(StartFault)?;
         let gateway = settings.gateway.clone();
@@ -105,14 +103,6 @@ impl House {
         generation::state_folder(&gateway.state).map_err(StartFault)?;
         // The socket first: it is what tells two gateways on one state folder apart.
         let door = socket::open(&socket::socket(&gateway.state)).map_err(|fault| StartFault(fault.to_string()))?;
-        let keep = Rc::new(Keep::open(&gateway, foreground).await.map_err(StartFault)?);
-        let world = generation::first(&settings, &keep).map_err(StartFault)?;
-        let acceptor = world.acceptor.clone();
-        let worlds = Arc::new(Worlds::new(world));
-        let gate = Gate::new(&gateway.bounds);
-        let (phase, phases) = watch::channel(Phase::Open);
-        let (done, ended) = mpsc::channel(1);
-
         let bind = |addresses: &[SocketAddr]| {
             let sockets = addresses.iter().map(|address| listen::bind(place(*address), workers));
             sockets.collect::<Result<Vec<_>, _>>().map_err(|fault| StartFault(fault.to_string()))
@@ -126,6 +116,15 @@ impl House {
             ),
             None => None,
         };
+        let https_port = https.first().and_then(|each| each.first()?.local_addr().ok()).map(|bound| bound.port());
+        let keep = Rc::new(Keep::open(&gateway, https_port, foreground).await.map_err(StartFault)?);
+        let world = generation::first(&settings, &keep).map_err(StartFault)?;
+        let acceptor = world.acceptor.clone();
+        let worlds = Arc::new(Worlds::new(world));
+        let gate = Gate::new(&gateway.bounds);
+        let (phase, phases) = watch::channel(Phase::Open);
+        let (done, ended) = mpsc::channel(1);
+
         let bound = |sockets: &[Vec<std::net::TcpListener>]| {
             sockets.iter().filter_map(|each| each.first()?.local_addr().ok()).collect::<Vec<_>>()
         };

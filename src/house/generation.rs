@@ -2,7 +2,6 @@
 
 use std::collections::HashMap;
 use std::fs;
-use std::net::SocketAddr;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
@@ -32,10 +31,12 @@ pub struct Keep {
     pub authority: Authority,
     desk: Desk,
     pseudonyms: Arc<PseudonymKey>,
+    /// The port that visitors of plain http are sent to, as it was really bound.
+    https_port: Option<u16>,
 }
 
 impl Keep {
-    pub async fn open(gateway: &Gateway, foreground: bool) -> Result<Self, String> {
+    pub async fn open(gateway: &Gateway, https_port: Option<u16>, foreground: bool) -> Result<Self, String> {
         let embedded = store::Embedded::open(&gateway.state, STORE_BYTES_MAX).map_err(|fault| fault.to_string())?;
         let desk = Desk::open(Box::new(embedded)).map_err(|error| format!("cannot open the store: {error}"))?;
         let pseudonyms = Arc::new(PseudonymKey::new(&pseudonym_key(&desk).await?));
@@ -46,7 +47,7 @@ impl Keep {
             stderr: foreground,
         })
         .map_err(|error| format!("cannot open the log: {error}"))?;
-        Ok(Self { office, authority, desk, pseudonyms })
+        Ok(Self { office, authority, desk, pseudonyms, https_port })
     }
 
     pub async fn close(&self) {
@@ -139,7 +140,7 @@ fn world(
         rules: Table::new(settings.sites.clone()),
         backends,
         acceptor,
-        https_port: gateway.https.first().map(|place| SocketAddr::port(place)),
+        https_port: keep.https_port,
         pseudonyms: Arc::clone(&keep.pseudonyms),
         terms: Arc::new(Terms {
             bounds: Arc::new(gateway.bounds.clone()),

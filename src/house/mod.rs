@@ -28,10 +28,13 @@ pub struct Options {
     /// What `env()` in the rules sees; the process's environment, or a test's.
     pub environment: Environment,
     /// Called once, when every door is open.
-    pub announce: Option<Box<dyn FnOnce(&Open) + Send>>,
+    pub announce: Option<Announce>,
     /// Listen to SIGHUP, SIGTERM and SIGINT, and say what the house says on standard error too.
     pub foreground: bool,
 }
+
+/// Told what is open.
+pub type Announce = Box<dyn FnOnce(&Open) + Send>;
 
 /// Looks a name up for `env()`.
 pub type Environment = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;

@@ -19,6 +19,7 @@ use std::sync::Arc;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
+use crate::message::path::Query;
 use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Request, Street};
 use crate::record::{self, Asked, Pen, Ticket};
 use crate::upstream::Pool;
@@ -32,6 +33,12 @@ pub struct Corridor {
     number: Cell<u64>,
     pool: Rc<Pool>,
     pen: Rc<Pen>,
+}
+
+/// What a request brings along.
+struct Luggage {
+    body: Body,
+    hints: Option<Hints>,
 }
 
 impl Corridor {
@@ -55,8 +62,7 @@ impl Corridor {
         &self,
         world: &World,
         request: Request,
-        body: Body,
-        hints: Option<Hints>,
+        luggage: Luggage,
         street: &Street,
         ticket: &mut Ticket,
         asker: &rescue::Asker,
@@ -70,12 +76,12 @@ impl Corridor {
         if !route.access.admits(request.client) {
             return Err(Fault::with(Cause::Denied, format!("the route {} does not admit the visitor", route.path)));
         }
-        let body = meter::capped(ticket.upload(body), route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max))?;
+        let body = meter::capped(ticket.upload(luggage.body), route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max))?;
         let backend = world.backend(route.backend)?;
         ticket.backend(backend.name());
         let (errand, wish) = errand::compose(request, body, backend, world);
         let total = route.total_timeout.unwrap_or(world.terms.bounds.total_timeout);
-        let answer = meter::within(total, self.pool.send(backend, errand, hints)).await?;
+        let answer = meter::within(total, self.pool.send(backend, errand, luggage.hints)).await?;
         ticket.first_byte();
         errand::bring_back(answer, &wish, total)
     }
@@ -87,9 +93,10 @@ impl Door for Corridor {
         let id = RequestId::next();
         let mut ticket = self.pen.ticket(id, street.peer.ip.anonymous());
         let Arrival { head, body, hints } = arrival;
+        let luggage = Luggage { body, hints };
         let mut asker = rescue::Asker::new(id);
-        let walked = match self.admit(id, head, street, &mut ticket, &mut asker) {
-            Ok(request) => self.walk(&world, request, body, hints, street, &mut ticket, &asker).await,
+        let walked = match admit(id, head, street, &mut ticket, &mut asker) {
+            Ok(request) => self.walk(&world, request, luggage, street, &mut ticket, &asker).await,
             Err(fault) => Err(fault),
         };
         let departure = match walked {
@@ -103,38 +110,35 @@ impl Door for Corridor {
     }
 }
 
-impl Corridor {
-    /// From a head to the one canonical request. Whatever is known of it is noted first, so that a refusal is
-    /// recorded and answered like everything else.
-    fn admit(
-        &self,
-        id: RequestId,
-        head: Result<Head, Fault>,
-        street: &Street,
-        ticket: &mut Ticket,
-        asker: &mut rescue::Asker,
-    ) -> Result<Request, Fault> {
-        match Request::admit(id, head?, street) {
-            Ok(request) => {
-                ticket.client(request.client.anonymous());
-                ticket.asked(&Asked {
-                    method: request.method.as_str(),
-                    path: request.path.as_str(),
-                    query: request.query.as_ref().map(|query| query.as_str()),
-                    version: request.version,
-                    host: request.host.name(),
-                    headers: &request.headers,
-                });
-                asker.know(&request.method, &request.headers, request.host.name());
-                Ok(request)
-            }
-            Err(refused) => {
-                let seen = &refused.seen;
-                ticket.client(seen.client.anonymous());
-                ticket.garbled(seen.method.as_str(), seen.target.as_bytes(), Some(seen.version), Some(&seen.headers));
-                asker.know(&seen.method, &seen.headers, seen.host.as_ref().map_or("", |host| host.name()));
-                Err(refused.fault)
-            }
+/// From a head to the one canonical request. What is known of it is noted either way, so that a refusal is
+/// recorded and answered like everything else.
+fn admit(
+    id: RequestId,
+    head: Result<Head, Fault>,
+    street: &Street,
+    ticket: &mut Ticket,
+    asker: &mut rescue::Asker,
+) -> Result<Request, Fault> {
+    match Request::admit(id, head?, street) {
+        Ok(request) => {
+            ticket.client(request.client.anonymous());
+            ticket.asked(&Asked {
+                method: request.method.as_str(),
+                path: request.path.as_str(),
+                query: request.query.as_ref().map(Query::as_str),
+                version: request.version,
+                host: request.host.name(),
+                headers: &request.headers,
+            });
+            asker.know(&request.method, &request.headers, request.host.name());
+            Ok(request)
+        }
+        Err(refused) => {
+            let seen = &refused.seen;
+            ticket.client(seen.client.anonymous());
+            ticket.garbled(seen.method.as_str(), seen.target.as_bytes(), Some(seen.version), Some(&seen.headers));
+            asker.know(&seen.method, &seen.headers, seen.host.as_ref().map_or("", |host| host.name()));
+            Err(refused.fault)
         }
     }
 }

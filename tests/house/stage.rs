@@ -3,9 +3,9 @@
 
 use std::collections::VecDeque;
 use std::fs;
-use std::io::{self, BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -480,9 +480,4 @@ pub fn ok(text: &str) -> Vec<u8> {
 /// A port where nobody listens.
 pub fn closed_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
-}
-
-/// Reads a file that the house writes, as soon as it is there.
-pub fn read(path: &Path) -> io::Result<String> {
-    fs::read_to_string(path)
 }

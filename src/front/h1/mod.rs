@@ -113,25 +113,13 @@ where
         let mut started = false;
         self.deadline.set(self.bounds.idle_timeout);
         loop {
-            let mut wire = self.line.wire();
-            if !wire.inbound.is_empty() {
-                match reader.head(&mut wire.inbound, &self.bounds) {
-                    Ok(Some(parsed)) => return Next::Head(Box::new(parsed)),
-                    Ok(None) => {}
-                    Err(fault) => return Next::Fault(fault),
-                }
-                if !started {
-                    started = true;
-                    self.deadline.set(self.bounds.head_timeout);
-                }
+            if let Some(next) = self.try_head(&mut reader) {
+                return next;
             }
-            if wire.eof {
-                if wire.inbound.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
-                    return Next::Closed;
-                }
-                return Next::Fault(Fault::with(Cause::Malformed, "the visitor left in the middle of a request head"));
+            if !started && !self.line.wire().inbound.is_empty() {
+                started = true;
+                self.deadline.set(self.bounds.head_timeout);
             }
-            drop(wire);
             let (line, deadline, ear) = (&self.line, &mut self.deadline, &mut self.ear);
             let read = poll_fn(|cx| {
                 let mut wire = line.wire();
@@ -143,13 +131,31 @@ where
             });
             match read.await {
                 Some(Ok(_)) => {}
-                Some(Err(_)) => return Next::Closed,
                 None if started => {
                     return Next::Fault(Fault::with(Cause::HeadTimeout, "the request head did not arrive in time"));
                 }
-                None => return Next::Closed,
+                Some(Err(_)) | None => return Next::Closed,
             }
         }
+    }
+
+    /// What the bytes that are there make; `None` while they could become a head yet.
+    fn try_head(&self, reader: &mut parse::Reader) -> Option<Next> {
+        let mut wire = self.line.wire();
+        if !wire.inbound.is_empty() {
+            match reader.head(&mut wire.inbound, &self.bounds) {
+                Ok(Some(parsed)) => return Some(Next::Head(Box::new(parsed))),
+                Ok(None) => {}
+                Err(fault) => return Some(Next::Fault(fault)),
+            }
+        }
+        if !wire.eof {
+            return None;
+        }
+        if wire.inbound.iter().all(|byte| matches!(byte, b'\r' | b'\n')) {
+            return Some(Next::Closed);
+        }
+        Some(Next::Fault(Fault::with(Cause::Malformed, "the visitor left in the middle of a request head")))
     }
 
     /// A request that could not be read: answered and recorded like all others, then the end, because
@@ -215,14 +221,14 @@ where
     /// Lets the door answer; meanwhile hands on interim answers and notices when the visitor leaves. `None`
     /// when there is nobody left to answer.
     async fn answered(&mut self, arrival: Arrival, continued: &mut bool) -> Option<Departure> {
-        let takes_hints = arrival.hints.is_some();
-        // In a box of its own, so that a connection at rest is not as large as a visit.
-        let mut visit = Box::pin(Rc::clone(&self.door).visit(&self.street, arrival));
         enum Event {
             Done(Departure),
             Hint(http::Response<()>),
             Gone,
         }
+        let takes_hints = arrival.hints.is_some();
+        // In a box of its own, so that a connection at rest is not as large as a visit.
+        let mut visit = Box::pin(Rc::clone(&self.door).visit(&self.street, arrival));
         self.deadline.clear();
         loop {
             let (line, hints, deadline) = (&self.line, &self.hints, &mut self.deadline);

@@ -65,12 +65,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
             self.inbound.reserve(room);
         }
         let read = pin!(self.io.read_buf(&mut self.inbound)).poll(cx);
-        match &read {
-            Poll::Ready(Ok(0)) => self.eof = true,
-            Poll::Ready(_) => {}
-            Poll::Pending if self.inbound.is_empty() => self.inbound = BytesMut::new(),
-            Poll::Pending => {}
+        if read.is_pending() && self.inbound.is_empty() {
+            self.inbound = BytesMut::new();
         }
+        self.eof |= matches!(read, Poll::Ready(Ok(0)));
         read
     }
 

@@ -89,11 +89,15 @@ async fn accept<I, D>(
     }
     let mut leaving = false;
     loop {
-        let event = poll_fn(|cx| match connection.poll_accept(cx) {
-            Poll::Ready(Some(Ok(stream))) => Poll::Ready(Event::Stream(Box::new(stream))),
-            Poll::Ready(_) => Poll::Ready(Event::Closed),
-            Poll::Pending if !leaving && ear.poll(cx).is_ready() => Poll::Ready(Event::Closing),
-            Poll::Pending => deadline.poll(cx).map(|()| Event::Rested),
+        let event = poll_fn(|cx| {
+            if let Poll::Ready(accepted) = connection.poll_accept(cx) {
+                let stream = accepted.and_then(Result::ok);
+                return Poll::Ready(stream.map_or(Event::Closed, |stream| Event::Stream(Box::new(stream))));
+            }
+            if !leaving && ear.poll(cx).is_ready() {
+                return Poll::Ready(Event::Closing);
+            }
+            deadline.poll(cx).map(|()| Event::Rested)
         });
         match event.await {
             Event::Stream(stream) => {
