@@ -447,11 +447,12 @@ fn the_rules_to_start_from_serve_from_a_checkout() {
     assert!(house.ended().0.success());
 }
 
+const SIZE: usize = 32 << 20;
+
 #[test]
 fn a_large_answer_is_whole_although_the_house_closes_meanwhile() {
     let (tell, begun) = mpsc::channel();
     let tell = Mutex::new(tell);
-    const SIZE: usize = 32 << 20;
     let server = OldServer::playing(move |connection| {
         while connection.request().is_some() {
             connection.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {SIZE}\r\n\r\n").as_bytes());
@@ -473,4 +474,51 @@ fn a_large_answer_is_whole_although_the_house_closes_meanwhile() {
     let _ = visitor.stream.get_mut().flush();
     assert_eq!(visitor.stream.read_to_end(&mut rest).expect("a goodbye"), 0, "TLS says goodbye");
     assert!(house.ended().0.success());
+}
+
+#[test]
+fn all_workers_follow_a_reload_and_all_of_them_drain() {
+    let (old, new) = (OldServer::saying("old"), OldServer::saying("new"));
+    let folder = Folder::new();
+    let workers = |text: String| text.replace(".workers = 1;", ".workers = 3;");
+    folder.write("main.vcl", &workers(Stage::text("", &format!("{SITE}{}", old.declared("old")))));
+    let house = Program::serve(&folder.0);
+    let (http, https) = (house.address("http"), house.address("https"));
+    // The kernel spreads them over the workers.
+    let mut open: Vec<_> = (0..40).map(|_| Visitor::new(connect(http))).collect();
+    assert!(open.iter_mut().all(|visitor| visitor.get("/").text() == "old"));
+    folder.write("main.vcl", &workers(Stage::text("", &format!("{SITE}{}", new.declared("old")))));
+    assert_eq!(house.ask("reload").0, Some(0));
+    assert!(open.iter_mut().all(|visitor| visitor.get("/").text() == "new"));
+    assert!((0..20).all(|_| looker("www.test").at(https).get("/").text() == "new"));
+    until("the count of all workers", || {
+        figure(house.address("admin"), "doorward_requests_total{site=\"www.test\",status=\"200\"}")
+            == Some(100.0)
+    });
+    house.signal("TERM");
+    assert!(open.iter_mut().all(Visitor::hung_up));
+    let state = house.state.clone();
+    assert!(house.ended().0.success());
+    assert_eq!(log_of(&state, "www.test", "access").lines().count(), 100);
+}
+
+#[test]
+fn visitors_of_ipv6_are_served_and_cut_to_their_network() {
+    if std::net::TcpListener::bind("[::1]:0").is_err() {
+        return; // a machine without IPv6
+    }
+    let server = OldServer::saying("hello");
+    let folder = Folder::new();
+    let text = Stage::text("", &format!("{SITE}{}", server.declared_with("old", ".visitor_address = cut;")));
+    folder.write("main.vcl", &text.replace("127.0.0.1:0", "[::1]:0"));
+    let mut stage = Stage::open(folder);
+    let port = stage.http().port();
+    let reply = stage.plain_visitor().ask(&format!("GET / HTTP/1.1\r\nHost: www.test:{port}\r\n\r\n"));
+    assert_eq!(reply.status, 200);
+    assert_eq!(
+        server.heard().header("forwarded"),
+        Some(&*format!("for=\"[::]\";host=\"www.test:{port}\";proto=http"))
+    );
+    assert_eq!(page(stage.admin(), "/health").0, 200);
+    assert!(stage.log("www.test", "access").starts_with(":: - - ["));
 }

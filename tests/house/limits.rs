@@ -2,6 +2,8 @@
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::TcpStream;
+use std::sync::Mutex;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use super::stage::{Folder, OldServer, PATIENCE, Stage, Visitor, connect};
@@ -238,4 +240,60 @@ fn a_thousand_connections_leave_no_file_open() {
     // A log or a connection to the backend may have been opened since; a thousand may not.
     until("no more files than before", || files() <= before + 8);
     assert!(figure(admin, "process_open_fds").is_some());
+}
+
+#[test]
+fn a_trusted_peer_that_owes_a_header_has_the_handshakes_time() {
+    let server = OldServer::saying("hello");
+    let stage = Stage::raw(
+        ".handshake_timeout = 200ms; .trusted = balancer; .proxy_protocol = yes;",
+        &format!("acl balancer {{ \"127.0.0.9\"; }}\n{SITE}{}", server.declared("old")),
+    );
+    for address in [stage.http(), stage.https()] {
+        for said in [&b""[..], b"PROXY TCP4 203.0"] {
+            let mut stream = connect_from("127.0.0.9", address);
+            send_anyway(&mut stream, said);
+            assert_eq!(to_the_end(&mut stream), "");
+        }
+    }
+}
+
+#[test]
+fn who_stops_in_the_middle_is_given_up() {
+    let (went, left) = mpsc::channel();
+    let went = Mutex::new(went);
+    let server = OldServer::playing(move |connection| {
+        let Some(asked) = connection.head() else { return };
+        if asked.line.starts_with("GET /endless") {
+            connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n");
+            let piece = vec![b'x'; 1 << 20];
+            while connection.stream.get_mut().write_all(&piece).is_ok() {}
+        } else {
+            let _ = connection.stream.read_to_end(&mut Vec::new());
+        }
+        went.lock().expect("the test").send(asked.line).expect("the test");
+    });
+    let site = SITE
+        .replace("route \"/\"", "route \"/short/\" { .backend = old; .total_timeout = 300ms; } route \"/\"");
+    let mut stage = Stage::raw(".body_timeout = 300ms;", &format!("{site}{}", server.declared("old")));
+    let gone = || left.recv_timeout(PATIENCE).expect("the gateway hangs up on the old server");
+    // Reads nothing of its answer.
+    let mut reader = connect(stage.http());
+    send_anyway(&mut reader, HELLO.replace("GET /", "GET /endless").as_bytes());
+    assert!(gone().contains("/endless"));
+    drop(reader);
+    // Sends half of its upload.
+    let mut sender = stage.plain_visitor();
+    let reply = sender.ask("POST /half HTTP/1.1\r\nHost: www.test\r\nContent-Length: 10\r\n\r\nhello");
+    assert_eq!(reply.status, 408);
+    assert!(sender.hung_up() && gone().contains("/half"));
+    // Waits for an answer that takes longer than the route allows.
+    let reply = stage.plain_visitor().get("/short/x");
+    assert_eq!(reply.status, 504);
+    assert!(gone().contains("/short/x"));
+    let lines = stage.log("www.test", "access");
+    assert_eq!(lines.lines().count(), 3, "{lines}");
+    for part in ["/endless HTTP/1.1\" 200", "cause=body_timeout", "cause=total_timeout"] {
+        assert!(lines.contains(part), "{part}: {lines}");
+    }
 }

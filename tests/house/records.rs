@@ -55,7 +55,7 @@ impl Moody {
                     return;
                 } else if path.starts_with("/endless") {
                     connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
-                    let piece = [b'x'; 65_536];
+                    let piece = vec![b'x'; 65_536];
                     while connection.stream.get_mut().write_all(&piece).is_ok() {}
                     let _ = went.lock().expect("the test").send(());
                     return;

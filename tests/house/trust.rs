@@ -1,6 +1,7 @@
 //! Who is believed what: forwarding headers and PROXY headers from trusted peers only, nobody's word on who
 //! the visitor is; what a backend is told, and how a backend proves itself.
 
+use std::fmt::Write as _;
 use std::io::{Read, Write};
 use std::os::unix::net::UnixListener;
 use std::sync::mpsc::{self, Receiver};
@@ -284,7 +285,7 @@ fn a_backend_learns_as_much_of_an_address_as_its_rules_say() {
         rest.push_str(
             &witness.server.declared_with(&format!("b_{word}"), &format!(".visitor_address = {word};")),
         );
-        routes.push_str(&format!("route \"/{word}/\" {{ .backend = b_{word}; }}\n"));
+        let _ = writeln!(routes, "route \"/{word}/\" {{ .backend = b_{word}; }}");
     }
     let stage = Stage::raw(
         ".trusted = balancer; .proxy_protocol = yes;",
@@ -395,9 +396,12 @@ fn a_backend_over_tls_proves_who_it_is() {
     let address = tls_server(&made);
     folder.write("ca.pem", &ca.pem);
     folder.write("other.pem", &other.pem);
-    let pin: String =
-        digest::digest(&digest::SHA256, &made.der).as_ref().iter().map(|b| format!("{b:02x}")).collect();
-    let wrong = pin.replace(|c: char| c == 'a' || c == '1', "0");
+    let pin =
+        digest::digest(&digest::SHA256, &made.der).as_ref().iter().fold(String::new(), |mut pin, byte| {
+            let _ = write!(pin, "{byte:02x}");
+            pin
+        });
+    let wrong: String = pin.chars().rev().collect();
     let cases = [
         ("good", ".ca = \"ca.pem\"; .tls_name = \"app.internal\";".to_owned(), 200),
         ("name", ".ca = \"ca.pem\"; .tls_name = \"other.internal\";".to_owned(), 502),
@@ -409,11 +413,11 @@ fn a_backend_over_tls_proves_who_it_is() {
     ];
     let mut rules = String::from("site \"www.test\" {\n");
     for (name, ..) in &cases {
-        rules.push_str(&format!("route \"/{name}\" {{ .backend = b_{name}; }}\n"));
+        let _ = writeln!(rules, "route \"/{name}\" {{ .backend = b_{name}; }}");
     }
     rules.push_str("}\n");
     for (name, settings, _) in &cases {
-        rules.push_str(&format!("backend b_{name} {{ .url = \"https://{address}\"; {settings} }}\n"));
+        let _ = writeln!(rules, "backend b_{name} {{ .url = \"https://{address}\"; {settings} }}");
     }
     folder.write("main.vcl", &Stage::text("", &rules));
     let mut stage = Stage::open(folder);
