@@ -161,6 +161,8 @@ fn a_stop_lets_open_answers_finish_and_closes_what_rests() {
     old.answer.send(()).expect("the old server");
     let reply = slow.reply(false);
     assert_eq!((reply.text().as_str(), reply.header("connection")), ("slow", Some("close")));
+    // Who has read to the end leaves; the house waits a while for those who don't.
+    drop(slow);
     let state = house.state.clone();
     let (status, said) = house.ended();
     assert!(status.success() && said.contains("the house is closed"), "{said}");
@@ -414,6 +416,7 @@ fn the_demo_stands_and_leaves_nothing_but_its_folder() {
         200,
         "the first goes on"
     );
+    drop((visitor, plain));
     demo.signal("INT");
     let (status, said) = demo.ended();
     assert!(status.success(), "{said}");
@@ -473,6 +476,7 @@ fn a_large_answer_is_whole_although_the_house_closes_meanwhile() {
     let mut rest = Vec::new();
     let _ = visitor.stream.get_mut().flush();
     assert_eq!(visitor.stream.read_to_end(&mut rest).expect("a goodbye"), 0, "TLS says goodbye");
+    drop(visitor);
     assert!(house.ended().0.success());
 }
 

@@ -297,3 +297,14 @@ fn who_stops_in_the_middle_is_given_up() {
         assert!(lines.contains(part), "{part}: {lines}");
     }
 }
+
+#[test]
+fn no_time_to_linger_is_none() {
+    let server = OldServer::saying("hello");
+    let stage = stage(".linger_timeout = 0s;", &server);
+    let mut stays = [stage.plain_visitor(), stage.plain_visitor()];
+    assert_eq!(stays[0].ask("GET / HTTP/1.1\r\n\r\n").status, 400);
+    let reply = stays[1].ask("GET / HTTP/1.1\r\nHost: www.test\r\nConnection: close\r\n\r\n");
+    assert_eq!(reply.status, 200);
+    until("both to be shown out", || stage.running().status().text.contains("connections: 0 open"));
+}

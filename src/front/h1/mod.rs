@@ -34,6 +34,9 @@ use crate::message::{Arrival, Body, Departure, Door, Hints, Street, Tunnel};
 
 /// What is read of an unwanted body before the connection is closed instead.
 const DRAIN_MAX: u64 = 256 << 10;
+/// How long a connection that rested lingers: it owes no answer but one that may still be on its way, and a
+/// house that closes should not wait for clients who never look at connections they keep.
+const REST_LINGER: Duration = Duration::from_secs(1);
 /// How long a visitor who has closed its sending side may still wait for an answer.
 const HALF_CLOSED: Duration = Duration::from_secs(5);
 
@@ -64,7 +67,7 @@ where
         let after = match connection.next_head().await {
             Next::Head(parsed) => connection.request(*parsed).await,
             Next::Fault(fault) => connection.refuse(fault).await,
-            Next::Closed => After::Close,
+            Next::Closed => return connection.line.linger(connection.bounds.linger_timeout.min(REST_LINGER)).await,
         };
         match after {
             After::Again => {}

@@ -25,6 +25,8 @@ use crate::front::deadline::Deadline;
 const HEAD_READ: usize = 4 << 10;
 /// Room made for one read while a body streams.
 const BODY_READ: usize = 64 << 10;
+/// A `linger_timeout` of zero is no time at all; to a deadline it would be no limit.
+const NO_TIME: Duration = Duration::from_millis(1);
 /// What a visitor may send ahead (pipelining) while an answer is being made.
 const AHEAD_MAX: usize = 16 << 10;
 
@@ -189,7 +191,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     /// and the connection may be used again.
     pub async fn drain(&self, most: u64, within: Duration) -> bool {
         let mut deadline = Deadline::default();
-        deadline.set(within);
+        deadline.set(within.max(NO_TIME));
         let mut drained = 0;
         loop {
             let piece = self.wire().next_piece();
@@ -215,7 +217,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     /// connection under the answer.
     pub async fn linger(&self, within: Duration) {
         let mut deadline = Deadline::default();
-        deadline.set(within);
+        deadline.set(within.max(NO_TIME));
         let goodbye = poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_shutdown(cx) {
             Poll::Pending => deadline.poll(cx).map(|()| false),
             Poll::Ready(done) => Poll::Ready(done.is_ok()),
