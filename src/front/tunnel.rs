@@ -10,19 +10,32 @@ use bytes::Buf;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf, copy_bidirectional_with_sizes};
 
 use super::h1::wire::Line;
-use crate::message::Tunnel;
+use crate::message::{Tunnel, TunnelRider};
 
 /// Held for each direction of each open tunnel; there may be many, and most are quiet.
 const ROOM: usize = 4 << 10;
 
 /// Carries bytes between the visitor and the far end of `tunnel` until both have said their last.
 pub async fn carry(near: impl AsyncRead + AsyncWrite + Unpin, tunnel: Tunnel) {
-    let Tunnel { mut far, mut rider } = tunnel;
+    let Tunnel { mut far, rider } = tunnel;
     let (to_backend, to_visitor) = (Rc::new(Cell::new(0)), Rc::new(Cell::new(0)));
     let mut near = Counted { io: near, read: Rc::clone(&to_backend), written: Rc::clone(&to_visitor) };
+    let _told = Told { rider, to_backend, to_visitor };
     // Either side breaking off ends the tunnel; there is nobody to tell but the record.
     let _ = copy_bidirectional_with_sizes(&mut near, &mut far, ROOM, ROOM).await;
-    rider.moved(to_backend.get(), to_visitor.get());
+}
+
+/// Tells the rider what passed, however the tunnel ends: also when the house closes over it.
+struct Told {
+    rider: Box<dyn TunnelRider>,
+    to_backend: Rc<Cell<u64>>,
+    to_visitor: Rc<Cell<u64>>,
+}
+
+impl Drop for Told {
+    fn drop(&mut self) {
+        self.rider.moved(self.to_backend.get(), self.to_visitor.get());
+    }
 }
 
 struct Counted<T> {

@@ -73,17 +73,15 @@ const SECONDS: &[f64] =
 pub enum Listener {
     Http,
     Https,
-    Admin,
 }
 
 impl Listener {
-    pub(super) const ALL: [Listener; 3] = [Listener::Http, Listener::Https, Listener::Admin];
+    pub(super) const ALL: [Listener; 2] = [Listener::Http, Listener::Https];
 
     pub const fn name(self) -> &'static str {
         match self {
             Listener::Http => "http",
             Listener::Https => "https",
-            Listener::Admin => "admin",
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown};
 use std::path::Path;
 use std::sync::Mutex;
@@ -507,4 +507,45 @@ fn a_log_that_cannot_be_written_stops_no_visit() {
     assert_eq!(log_of(&state, "www.test", "access").lines().count(), 21, "nothing was lost");
     let said = log_of(&state, "", "doorward-");
     assert_eq!(said.matches("a log file can't be written").count(), 1, "{said}");
+}
+
+#[test]
+fn what_the_house_itself_ends_is_recorded_as_that() {
+    let (tell, begun) = mpsc::channel();
+    let tell = Mutex::new(tell);
+    let server = OldServer::playing(move |connection| {
+        let Some(asked) = connection.head() else { return };
+        if asked.line.starts_with("GET /talk") {
+            connection
+                .write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+            let mut word = [0; 5];
+            while connection.stream.read_exact(&mut word).is_ok() {
+                connection.write(&word);
+                connection.write(&word);
+            }
+        } else {
+            connection.write(b"HTTP/1.1 200 OK\r\nContent-Length: 100000000\r\n\r\n");
+            tell.lock().expect("the test").send(()).expect("the test");
+            let piece = vec![b'x'; 65_536];
+            while connection.stream.get_mut().write_all(&piece).is_ok() {}
+        }
+    });
+    let mut stage = Stage::with("route \"/\" { .backend = old; }", &server.declared("old"));
+    let mut talks = stage.visitor();
+    talks.send("GET /talk HTTP/1.1\r\nHost: www.test\r\nConnection: upgrade\r\nUpgrade: echo\r\n\r\n");
+    assert_eq!(talks.any_reply(true).status, 101);
+    talks.send("hello");
+    let mut echo = [0; 10];
+    talks.stream.read_exact(&mut echo).expect("the echo");
+    assert_eq!(&echo, b"hellohello");
+    let mut reads = stage.visitor();
+    reads.send("GET /endless HTTP/1.1\r\nHost: www.test\r\n\r\n");
+    begun.recv_timeout(PATIENCE).expect("it begins");
+    assert_eq!(reads.any_reply(true).status, 200);
+    let lines = stage.log("www.test", "access");
+    assert_eq!(lines.lines().count(), 2, "{lines}");
+    let line = |path: &str| lines.lines().find(|line| line.contains(path)).expect(path);
+    assert!(line("/talk").contains("\" 101 10 ") && line("/talk").contains("received=5"), "{lines}");
+    assert!(line("/endless").contains("\" 200 ") && line("/endless").contains("cause=closing"), "{lines}");
+    assert!(!lines.contains("left=yes"), "{lines}");
 }
