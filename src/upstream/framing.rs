@@ -2,7 +2,7 @@
 
 use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 
 use crate::message::Body;
@@ -109,9 +109,26 @@ fn chunked_alone(headers: &HeaderMap) -> Result<(), &'static str> {
     }
 }
 
+/// An interim answer from the lines it was read in; `None` where they make no sense, which hyper will say.
+pub fn interim(status: &[u8; 12], lines: &[u8]) -> Option<Response<()>> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let (_, parsed) = match httparse::parse_headers(lines, &mut fields).ok()? {
+        httparse::Status::Complete(parsed) => parsed,
+        httparse::Status::Partial => return None,
+    };
+    let mut headers = HeaderMap::new();
+    for field in parsed {
+        headers.append(HeaderName::from_bytes(field.name.as_bytes()).ok()?, HeaderValue::from_bytes(field.value).ok()?);
+    }
+    let mut answer = Response::new(());
+    *answer.status_mut() = StatusCode::from_bytes(status.get(9..)?).ok()?;
+    *answer.headers_mut() = clean_interim(&headers);
+    Some(answer)
+}
+
 /// An interim answer's headers are passed on outside the corridor, so they are cleaned here: what belongs
 /// to the connection or to framing stays behind.
-pub fn clean_interim(headers: &HeaderMap) -> HeaderMap {
+fn clean_interim(headers: &HeaderMap) -> HeaderMap {
     let named: Vec<HeaderName> = headers
         .get_all(CONNECTION)
         .iter()
