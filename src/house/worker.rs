@@ -123,6 +123,8 @@ async fn work(post: Post, pen: Rc<Pen>) -> std::io::Result<()> {
                 pen.flush();
                 flushes += 1;
                 if flushes % FLUSHES_A_SWEEP == 0 {
+                    // A worker without visitors lets go of the rules of before, too.
+                    drop(corridor.world());
                     pool.sweep(clock::now());
                 }
             }

@@ -526,3 +526,21 @@ fn visitors_of_ipv6_are_served_and_cut_to_their_network() {
     assert_eq!(page(stage.admin(), "/health").0, 200);
     assert!(stage.log("www.test", "access").starts_with(":: - - ["));
 }
+
+#[test]
+fn a_backend_that_the_rules_let_go_is_let_go_also_without_visitors() {
+    let (went, left) = mpsc::channel();
+    let went = Mutex::new(went);
+    let old = OldServer::playing(move |connection| {
+        while connection.request().is_some() {
+            connection.write(&ok("old"));
+        }
+        went.lock().expect("the test").send(()).expect("the test");
+    });
+    let stage = Stage::raw("", &format!("{SITE}{}", old.declared("old")));
+    assert_eq!(stage.plain_visitor().get("/").text(), "old");
+    let new = OldServer::saying("new");
+    stage.folder.write("main.vcl", &Stage::text("", &format!("{SITE}{}", new.declared("old"))));
+    assert!(stage.running().reload().done);
+    left.recv_timeout(PATIENCE).expect("the gateway hangs up on the old server");
+}

@@ -403,6 +403,25 @@ fn nothing_of_a_visitor_lies_in_any_file_or_metric() {
         plain.shutdown(Shutdown::Write).expect("a goodbye");
         let _ = Visitor::new(plain).hung_up();
     }
+    // And over HTTP/2, by the word of a trusted peer.
+    let port = stage.https().port();
+    for (address, path) in [
+        (four.to_string(), "/ok?token=kanari-token"),
+        (four.to_string(), "/down?sid=kanari-sid"),
+        (six.to_string(), "/garbage?sid=kanari-sid"),
+        (six.to_string(), "/bad%2f?token=kanari-token"),
+        (four.to_string(), "/half?code=kanari-code"),
+    ] {
+        let mut curl = std::process::Command::new("curl");
+        curl.args(["-sk", "--max-time", "20", "--http2", "--haproxy-protocol", "--interface", "127.0.0.9"]);
+        curl.args(["--resolve", &format!("www.test:{port}:127.0.0.1"), "-u", "kanari:kanari"]);
+        for field in secrets.lines().map(str::trim).filter(|field| !field.starts_with("Authorization")) {
+            curl.args(["-H", field]);
+        }
+        curl.args(["-H", &format!("X-Forwarded-For: {address}"), "-d", "password=kanari-password"]);
+        let output = curl.arg(format!("https://www.test:{port}{path}")).output().expect("curl");
+        assert!(!output.stdout.is_empty(), "{path}");
+    }
     assert!(!stage.running().reload().text.contains("kanari"));
     until("the figures", || page(stage.admin(), "/metrics").1.contains("status=\"403\""));
     let (_, metrics) = page(stage.admin(), "/metrics");
@@ -453,6 +472,9 @@ fn nothing_of_a_visitor_lies_in_any_file_or_metric() {
     assert!(!status.contains("203.0.113") && !metrics.contains("127.0.0.1"));
     let lines = log_of(&state, "www.test", "access");
     assert!(lines.contains("203.0.113.0 - -") && lines.contains("2001:db8:77:: - -"), "{lines}");
+    let second: Vec<&str> = lines.lines().filter(|line| line.contains(" HTTP/2.0\"")).collect();
+    assert_eq!(second.len(), 5, "{lines}");
+    assert_eq!(second.iter().filter(|line| line.starts_with("203.0.113.0 ")).count(), 3);
     assert!(
         lines.contains("backend=down")
             && metrics.contains("backend=\"down\"")
