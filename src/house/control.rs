@@ -98,6 +98,8 @@ impl House {
         orders: mpsc::UnboundedSender<Order>,
     ) -> Result<(House, Open, Option<Announce>), StartFault> {
         let Options { rules, environment, announce, foreground } = options;
+        // Every path in the rules is relative to theirs, and some are joined to others on the way.
+        let rules = std::path::absolute(&rules).unwrap_or(rules);
         let settings = generation::read(&rules, &environment).map_err(StartFault)?;
         let gateway = settings.gateway.clone();
         let workers = gateway.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));

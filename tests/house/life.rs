@@ -544,3 +544,36 @@ fn a_backend_that_the_rules_let_go_is_let_go_also_without_visitors() {
     assert!(stage.running().reload().done);
     left.recv_timeout(PATIENCE).expect("the gateway hangs up on the old server");
 }
+
+#[test]
+fn paths_mean_the_same_wherever_the_house_is_started() {
+    let server = OldServer::saying("hello");
+    let folder = Folder::new();
+    fs::create_dir(folder.0.join("rules")).expect("a folder");
+    let log = "log own { .file = \"../own/{site}.log\"; .errors = \"{state}/own-errors.log\"; }\n";
+    let site = SITE.replace(".force_https = no;", ".force_https = no; .log = own;");
+    let other = SITE.replace("www.test", "other.test");
+    let text = Stage::text("", &format!("{log}{site}{other}{}", server.declared("old")));
+    folder.write("rules/main.vcl", &text.replace(".state = \"state\"", ".state = \"../state\""));
+    let mut command = doorward(&["serve", "rules/main.vcl"]);
+    command.current_dir(&folder.0);
+    let house = Program::start(command, folder.0.join("state"));
+    house.said("the house stands");
+    let mut visitor = Visitor::new(connect(house.address("http")));
+    assert_eq!(visitor.get("/").status, 200);
+    assert_eq!(visitor.ask("GET / HTTP/1.1\r\nHost: other.test\r\n\r\n").status, 200);
+    let status = run(doorward(&["status", "--config", "rules/main.vcl"]).current_dir(&folder.0));
+    assert_eq!(status.0, Some(0), "{status:?}");
+    house.signal("TERM");
+    drop(visitor);
+    assert!(house.ended().0.success());
+    assert_eq!(fs::read_to_string(folder.0.join("own/www.test.log")).expect("the log").lines().count(), 1);
+    assert_eq!(log_of(&folder.0.join("state"), "other.test", "access").lines().count(), 1);
+    let mut left: Vec<_> = fs::read_dir(&folder.0)
+        .expect("the folder")
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect();
+    left.sort();
+    assert_eq!(left, ["own", "rules", "state"]);
+    assert!(!folder.0.join("state/state").exists() && !folder.0.join("state/rules").exists());
+}
