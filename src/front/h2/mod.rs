@@ -203,7 +203,8 @@ impl<D: Door> Visit<D> {
         hints: &Hints,
         respond: &mut SendResponse<Bytes>,
     ) -> Option<Departure> {
-        let mut visit = pin!(Rc::clone(&self.shared.door).visit(&self.shared.street, arrival));
+        // In a box of its own: spawning a stream moves its task about, and a visit is large.
+        let mut visit = Box::pin(Rc::clone(&self.shared.door).visit(&self.shared.street, arrival));
         poll_fn(|cx| {
             if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
                 return Poll::Ready(Some(departure));
