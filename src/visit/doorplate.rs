@@ -3,12 +3,12 @@
 use super::World;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
-use crate::message::{Request, Street};
+use crate::message::{Request, SitePath, Street};
 use crate::plan::{EncodedSlash, Route};
 use crate::rules::SiteRef;
 
-/// Below this, every site's paths are ours.
-const OWN_PATHS: &str = "/.doorward";
+/// Below a first segment of this name, every site's paths are ours.
+const OWN_SEGMENT: &str = ".doorward";
 
 /// The site that is asked for, and whether this connection may ask it: its certificate must be one that the
 /// visitor was shown, or a page of one site could be asked for under the name of another.
@@ -47,7 +47,7 @@ fn scheme(request: &Request) -> &'static str {
 /// The route that covers the path. A path that its backend may read in another way must be covered by the
 /// same route in every reading.
 pub fn route<'w>(found: SiteRef<'w>, request: &Request) -> Result<&'w Route, Fault> {
-    if request.path.as_str().strip_prefix(OWN_PATHS).is_some_and(|rest| rest.is_empty() || rest.starts_with('/')) {
+    if is_own(&request.path) {
         return Err(Fault::with(Cause::NoRoute, "nothing of our own stands at this path"));
     }
     let route = found.site.route(&request.path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
@@ -58,4 +58,33 @@ pub fn route<'w>(found: SiteRef<'w>, request: &Request) -> Result<&'w Route, Fau
         ));
     }
     Ok(route)
+}
+
+/// Whether a path is ours, in whatever way it may be read.
+fn is_own(path: &SitePath) -> bool {
+    let own = |mut segments: crate::message::path::Segments<'_>| segments.next() == Some(OWN_SEGMENT);
+    own(path.segments()) || path.other_readings().any(|reading| own(path.segments_in(reading)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn our_own_paths_are_ours_in_every_reading() {
+        for (path, ours) in [
+            ("/.doorward", true),
+            ("/.doorward/", true),
+            ("/.doorward/x", true),
+            ("/a/../%2edoorward/x", true),
+            ("/.doorward;v=1/x", true),
+            ("/.doorward%2Fx", true),
+            ("/.doorwards/x", false),
+            ("/x/.doorward", false),
+            ("/", false),
+        ] {
+            assert_eq!(is_own(&SitePath::parse(path.as_bytes()).unwrap()), ours, "{path}");
+        }
+        assert!(!is_own(&SitePath::asterisk()));
+    }
 }
