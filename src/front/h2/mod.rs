@@ -205,12 +205,13 @@ impl<D: Door> Visit<D> {
     ) -> Option<Departure> {
         let mut visit = pin!(Rc::clone(&self.shared.door).visit(&self.shared.street, arrival));
         poll_fn(|cx| {
-            if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
-                return Poll::Ready(Some(departure));
-            }
+            // Before the answer: what came ahead of it goes ahead of it, also when both came at once.
             while let Poll::Ready(hint) = hints.poll_next(cx) {
                 // An interim answer that can't be sent is only a hint less.
                 let _ = respond.send_informational(hint);
+            }
+            if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
+                return Poll::Ready(Some(departure));
             }
             respond.poll_reset(cx).map(|_| None)
         })
