@@ -75,12 +75,16 @@ fn accept_for(key: &HeaderValue) -> String {
 }
 
 /// The backend's answer, cleaned of what was meant for us alone.
-pub fn bring_back(answer: Answer, wish: &Wish, total: std::time::Duration) -> Result<Departure, Fault> {
+pub fn bring_back(answer: Answer, wish: &Wish, time: &meter::Time) -> Result<Departure, Fault> {
     let Answer { head, body, upgraded } = answer;
     let (mut parts, ()) = head.into_parts();
     headers::clean_answer(&mut parts.headers);
     let Some(far) = upgraded else {
-        return Ok(Departure::answer(Response::from_parts(parts, meter::timed(body, total))));
+        // To an extended CONNECT any success says that a tunnel stands: a page would be taken for frames.
+        if parts.status.is_success() && wish.upgrade.as_ref().is_some_and(|upgrade| upgrade.extended) {
+            return Err(Fault::with(Cause::Protocol, "the backend answered a WebSocket with a page"));
+        }
+        return Ok(Departure::answer(Response::from_parts(parts, time.limit(body))));
     };
     let Some(upgrade) = &wish.upgrade else {
         return Err(Fault::with(Cause::Protocol, "the backend switched protocols without being asked"));
@@ -109,6 +113,26 @@ impl TunnelRider for Unrecorded {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn answer(status: u16) -> Answer {
+        let mut head = Response::new(());
+        *head.status_mut() = StatusCode::from_u16(status).unwrap();
+        Answer { head, body: Body::full("page"), upgraded: None }
+    }
+
+    #[test]
+    fn a_page_is_never_taken_for_a_tunnel() {
+        let time = meter::Time::begin(std::time::Duration::ZERO);
+        let asked = |extended| Wish {
+            upgrade: Some(Upgrade { protocol: HeaderValue::from_static("websocket"), extended }),
+            key: None,
+        };
+        let cause = |status, wish: &Wish| bring_back(answer(status), wish, &time).err().map(|fault| fault.cause);
+        assert_eq!(cause(200, &asked(true)), Some(Cause::Protocol));
+        assert_eq!(cause(403, &asked(true)), None);
+        assert_eq!(cause(200, &asked(false)), None);
+        assert_eq!(cause(200, &Wish { upgrade: None, key: None }), None);
+    }
 
     #[test]
     fn the_key_of_the_standard_is_answered_as_the_standard_says() {

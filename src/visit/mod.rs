@@ -80,10 +80,10 @@ impl Corridor {
         let backend = world.backend(route.backend)?;
         ticket.backend(backend.name());
         let (errand, wish) = errand::compose(request, body, backend, world);
-        let total = route.total_timeout.unwrap_or(world.terms.bounds.total_timeout);
-        let answer = meter::within(total, self.pool.send(backend, errand, luggage.hints)).await?;
+        let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
+        let answer = time.within(self.pool.send(backend, errand, luggage.hints)).await?;
         ticket.first_byte();
-        errand::bring_back(answer, &wish, total)
+        errand::bring_back(answer, &wish, &time)
     }
 }
 
