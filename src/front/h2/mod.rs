@@ -15,11 +15,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
-use http::header::{CONTENT_LENGTH, COOKIE, DATE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, DATE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::spawn_local;
@@ -220,9 +220,9 @@ impl<D: Door> Visit<D> {
 }
 
 /// The head as the visit wants it: what the library checked is taken as checked, what it does not count is
-/// counted here, and a cookie that came in crumbs is one line again.
+/// counted here.
 fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> {
-    let mut headers = parts.headers;
+    let headers = parts.headers;
     let target = parts.uri.path_and_query().map_or_else(Bytes::new, |path| Bytes::copy_from_slice(path.as_str().as_bytes()));
     if target.len() as u64 > bounds.target_bytes_max {
         return Err(Fault::with(Cause::TargetTooLong, "the request target is too long"));
@@ -234,7 +234,6 @@ fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> 
     if (bytes + target.len()) as u64 > bounds.head_bytes_max {
         return Err(Fault::with(Cause::HeadTooLarge, "too many bytes of header fields"));
     }
-    join_crumbs(&mut headers)?;
     Ok(Head {
         method: parts.method,
         target,
@@ -247,22 +246,6 @@ fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> 
         version: Version::HTTP_2,
         headers,
     })
-}
-
-/// RFC 9113, 8.2.3: several cookie fields are one cookie, for HTTP/1 joined by `; `.
-fn join_crumbs(headers: &mut HeaderMap) -> Result<(), Fault> {
-    let mut crumbs = headers.get_all(COOKIE).iter();
-    let Some(first) = crumbs.next() else { return Ok(()) };
-    let Some(second) = crumbs.next() else { return Ok(()) };
-    let mut joined = BytesMut::from(first.as_bytes());
-    for crumb in std::iter::once(second).chain(crumbs) {
-        joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(crumb.as_bytes());
-    }
-    let joined = HeaderValue::from_maybe_shared(joined.freeze())
-        .map_err(|_| Fault::with(Cause::Malformed, "a cookie that is no header value"))?;
-    headers.insert(COOKIE, joined);
-    Ok(())
 }
 
 async fn send(response: Response<Body>, respond: &mut SendResponse<Bytes>, head_only: bool, bounds: &Bounds) {
