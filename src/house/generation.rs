@@ -126,7 +126,7 @@ fn world(
     kept: &HashMap<Box<str>, Arc<Backend>>,
 ) -> Result<World, String> {
     let backend = |config: &upstream::Config| match kept.get(&config.name) {
-        Some(backend) if backend.config() == config => Ok(Arc::clone(backend)),
+        Some(backend) if backend.is(config) => Ok(Arc::clone(backend)),
         _ => Backend::new(config.clone()).map(Arc::new),
     };
     let backends = settings.backends.iter().map(backend).collect::<Result<_, String>>()?;
