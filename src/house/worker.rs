@@ -141,7 +141,8 @@ async fn work(post: Post, pen: Rc<Pen>) -> std::io::Result<()> {
     tokio::select! {
         () = emptied => {}
         () = tokio::time::sleep(drain) => {}
-        _ = phase.wait_for(|phase| *phase == Phase::Shut) => {}
+        // Nobody is left to say it when the control thread has died: then the drain time decides.
+        Ok(_) = phase.wait_for(|phase| *phase == Phase::Shut) => {}
     }
     Ok(())
 }
