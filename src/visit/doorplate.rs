@@ -33,11 +33,18 @@ pub fn elsewhere(world: &World, found: SiteRef<'_>, request: &Request) -> Option
         return None;
     }
     let (scheme, port) = if upgrade { ("https", world.https_port) } else { (scheme(request), request.host.port()) };
+    Some(address(scheme, &site.name, port, request.target_for_backend().as_str()))
+}
+
+/// An address as browsers write it. `*`, the server itself, has none of its own: the root stands for it.
+fn address(scheme: &str, name: &str, port: Option<u16>, target: &str) -> String {
+    let (open, close) = if name.contains(':') { ("[", "]") } else { ("", "") };
     let port = match (scheme, port) {
         (_, None) | ("https", Some(443)) | ("http", Some(80)) => String::new(),
         (_, Some(port)) => format!(":{port}"),
     };
-    Some(format!("{scheme}://{}{port}{}", site.name, request.target_for_backend()))
+    let target = if target == "*" { "/" } else { target };
+    format!("{scheme}://{open}{name}{close}{port}{target}")
 }
 
 fn scheme(request: &Request) -> &'static str {
@@ -69,6 +76,20 @@ fn is_own(path: &SitePath) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn addresses_are_written_as_browsers_write_them() {
+        for (scheme, name, port, target, written) in [
+            ("https", "www.test", Some(443), "/a?b=c", "https://www.test/a?b=c"),
+            ("https", "www.test", Some(8_443), "/", "https://www.test:8443/"),
+            ("http", "www.test", Some(80), "/", "http://www.test/"),
+            ("http", "www.test", None, "/", "http://www.test/"),
+            ("https", "2001:db8::1", Some(8_443), "/", "https://[2001:db8::1]:8443/"),
+            ("https", "www.test", Some(443), "*", "https://www.test/"),
+        ] {
+            assert_eq!(address(scheme, name, port, target), written);
+        }
+    }
 
     #[test]
     fn our_own_paths_are_ours_in_every_reading() {
