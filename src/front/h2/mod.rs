@@ -116,13 +116,16 @@ async fn accept<I, D>(
             Event::Rested if leaving => return connection.abrupt_shutdown(Reason::NO_ERROR),
             Event::Rested => {
                 let rested = clock::now().saturating_duration_since(shared.last_end.get());
-                match shared.bounds.idle_timeout.checked_sub(rested).filter(|rest| !rest.is_zero()) {
-                    Some(rest) => deadline.set(rest),
-                    None => {
-                        leaving = true;
-                        connection.graceful_shutdown();
-                        deadline.set(shared.bounds.linger_timeout);
+                let rest = shared.bounds.idle_timeout.saturating_sub(rested);
+                if rest.is_zero() {
+                    if shared.bounds.linger_timeout.is_zero() {
+                        return connection.abrupt_shutdown(Reason::NO_ERROR);
                     }
+                    leaving = true;
+                    connection.graceful_shutdown();
+                    deadline.set(shared.bounds.linger_timeout);
+                } else {
+                    deadline.set(rest);
                 }
             }
         }
