@@ -135,6 +135,9 @@ fn world(
         keep.office.sheet(&site.name, named.unwrap_or(&settings.default_log))
     };
     let gateway = &settings.gateway;
+    if keep.https_port.is_none() && settings.sites.iter().any(|site| site.force_https) {
+        keep.office.note(Level::Warning, "no https door is open: visitors of plain http are not sent to one", &[]);
+    }
     Ok(World {
         sheets: settings.sites.iter().map(sheet).collect(),
         rules: Table::new(settings.sites.clone()),

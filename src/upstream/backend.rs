@@ -83,7 +83,7 @@ impl Backend {
             })?),
         };
         let mut http = Builder::new();
-        http.title_case_headers(true).max_buf_size(BUFFER_BYTES_MAX).max_header_size(HEADER_BYTES_MAX);
+        http.max_buf_size(BUFFER_BYTES_MAX).max_header_size(HEADER_BYTES_MAX);
         Ok(Self(Arc::new(Inner {
             authorities: authorities(&config),
             config,

@@ -2,7 +2,7 @@
 
 use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::response::Parts;
-use http::{HeaderMap, HeaderValue, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 
 use crate::message::{Body, headers};
@@ -109,13 +109,24 @@ fn chunked_alone(headers: &HeaderMap) -> Result<(), &'static str> {
     }
 }
 
-/// An interim answer's headers are passed on outside the corridor, so they are cleaned here as those of an
-/// answer are, and tell of no body.
-pub fn clean_interim(headers: &HeaderMap) -> HeaderMap {
-    let mut kept = headers.clone();
-    headers::clean_answer(&mut kept);
-    for name in [CONTENT_LENGTH, TRAILER] {
-        kept.remove(name);
+/// An interim answer from the lines it was read in; `None` where they make no sense, which hyper will say. It
+/// is passed on outside the corridor, so it is cleaned here as answers are, and tells of no body.
+pub fn interim(status: &[u8; 12], lines: &[u8]) -> Option<Response<()>> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let (_, parsed) = match httparse::parse_headers(lines, &mut fields).ok()? {
+        httparse::Status::Complete(parsed) => parsed,
+        httparse::Status::Partial => return None,
+    };
+    let mut headers = HeaderMap::new();
+    for field in parsed {
+        headers.append(HeaderName::from_bytes(field.name.as_bytes()).ok()?, HeaderValue::from_bytes(field.value).ok()?);
     }
-    kept
+    headers::clean_answer(&mut headers);
+    for name in [CONTENT_LENGTH, TRAILER] {
+        headers.remove(name);
+    }
+    let mut answer = Response::new(());
+    *answer.status_mut() = StatusCode::from_bytes(status.get(9..)?).ok()?;
+    *answer.headers_mut() = headers;
+    Some(answer)
 }
