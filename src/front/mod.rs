@@ -19,7 +19,7 @@ use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task::spawn_local;
-use tokio::time::{sleep, timeout};
+use tokio::time::timeout;
 
 use self::closing::Closing;
 use crate::base::address::Peer;
@@ -78,6 +78,9 @@ impl<D: Door> Front<D> {
     ) -> Result<Greeted, Fault> {
         let proxied = listen::proxied(&mut stream, street.peer, terms.proxy_protocol, &terms.trusted).await?;
         if let Some(Proxied { source, destination }) = proxied {
+            // The peer has said in its header what it knows; what follows are the visitor's own words, also
+            // those of one whom it could not name. Only a named one may be trusted again.
+            street.trusted = false;
             if let Some(source) = source {
                 street.peer = Peer::new(source);
                 street.trusted = terms.trusted.contains(street.peer.ip);
@@ -134,16 +137,10 @@ fn limit(duration: Duration) -> Duration {
     if duration.is_zero() { Duration::from_secs(31_536_000) } else { duration }
 }
 
-/// Out of file descriptors, most likely: at once the next try would fail too.
-const ACCEPT_AGAIN: Duration = Duration::from_secs(1);
-
 /// Serves a door on a unix socket over plain HTTP/1, for as long as the future is polled.
 pub async fn serve_unix<D: Door>(listener: UnixListener, door: Rc<D>, bounds: Arc<Bounds>, closing: Closing) {
     loop {
-        let Ok((stream, _)) = listener.accept().await else {
-            sleep(ACCEPT_AGAIN).await;
-            continue;
-        };
+        let (stream, _) = accepted(async || listener.accept().await).await;
         let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
         spawn_local(async move {
             let street = Street { peer: Peer::unknown(), trusted: false, port: 0, secure: None };
@@ -160,10 +157,7 @@ pub async fn serve_tcp<D: Door>(
     closing: Closing,
 ) {
     loop {
-        let Ok((stream, peer)) = listener.accept().await else {
-            sleep(ACCEPT_AGAIN).await;
-            continue;
-        };
+        let (stream, peer) = accepted(async || listener.accept().await).await;
         let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
         let port = stream.local_addr().map_or(0, |address: SocketAddr| address.port());
         spawn_local(async move {
@@ -173,28 +167,42 @@ pub async fn serve_tcp<D: Door>(
     }
 }
 
+/// The next connection, whatever goes wrong before: most likely no file descriptor is left, and then trying
+/// again at once would change nothing.
+async fn accepted<T>(accept: impl AsyncFn() -> std::io::Result<T>) -> T {
+    loop {
+        match accept().await {
+            Ok(accepted) => return accepted,
+            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::message::{Arrival, Departure};
+    use crate::base::clock;
+    use crate::message::{Arrival, Body, Departure};
     use http::Response;
+    use std::cell::Cell;
     use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
     use tokio::task::LocalSet;
 
-    /// Panics when it is asked to: in the visit, or in the body it gave.
+    /// Panics when it is asked to.
     struct Fragile;
 
     impl Door for Fragile {
         async fn visit(self: Rc<Self>, _: &Rc<Street>, arrival: Arrival) -> Departure {
             let target = arrival.head.expect("a head").target;
             assert!(&*target != b"/panic", "a visit that panics");
-            Departure::answer(Response::new(crate::message::Body::full("well")))
+            Departure::answer(Response::new(Body::full("well")))
         }
     }
 
     async fn ask(at: SocketAddr, path: &str) -> String {
         let mut stream = TcpStream::connect(at).await.unwrap();
-        stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n").as_bytes()).await.unwrap();
+        let head = format!("GET {path} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
+        stream.write_all(head.as_bytes()).await.unwrap();
         let mut text = String::new();
         let _ = stream.read_to_string(&mut text).await;
         text
@@ -210,8 +218,7 @@ mod tests {
                 assert!(ask(at, "/").await.ends_with("well"));
             }
         };
-        let local = LocalSet::new();
-        local
+        LocalSet::new()
             .run_until(async {
                 tokio::select! {
                     () = serve_tcp(listener, Rc::new(Fragile), Arc::default(), Closing::default()) => {}
@@ -219,5 +226,16 @@ mod tests {
                 }
             })
             .await;
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_outlives_a_shortage_of_files() {
+        let (tries, begun) = (Cell::new(0), clock::now());
+        let accept = async || {
+            tries.set(tries.get() + 1);
+            if tries.get() < 3 { Err(std::io::Error::from_raw_os_error(24)) } else { Ok(tries.get()) }
+        };
+        assert_eq!(accepted(accept).await, 3);
+        assert_eq!(begun.elapsed(), Duration::from_secs(2));
     }
 }

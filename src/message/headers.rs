@@ -61,7 +61,12 @@ impl Marks {
 /// Each with what follows it: `x-forwarded` is also `x-forwarded-for` and all its kin.
 const X_FAMILIES: &[&str] = &[
     "x-accel",
+    "x-amzn-oidc",
+    "x-auth-email",
+    "x-auth-groups",
     "x-auth-request",
+    "x-auth-user",
+    "x-auth-username",
     "x-authelia",
     "x-authentik",
     "x-authenticated",
@@ -73,6 +78,9 @@ const X_FAMILIES: &[&str] = &[
     "x-doorward",
     "x-envoy-external",
     "x-forwarded",
+    "x-goog-authenticated-user",
+    "x-goog-iap",
+    "x-ms-client-principal",
     "x-original",
     "x-pomerium",
     "x-real",
@@ -136,14 +144,14 @@ fn is_impostor(first: u8, name: &str) -> bool {
     match first {
         b'c' => {
             name == "client-ip"
-                || ["client-cert", "cf-connecting"].iter().any(|family| is_or_below(name, family))
+                || ["client-cert", "cf-access", "cf-connecting"].iter().any(|family| is_or_below(name, family))
         }
         b'f' => matches!(name, "forwarded" | "fastly-client-ip" | "fly-client-ip" | "front-end-https"),
         // `Proxy` becomes HTTP_PROXY in a CGI program's environment (httpoxy); `Proxy-*` is for this hop.
         b'p' => is_or_below(name, "proxy"),
         b'r' => is_or_below(name, "remote"),
         b's' => matches!(name, "script-name" | "server-name" | "server-port") || is_or_below(name, "ssl"),
-        b't' => name == "true-client-ip",
+        b't' => name == "true-client-ip" || is_or_below(name, "tailscale"),
         b'w' => is_or_below(name, "wl-proxy"),
         b'x' => X_NAMES.contains(&name) || X_FAMILIES.iter().any(|family| is_or_below(name, family)),
         _ => false,
@@ -528,6 +536,12 @@ mod tests {
             "X-Original-Host",
             "X-Rewrite-URL",
             "X-Auth-Request-User",
+            "X-Auth-User",
+            "X-Amzn-Oidc-Identity",
+            "X-Goog-Authenticated-User-Email",
+            "X-MS-Client-Principal-Name",
+            "Cf-Access-Authenticated-User-Email",
+            "Tailscale-User-Login",
             "X-Authenticated-User",
             "X-WebAuth-User",
             "X-authentik-username",

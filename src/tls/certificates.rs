@@ -62,12 +62,11 @@ pub struct Certificates {
     upkeep: Vec<Upkeep>,
 }
 
-/// A certificate as it is shown, its mark and its end in seconds since 1970; the neutral one has neither.
+/// A certificate as it is shown, and its mark; the neutral one has none.
 #[derive(Clone)]
 pub(super) struct Shown {
     pub key: Arc<CertifiedKey>,
     pub mark: Option<CertificateMark>,
-    ends: Option<u64>,
 }
 
 /// What has to be watched for a certificate to stay good.
@@ -100,7 +99,6 @@ impl Certificates {
                         .map_err(|error| format!("cannot make a neutral certificate: {error}"))?,
                 ),
                 mark: None,
-                ends: None,
             },
         };
         let mut loading = Loading { authority, previous, now, problems: Vec::new(), upkeep: Vec::new() };
@@ -141,6 +139,16 @@ impl Certificates {
         })
     }
 
+    /// When each site's certificate ends, by the site's first name; sites without one of their own are left out.
+    pub fn ends(&self) -> Vec<(&str, Wall)> {
+        let end = |site: &'_ Wanted| -> Option<Wall> {
+            let shown = self.by_name.get(key(site.names.first()?).as_ref()).filter(|shown| shown.mark.is_some())?;
+            let (_, leaf) = X509Certificate::from_der(shown.key.cert.first()?).ok()?;
+            Some(Wall::from_seconds(u64::try_from(leaf.validity().not_after.timestamp()).ok()?))
+        };
+        self.wanted.iter().filter_map(|site| Some((&**site.names.first()?, end(site)?))).collect()
+    }
+
     /// Which certificate a visitor is shown who asks for this host (canonical: lower case, no trailing dot);
     /// `None` for the neutral one. Two hosts with one mark may share a connection.
     pub fn mark(&self, name: &str) -> Option<CertificateMark> {
@@ -153,15 +161,6 @@ impl Certificates {
     pub fn fits(&self, secure: &Secure, host: &str) -> bool {
         secure.name.as_deref().is_some_and(|name| key(name) == key(host))
             || secure.certificate.is_some_and(|shown| self.mark(host) == Some(shown))
-    }
-
-    /// When the certificate that each site shows ends; sites that show the neutral one are left out.
-    pub fn ends(&self) -> Vec<(&str, Wall)> {
-        let end = |site: &'_ Wanted| self.by_name.get(key(site.names.first()?).as_ref())?.ends;
-        self.wanted
-            .iter()
-            .filter_map(|site| Some((site.names.first()?.as_ref(), Wall::from_seconds(end(site)?))))
-            .collect()
     }
 
     /// What is shown for a name as a visitor sent it, or for none.
@@ -285,9 +284,7 @@ impl Shown {
         let leaf = key.cert.first().map(AsRef::as_ref).unwrap_or_default();
         let hash = digest::digest(&digest::SHA256, leaf);
         let first = hash.as_ref().first_chunk::<8>().copied().unwrap_or_default();
-        let parsed = X509Certificate::from_der(leaf).ok();
-        let ends = parsed.and_then(|(_, leaf)| u64::try_from(leaf.validity().not_after.timestamp()).ok());
-        Self { key: Arc::new(key), mark: Some(CertificateMark(u64::from_be_bytes(first))), ends }
+        Self { key: Arc::new(key), mark: Some(CertificateMark(u64::from_be_bytes(first))) }
     }
 }
 

@@ -36,7 +36,13 @@ impl HttpBody for Sending {
     type Error = Fault;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx).map(|frame| frame.map(|frame| frame.map(clean)));
+        let mut polled = Pin::new(&mut self.inner).poll_frame(cx);
+        // What a stranger may not say in a head, he may not say behind the body either.
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            headers::clean_trailers(trailers);
+        }
         self.line.upload.set(match &polled {
             Poll::Pending => Upload::Visitor,
             Poll::Ready(Some(Ok(frame))) => {
@@ -90,7 +96,6 @@ impl Receiving {
     }
 }
 
-/// A trailer says nothing that a header may not, in either direction: a backend may read both as one.
 fn clean(mut frame: Frame<Bytes>) -> Frame<Bytes> {
     if let Some(trailers) = frame.trailers_mut() {
         headers::clean_trailers(trailers);

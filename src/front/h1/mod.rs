@@ -69,6 +69,9 @@ where
             Next::Fault(fault) => connection.refuse(fault).await,
             Next::Closed => return connection.line.linger(connection.bounds.linger_timeout.min(REST_LINGER)).await,
         };
+        if !matches!(after, After::Again) {
+            connection.line.wire().end_turn();
+        }
         match after {
             After::Again => {}
             After::Close => return connection.line.linger(connection.bounds.linger_timeout).await,
@@ -206,10 +209,7 @@ where
         let manner = Manner { keep_alive: answer::keeps_alive(&response, manner), ..manner };
         match self.write(response, manner).await {
             Ending::Broken => return After::Abort,
-            Ending::Complete if !manner.keep_alive => {
-                self.line.wire().end_turn();
-                return After::Close;
-            }
+            Ending::Complete if !manner.keep_alive => return After::Close,
             Ending::Complete => {}
         }
         if !self.line.wire().upload_is_over() {
@@ -236,18 +236,19 @@ where
         loop {
             let (line, hints, deadline) = (&self.line, &self.hints, &mut self.deadline);
             let event = poll_fn(|cx| {
-                if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
-                    return Poll::Ready(Event::Done(departure));
-                }
+                // Before the answer: what came ahead of it goes ahead of it, also when both came at once.
                 if takes_hints && let Poll::Ready(hint) = hints.poll_next(cx) {
                     return Poll::Ready(Event::Hint(hint));
                 }
-                // Some old clients close their sending side and still wait; they get a moment, then the
-                // old server behind us is not kept busy for nobody.
+                if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
+                    return Poll::Ready(Event::Done(departure));
+                }
                 let mut wire = line.wire();
                 if wire.poll_lost(cx).is_ready() {
                     return Poll::Ready(Event::Gone);
                 }
+                // Some old clients close their sending side and still wait; they get a moment, then the
+                // old server behind us is not kept busy for nobody.
                 if wire.eof {
                     deadline.start(HALF_CLOSED);
                     return deadline.poll(cx).map(|()| Event::Gone);
