@@ -81,6 +81,8 @@ struct House {
     generation_since: Wall,
     open: Open,
     signals: Option<Signals>,
+    /// Workers that ended by themselves.
+    gone: usize,
 }
 
 struct Signals {
@@ -173,6 +175,7 @@ impl House {
             generation_since: started,
             open: open.clone(),
             signals,
+            gone: 0,
         };
         house.answer_commands(door, orders);
         if let Some(listener) = admin {
@@ -249,7 +252,7 @@ impl House {
                     }
                     Said::Stop => self.stop(),
                 },
-                _ = renewals.tick() => self.renew(),
+                _ = renewals.tick() => self.upkeep().await,
                 // Every worker holds a sender; nothing is ever sent.
                 _ = self.ended.recv() => break,
             }
@@ -309,7 +312,16 @@ impl House {
         }
     }
 
-    fn renew(&self) {
+    /// What has to be looked at every minute.
+    async fn upkeep(&mut self) {
+        if let Err(error) = self.keep.turn_the_day().await {
+            self.keep.office.note(Level::Error, "the day's pseudonyms could not be changed", &[("error", &error)]);
+        }
+        let gone = self.workers.iter().filter(|worker| worker.is_finished()).count();
+        if gone > self.gone && !self.closing.begun() {
+            self.gone = gone;
+            self.keep.office.note(Level::Error, "a worker has ended by itself", &[("workers", &self.workers.len())]);
+        }
         if let Err(error) = generation::renew(&self.keep, &self.worlds.current().acceptor) {
             self.keep.office.note(Level::Error, "certificates could not be renewed", &[("error", &error)]);
         }
