@@ -5,4 +5,6 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 
 mod corridor;
+mod frames;
+mod http2_raw;
 mod stage;

@@ -22,6 +22,7 @@ const SETTINGS: u8 = 4;
 const PING: u8 = 6;
 const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
+const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
 
 /// Frames without content that a visitor may send in one window of time.
@@ -35,19 +36,23 @@ pub struct Frames {
     head: [u8; HEAD],
     have: usize,
     payload: usize,
-    /// A block of headers has begun and not ended.
-    open: bool,
+    /// The first frame has come.
+    begun: bool,
+    /// When the block of headers began that has not ended.
+    open: Option<Instant>,
+    /// The frame at hand is the last of its block of headers.
+    last: bool,
     empty: u32,
     window: Instant,
 }
 
 impl Frames {
     pub fn new(now: Instant) -> Self {
-        Self { preface: PREFACE, head: [0; HEAD], have: 0, payload: 0, open: false, empty: 0, window: now }
+        Self { preface: PREFACE, head: [0; HEAD], have: 0, payload: 0, begun: false, open: None, last: false, empty: 0, window: now }
     }
 
-    /// Follows the bytes; false when there are too many empty frames.
-    pub fn follow(&mut self, mut bytes: &[u8], now: Instant) -> bool {
+    /// Follows the bytes; says what is wrong with them.
+    pub fn follow(&mut self, mut bytes: &[u8], now: Instant) -> Result<(), &'static str> {
         let skip = self.preface.min(bytes.len());
         self.preface -= skip;
         bytes = bytes.get(skip..).unwrap_or_default();
@@ -56,6 +61,7 @@ impl Frames {
                 let skip = self.payload.min(bytes.len());
                 self.payload -= skip;
                 bytes = bytes.get(skip..).unwrap_or_default();
+                self.end_block();
                 continue;
             }
             let take = (HEAD - self.have).min(bytes.len());
@@ -69,21 +75,35 @@ impl Frames {
                 self.have = 0;
                 let [a, b, c, kind, flags, ..] = self.head;
                 self.payload = usize::from(a) << 16 | usize::from(b) << 8 | usize::from(c);
-                if !self.frame(kind, flags, now) {
-                    return false;
-                }
+                self.frame(kind, flags, now)?;
+                self.end_block();
             }
         }
-        true
+        Ok(())
     }
 
-    pub fn headers_open(&self) -> bool {
+    /// Since when a block of headers has been on its way.
+    pub fn headers_open(&self) -> Option<Instant> {
         self.open
     }
 
-    fn frame(&mut self, kind: u8, flags: u8, now: Instant) -> bool {
+    /// A block ends with the last byte of its last frame, not with that frame's head: that one may be
+    /// followed by sixteen kilobytes, one a minute.
+    fn end_block(&mut self) {
+        if self.last && self.payload == 0 {
+            self.open = None;
+            self.last = false;
+        }
+    }
+
+    fn frame(&mut self, kind: u8, flags: u8, now: Instant) -> Result<(), &'static str> {
+        if !std::mem::replace(&mut self.begun, true) && (kind != SETTINGS || flags & ACK != 0) {
+            // RFC 9113, 3.4; the library takes anything.
+            return Err("the first frame is not SETTINGS");
+        }
         if kind == HEADERS || kind == CONTINUATION {
-            self.open = flags & END_HEADERS == 0;
+            self.open.get_or_insert(now);
+            self.last = flags & END_HEADERS != 0;
         }
         let empty = match kind {
             PRIORITY | RST_STREAM | SETTINGS | PING => true,
@@ -100,7 +120,7 @@ impl Frames {
             }
             self.empty += 1;
         }
-        self.empty <= EMPTY_MAX
+        if self.empty > EMPTY_MAX { Err("too many frames without content") } else { Ok(()) }
     }
 }
 
@@ -108,13 +128,15 @@ impl Frames {
 pub struct Metered<I> {
     io: I,
     frames: Frames,
+    /// The block of headers that the deadline is set for.
+    timed: Option<Instant>,
     deadline: Deadline,
     head_timeout: Duration,
 }
 
 impl<I> Metered<I> {
     pub fn new(io: I, head_timeout: Duration) -> Self {
-        Self { io, frames: Frames::new(clock::now()), deadline: Deadline::default(), head_timeout }
+        Self { io, frames: Frames::new(clock::now()), timed: None, deadline: Deadline::default(), head_timeout }
     }
 }
 
@@ -125,14 +147,17 @@ impl<I: AsyncRead + Unpin> AsyncRead for Metered<I> {
         let polled = Pin::new(&mut this.io).poll_read(cx, buffer);
         if polled.is_ready() {
             let read = buffer.filled().get(before..).unwrap_or_default();
-            if !read.is_empty() && !this.frames.follow(read, clock::now()) {
-                return Poll::Ready(Err(io::Error::other("too many frames without content")));
-            }
-            if !this.frames.headers_open() {
-                this.deadline.clear();
+            if !read.is_empty() {
+                this.frames.follow(read, clock::now()).map_err(io::Error::other)?;
             }
         }
-        if this.frames.headers_open() {
+        let open = this.frames.headers_open();
+        if this.timed != open {
+            // Each block has its own time, also where one ends and the next begins in one read.
+            this.timed = open;
+            this.deadline.clear();
+        }
+        if open.is_some() {
             this.deadline.start(this.head_timeout);
             if this.deadline.poll(cx).is_ready() {
                 return Poll::Ready(Err(io::Error::other("a block of headers took too long")));
@@ -180,35 +205,59 @@ mod tests {
         out
     }
 
+    /// What every connection begins with.
+    fn begun() -> Vec<u8> {
+        let mut bytes = vec![b'P'; PREFACE];
+        bytes.extend(frame(SETTINGS, 0, b""));
+        bytes
+    }
+
+    #[test]
+    fn settings_come_first() {
+        let now = clock::now();
+        for first in [frame(HEADERS, END_HEADERS, b"a"), frame(SETTINGS, ACK, b""), frame(PING, 0, &[0; 8])] {
+            let mut frames = Frames::new(now);
+            assert_eq!(frames.follow(&[b'P'; PREFACE], now), Ok(()));
+            assert!(frames.follow(&first, now).is_err());
+        }
+    }
+
     #[test]
     fn headers_are_open_until_their_end() {
         let now = clock::now();
-        let mut bytes = vec![b'P'; PREFACE];
+        let mut bytes = begun();
         bytes.extend(frame(HEADERS, 0, b"abc"));
         bytes.extend(frame(CONTINUATION, 0, b"def"));
         let mut frames = Frames::new(now);
         for byte in &bytes {
-            assert!(frames.follow(&[*byte], now));
+            assert_eq!(frames.follow(&[*byte], now), Ok(()));
         }
-        assert!(frames.headers_open());
-        assert!(frames.follow(&frame(CONTINUATION, END_HEADERS, b"g"), now));
-        assert!(!frames.headers_open());
+        assert_eq!(frames.headers_open(), Some(now));
+        let last = frame(CONTINUATION, END_HEADERS, b"gh");
+        let (most, rest) = last.split_at(last.len() - 1);
+        assert_eq!(frames.follow(most, now), Ok(()));
+        assert_eq!(frames.headers_open(), Some(now));
+        assert_eq!(frames.follow(rest, now), Ok(()));
+        assert_eq!(frames.headers_open(), None);
+        assert_eq!(frames.follow(&frame(HEADERS, END_HEADERS, b""), now), Ok(()));
+        assert_eq!(frames.headers_open(), None);
     }
 
     #[test]
     fn frames_without_content_run_out_and_come_back() {
         let now = clock::now();
         let mut frames = Frames::new(now);
-        assert!(frames.follow(&[b'P'; PREFACE], now));
-        for _ in 0..EMPTY_MAX {
-            assert!(frames.follow(&frame(PING, 0, &[0; 8]), now));
+        assert_eq!(frames.follow(&begun(), now), Ok(()));
+        // The settings at the beginning are one.
+        for _ in 1..EMPTY_MAX {
+            assert_eq!(frames.follow(&frame(PING, 0, &[0; 8]), now), Ok(()));
         }
         let mut patient = frames.clone();
-        assert!(!frames.follow(&frame(PING, 0, &[0; 8]), now));
-        assert!(patient.follow(&frame(PING, 0, &[0; 8]), now + WINDOW * 2));
+        assert!(frames.follow(&frame(PING, 0, &[0; 8]), now).is_err());
+        assert_eq!(patient.follow(&frame(PING, 0, &[0; 8]), now + WINDOW * 2), Ok(()));
         // Content is never counted.
         for _ in 0..3 * EMPTY_MAX {
-            assert!(patient.follow(&frame(DATA, 0, b"x"), now + WINDOW * 2));
+            assert_eq!(patient.follow(&frame(DATA, 0, b"x"), now + WINDOW * 2), Ok(()));
         }
     }
 
@@ -216,12 +265,30 @@ mod tests {
     async fn a_trickled_block_of_headers_is_given_up() {
         let (mut visitor, door) = duplex(1024);
         let mut metered = Metered::new(door, Duration::from_secs(10));
-        visitor.write_all(&[b'P'; PREFACE]).await.unwrap();
+        visitor.write_all(&begun()).await.unwrap();
         visitor.write_all(&frame(HEADERS, 0, b"abc")).await.unwrap();
         let mut sink = vec![0; 1024];
         assert!(metered.read(&mut sink).await.is_ok());
         let start = clock::now();
         assert!(metered.read(&mut sink).await.is_err());
         assert_eq!(start.elapsed().as_secs(), 10);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_last_frame_of_headers_may_not_trickle_either() {
+        let (mut visitor, door) = duplex(1024);
+        let mut metered = Metered::new(door, Duration::from_secs(10));
+        visitor.write_all(&begun()).await.unwrap();
+        let block = frame(HEADERS, END_HEADERS, b"abcdefghijklmnop");
+        let mut sink = vec![0; 1024];
+        let start = clock::now();
+        for byte in &block {
+            visitor.write_all(&[*byte]).await.unwrap();
+            if metered.read(&mut sink).await.is_err() {
+                break;
+            }
+            tokio::time::advance(Duration::from_secs(1)).await;
+        }
+        assert_eq!(start.elapsed().as_secs(), 18);
     }
 }

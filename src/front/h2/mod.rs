@@ -32,6 +32,7 @@ use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
+use crate::message::headers::any_padded;
 use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Street, Tunnel};
 
 /// Taken in ahead of what was read, for one stream and for all of a connection.
@@ -111,9 +112,12 @@ async fn accept<I, D>(
             Event::Closing => {
                 leaving = true;
                 connection.graceful_shutdown();
+                deadline.set(shared.bounds.linger_timeout);
             }
-            Event::Rested if shared.open.get() > 0 => deadline.set(shared.bounds.idle_timeout),
-            Event::Rested if leaving => return connection.abrupt_shutdown(Reason::NO_ERROR),
+            Event::Rested if shared.open.get() > 0 => {
+                deadline.set(if leaving { shared.bounds.linger_timeout } else { shared.bounds.idle_timeout });
+            }
+            Event::Rested if leaving => return,
             Event::Rested => {
                 let rested = clock::now().saturating_duration_since(shared.last_end.get());
                 match shared.bounds.idle_timeout.checked_sub(rested).filter(|rest| !rest.is_zero()) {
@@ -130,8 +134,9 @@ async fn accept<I, D>(
 }
 
 fn builder(bounds: &Bounds) -> h2::server::Builder {
-    // The library counts 32 bytes more for each field than we do.
-    let list = bounds.head_bytes_max.saturating_add(32 * bounds.header_count_max);
+    // The library counts 32 bytes more for each field than we do. Twice what we take, because what it refuses
+    // it answers itself: with no page, and no line in the log. Above four times that it ends the connection.
+    let list = bounds.head_bytes_max.saturating_add(32 * bounds.header_count_max).saturating_mul(2);
     let mut builder = h2::server::Builder::new();
     builder
         .max_concurrent_streams(u32::try_from(bounds.streams_max).unwrap_or(u32::MAX))
@@ -441,6 +446,10 @@ impl HttpBody for Upload {
             }
         }
         match upload.incoming.poll_trailers(cx) {
+            Poll::Ready(Ok(Some(trailers))) if any_padded(&trailers) => Poll::Ready(Some(Err(Fault::with(
+                Cause::Malformed,
+                "a trailer of an HTTP/2 request begins or ends with white space",
+            )))),
             Poll::Ready(Ok(Some(trailers))) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
             Poll::Ready(Ok(None)) => Poll::Ready(None),
             Poll::Ready(Err(error)) => Poll::Ready(Some(Err(left(&error)))),
