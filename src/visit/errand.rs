@@ -1,6 +1,9 @@
 //! The request as the backend gets it, and the answer as the visitor gets it.
 
+use std::cell::RefCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use aws_lc_rs::digest;
 use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
@@ -8,11 +11,13 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 
 use super::World;
 use super::meter;
+use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::{base64, clock, random};
 use crate::message::request::Upgrade;
-use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, forwarded, headers};
+use crate::message::forwarded::Introduction;
+use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, headers};
 use crate::plan::VisitorAddress;
 use crate::upstream::{Answer, Backend};
 
@@ -24,32 +29,88 @@ pub struct Wish {
 }
 
 /// What was decided on, as it is sent: the canonical path, the visitor's own headers, who speaks and how.
-pub fn compose(request: Request, body: Body, backend: &Backend, world: &World) -> (http::Request<Body>, Wish) {
+pub fn compose(
+    request: Request,
+    body: Body,
+    backend: &Backend,
+    world: &World,
+    introductions: &Introductions,
+) -> (http::Request<Body>, Wish) {
     let target = request.target_for_backend();
-    let address = visible(&request, backend, world);
-    let mut fields = HeaderMap::new();
-    forwarded::write(&mut fields, &request, address);
+    let introduction = introductions.of(&request, backend.config().visitor_address, &world.pseudonyms);
     let Request { method, host, headers, upgrade, .. } = request;
     let mut errand = http::Request::new(body);
     *errand.method_mut() = method;
     *errand.uri_mut() = Uri::from(target);
     *errand.headers_mut() = headers;
     let to = errand.headers_mut();
-    to.insert(HOST, host.header().clone());
-    to.extend(fields);
+    to.insert(HOST, host.header());
+    introduction.put(to);
     let key = upgrade.as_ref().and_then(|upgrade| ask_to_switch(to, upgrade));
     (errand, Wish { upgrade, key })
 }
 
-/// The visitor's address as this backend may see it.
-fn visible(request: &Request, backend: &Backend, world: &World) -> Option<IpAddr> {
-    match backend.config().visitor_address {
-        VisitorAddress::Pseudonym => {
-            let day = clock::wall().day_number();
-            Some(IpAddr::V6(request.client.pseudonym(&world.pseudonyms, day)))
+/// How visitors were introduced lately: who asks once mostly asks again, and a pseudonym is a keyed hash.
+/// One place for each of a few visitors; who comes later takes it over.
+#[derive(Default)]
+pub struct Introductions(RefCell<Vec<Option<Known>>>);
+
+const PLACES: usize = 256;
+
+struct Known {
+    client: ClientIp,
+    seen_as: VisitorAddress,
+    day: u64,
+    secure: bool,
+    port: u16,
+    host: HeaderValue,
+    introduction: Rc<Introduction>,
+}
+
+impl Introductions {
+    fn of(&self, request: &Request, seen_as: VisitorAddress, key: &PseudonymKey) -> Rc<Introduction> {
+        let day = clock::wall().day_number();
+        let host = request.host.header();
+        let mut places = self.0.borrow_mut();
+        if places.is_empty() {
+            places.resize_with(PLACES, || None);
         }
-        VisitorAddress::Cut => Some(request.client.anonymous().address()),
-        VisitorAddress::Full => Some(request.client.expose()),
+        let mut hasher = DefaultHasher::new();
+        request.client.hash(&mut hasher);
+        // A place for each of 256; the remainder always fits.
+        let at = usize::try_from(hasher.finish() % PLACES as u64).unwrap_or(0);
+        let Some(place) = places.get_mut(at) else {
+            return Rc::new(Introduction::new(request, visible(request.client, seen_as, key, day)));
+        };
+        if let Some(known) = place
+            && known.client == request.client
+            && known.day == day
+            && known.seen_as == seen_as
+            && (known.secure, known.port) == (request.secure, request.port)
+            && known.host == host
+        {
+            return Rc::clone(&known.introduction);
+        }
+        let introduction = Rc::new(Introduction::new(request, visible(request.client, seen_as, key, day)));
+        *place = Some(Known {
+            client: request.client,
+            seen_as,
+            day,
+            secure: request.secure,
+            port: request.port,
+            host,
+            introduction: Rc::clone(&introduction),
+        });
+        introduction
+    }
+}
+
+/// A visitor's address as a backend may see it.
+fn visible(client: ClientIp, seen_as: VisitorAddress, key: &PseudonymKey, day: u64) -> Option<IpAddr> {
+    match seen_as {
+        VisitorAddress::Pseudonym => Some(IpAddr::V6(client.pseudonym(key, day))),
+        VisitorAddress::Cut => Some(client.anonymous().address()),
+        VisitorAddress::Full => Some(client.expose()),
         VisitorAddress::None => None,
     }
 }

@@ -13,6 +13,7 @@ mod rescue;
 mod world;
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -33,6 +34,7 @@ pub struct Corridor {
     number: Cell<u64>,
     pool: Rc<Pool>,
     pen: Rc<Pen>,
+    introductions: errand::Introductions,
 }
 
 /// What a request brings along.
@@ -45,7 +47,7 @@ impl Corridor {
     pub fn new(worlds: Arc<Worlds>, pool: Rc<Pool>, pen: Rc<Pen>) -> Self {
         let number = Cell::new(worlds.number());
         let world = RefCell::new(worlds.current());
-        Self { worlds, world, number, pool, pen }
+        Self { worlds, world, number, pool, pen, introductions: errand::Introductions::default() }
     }
 
     /// The generation that holds now.
@@ -79,9 +81,10 @@ impl Corridor {
         let body = meter::capped(ticket.upload(luggage.body), route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max))?;
         let backend = world.backend(route.backend)?;
         ticket.backend(backend.name());
-        let (errand, wish) = errand::compose(request, body, backend, world);
+        let (errand, wish) = errand::compose(request, body, backend, world, &self.introductions);
         let total = route.total_timeout.unwrap_or(world.terms.bounds.total_timeout);
-        let answer = meter::within(total, self.pool.send(backend, errand, luggage.hints)).await?;
+        let sending = pin!(self.pool.send(backend, errand, luggage.hints));
+        let answer = meter::within(total, sending).await?;
         ticket.first_byte();
         errand::bring_back(answer, &wish, total)
     }

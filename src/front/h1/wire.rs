@@ -3,7 +3,7 @@
 
 use std::cell::{RefCell, RefMut};
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::task::{Context, Poll};
@@ -259,6 +259,32 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
             bytes.advance(sent);
         }
         Ok(())
+    }
+
+    /// Writes two pieces one after the other, in one go as far as the connection can.
+    pub async fn send_both(
+        &self,
+        mut first: &[u8],
+        mut second: &[u8],
+        deadline: &mut Deadline,
+        stall: Duration,
+    ) -> io::Result<()> {
+        while !first.is_empty() {
+            let pieces = [IoSlice::new(first), IoSlice::new(second)];
+            let sent = poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_write_vectored(cx, &pieces) {
+                Poll::Pending => stalled(deadline, stall, cx),
+                Poll::Ready(sent) => Poll::Ready(sent),
+            })
+            .await?;
+            if sent == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            deadline.clear();
+            let of_first = sent.min(first.len());
+            first.advance(of_first);
+            second.advance((sent - of_first).min(second.len()));
+        }
+        self.send(second, deadline, stall).await
     }
 
     pub async fn flush(&self, deadline: &mut Deadline, stall: Duration) -> io::Result<()> {
