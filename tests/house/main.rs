@@ -6,5 +6,6 @@
 
 mod corridor;
 mod frames;
+mod http2;
 mod http2_raw;
 mod stage;

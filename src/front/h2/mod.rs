@@ -7,13 +7,13 @@
 
 mod meter;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::{Bytes, BytesMut};
 use h2::server::{Connection, SendResponse};
@@ -180,12 +180,14 @@ impl<D: Door> Visit<D> {
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let head = head_of(parts, bounds);
         // The far side of an extended CONNECT is not a body: its bytes go through the tunnel.
-        let (body, mut near) = if incoming.is_end_stream() {
-            (Body::Empty, None)
+        let (body, mut near, far) = if incoming.is_end_stream() {
+            (Body::Empty, None, None)
         } else if connect {
-            (Body::Empty, Some(incoming))
+            (Body::Empty, Some(incoming), None)
         } else {
-            (Body::stream(Upload::new(incoming, length, Arc::clone(bounds))), None)
+            let far = Rc::new(Far { incoming: RefCell::new(Some(incoming)), waiting: Cell::new(None) });
+            let upload = Upload::new(Rc::clone(&far), length, Arc::clone(bounds));
+            (Body::stream(upload), None, Some(far))
         };
         let hints = Hints::default();
         let arrival = Arrival { head, body, hints: Some(hints.clone()) };
@@ -197,6 +199,9 @@ impl<D: Door> Visit<D> {
             (None, near) => {
                 send(response, &mut respond, head_only, bounds).await;
                 drop(near);
+                if let Some(far) = far {
+                    far.wave_off();
+                }
             }
         }
     }
@@ -210,14 +215,16 @@ impl<D: Door> Visit<D> {
     ) -> Option<Departure> {
         let mut visit = pin!(Rc::clone(&self.shared.door).visit(&self.shared.street, arrival));
         poll_fn(|cx| {
-            if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
-                return Poll::Ready(Some(departure));
-            }
+            let departure = visit.as_mut().poll(cx);
+            // Also those that came in one piece with the answer.
             while let Poll::Ready(hint) = hints.poll_next(cx) {
                 // An interim answer that can't be sent is only a hint less.
                 let _ = respond.send_informational(hint);
             }
-            respond.poll_reset(cx).map(|_| None)
+            match departure {
+                Poll::Ready(departure) => Poll::Ready(Some(departure)),
+                Poll::Pending => respond.poll_reset(cx).map(|_| None),
+            }
         })
         .await
     }
@@ -410,10 +417,29 @@ impl AsyncWrite for Near {
     }
 }
 
+/// Where an upload comes from. The backend's connection may hold the upload longer than the answer takes:
+/// the stream takes this away when it is over, so that a visitor who is answered early is told at once that
+/// the rest is not wanted.
+struct Far {
+    incoming: RefCell<Option<RecvStream>>,
+    waiting: Cell<Option<Waker>>,
+}
+
+impl Far {
+    /// The library resets the stream with `NO_ERROR`, behind all of the answer, unless the upload is over too.
+    fn wave_off(&self) {
+        self.incoming.take();
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
+        }
+    }
+}
+
 /// The body of a stream, read as it is wanted: the visitor may send more when it was taken.
 struct Upload {
-    incoming: RecvStream,
+    far: Rc<Far>,
     data_over: bool,
+    over: bool,
     /// What is still to come, where it was announced.
     rest: Option<u64>,
     deadline: Deadline,
@@ -421,23 +447,35 @@ struct Upload {
 }
 
 impl Upload {
-    fn new(incoming: RecvStream, length: Option<u64>, bounds: Arc<Bounds>) -> Self {
-        Self { incoming, data_over: false, rest: length, deadline: Deadline::default(), bounds }
+    fn new(far: Rc<Far>, length: Option<u64>, bounds: Arc<Bounds>) -> Self {
+        Self { far, data_over: false, over: false, rest: length, deadline: Deadline::default(), bounds }
     }
 }
+
+type Polled = Poll<Option<Result<Frame<Bytes>, Fault>>>;
 
 impl HttpBody for Upload {
     type Data = Bytes;
     type Error = Fault;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let upload = self.get_mut();
+        if upload.over {
+            return Poll::Ready(None);
+        }
+        let far = Rc::clone(&upload.far);
+        let mut incoming = far.incoming.borrow_mut();
+        let Some(incoming) = incoming.as_mut() else {
+            let why = "the answer was complete before the upload";
+            return Poll::Ready(Some(Err(Fault::with(Cause::VisitorLeft, why))));
+        };
         if !upload.data_over {
-            match upload.incoming.poll_data(cx) {
+            match incoming.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => {
-                    let _ = upload.incoming.flow_control().release_capacity(data.len());
+                    let _ = incoming.flow_control().release_capacity(data.len());
                     upload.deadline.clear();
                     upload.rest = upload.rest.map(|rest| rest.saturating_sub(data.len() as u64));
+                    upload.over = incoming.is_end_stream();
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(left(&error)))),
@@ -445,20 +483,22 @@ impl HttpBody for Upload {
                 Poll::Pending => return upload.wait(cx),
             }
         }
-        match upload.incoming.poll_trailers(cx) {
+        match incoming.poll_trailers(cx) {
             Poll::Ready(Ok(Some(trailers))) if any_padded(&trailers) => Poll::Ready(Some(Err(Fault::with(
                 Cause::Malformed,
                 "a trailer of an HTTP/2 request begins or ends with white space",
             )))),
-            Poll::Ready(Ok(Some(trailers))) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-            Poll::Ready(Ok(None)) => Poll::Ready(None),
+            Poll::Ready(Ok(trailers)) => {
+                upload.over = true;
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Some(Err(left(&error)))),
             Poll::Pending => upload.wait(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.over
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -467,7 +507,8 @@ impl HttpBody for Upload {
 }
 
 impl Upload {
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn wait(&mut self, cx: &mut Context<'_>) -> Polled {
+        self.far.waiting.set(Some(cx.waker().clone()));
         self.deadline.start(self.bounds.body_timeout);
         self.deadline.poll(cx).map(|()| {
             Some(Err(Fault::with(Cause::BodyTimeout, "the visitor stopped sending in the middle of an upload")))
