@@ -269,9 +269,12 @@ fn an_early_answer_arrives_and_the_rest_of_the_upload_is_waved_off() {
             until_hung_up(connection);
         }
     });
-    let stage = Stage::with(
-        "route \"/\" { .backend = old; }\nroute \"/small/\" { .backend = old; .body_bytes_max = 1KB; }",
-        &server.declared("old"),
+    let stage = Stage::raw(
+        ".linger_timeout = 200ms;",
+        &format!(
+            "site \"www.test\" {{ {ROUTE} route \"/small/\" {{ .backend = old; .body_bytes_max = 1KB; }} }}\n{}",
+            server.declared("old")
+        ),
     );
     let mut raw = Raw::new(&stage);
     raw.send(post(1, &[]));
@@ -288,9 +291,14 @@ fn an_early_answer_arrives_and_the_rest_of_the_upload_is_waved_off() {
     raw.send(head(5, END_HEADERS, &fields));
     assert_eq!(raw.verdict(5), Verdict::Answer(413));
     assert_eq!(raw.verdict(5), Verdict::Reset(0));
+    // An upload that ends by itself meanwhile needs no reset.
+    raw.send(head(7, END_HEADERS, &fields));
+    assert_eq!(raw.verdict(7), Verdict::Answer(413));
+    raw.send(frame(DATA, END_STREAM, 7, vec![0; 2_000]));
+    assert_eq!(raw.trouble(7), Verdict::Silence);
     // What was on its way is taken, and the connection goes on.
-    raw.send([frame(DATA, END_STREAM, 5, vec![0; 2_000]), get(7, "/")].concat());
-    assert_eq!(raw.verdict(7), Verdict::Answer(200));
+    raw.send([frame(DATA, END_STREAM, 5, vec![0; 2_000]), get(9, "/")].concat());
+    assert_eq!(raw.verdict(9), Verdict::Answer(200));
 }
 
 #[test]
@@ -340,7 +348,7 @@ fn a_visitor_who_leaves_frees_the_server_and_is_written_down_once() {
 fn who_does_not_read_is_given_up() {
     let server = OldServer::answering(|_| ok(&"a".repeat(100_000)));
     let stage = Stage::raw(
-        ".body_timeout = 300ms;",
+        ".body_timeout = 300ms; .linger_timeout = 300ms;",
         &format!("site \"www.test\" {{ {ROUTE} }}\n{}", server.declared("old")),
     );
     let mut raw = Raw::with_settings(&stage, &[(1, 0), (4, 0)]);
@@ -629,6 +637,29 @@ fn no_more_streams_are_open_than_were_agreed() {
     go.send(()).expect("a cue");
     raw.send(get(9, "/"));
     assert_eq!(raw.verdict(9), Verdict::Answer(200));
+}
+
+#[test]
+fn a_trickled_head_is_given_up_whatever_else_is_open() {
+    let (cue, _told, _go) = cues();
+    let server = OldServer::playing(move |connection| {
+        let Some(asked) = connection.head() else { return };
+        connection.note(asked);
+        cue.wait();
+    });
+    let stage = Stage::raw(
+        ".head_timeout = 300ms;",
+        &format!("site \"www.test\" {{ {ROUTE} }}\n{}", server.declared("old")),
+    );
+    let whole = get(3, "/");
+    let in_parts = frame(HEADERS, END_STREAM, 3, block(&request("GET", "/")));
+    for begun in [&whole[..20], &whole[..9], in_parts.as_slice()] {
+        let mut raw = Raw::new(&stage);
+        raw.send(get(1, "/open"));
+        server.heard();
+        raw.send(begun);
+        while raw.next().is_some() {}
+    }
 }
 
 #[test]

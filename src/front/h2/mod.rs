@@ -198,9 +198,8 @@ impl<D: Door> Visit<D> {
             (Some(_), None) => respond.send_reset(Reason::INTERNAL_ERROR),
             (None, near) => {
                 send(response, &mut respond, head_only, bounds).await;
-                drop(near);
-                if let Some(far) = far {
-                    far.wave_off();
+                if let Some(rest) = near.or_else(|| far?.take_back()) {
+                    linger(rest, bounds).await;
                 }
             }
         }
@@ -418,21 +417,37 @@ impl AsyncWrite for Near {
 }
 
 /// Where an upload comes from. The backend's connection may hold the upload longer than the answer takes:
-/// the stream takes this away when it is over, so that a visitor who is answered early is told at once that
-/// the rest is not wanted.
+/// the stream takes this back when the answer is complete.
 struct Far {
     incoming: RefCell<Option<RecvStream>>,
     waiting: Cell<Option<Waker>>,
 }
 
 impl Far {
-    /// The library resets the stream with `NO_ERROR`, behind all of the answer, unless the upload is over too.
-    fn wave_off(&self) {
-        self.incoming.take();
+    /// What of the upload has not come yet; nothing when it is over. The backend waits for it no longer.
+    fn take_back(&self) -> Option<RecvStream> {
+        let rest = self.incoming.take();
         if let Some(waker) = self.waiting.take() {
             waker.wake();
         }
+        rest.filter(|rest| !rest.is_end_stream())
     }
+}
+
+/// Takes what is still on its way of an upload that was answered early, as far as the window goes, and opens
+/// that no further. Where it does not end by itself the library resets the stream with `NO_ERROR`; done at
+/// once, that would reach some visitors (curl before 8) together with the answer and cost them the answer.
+async fn linger(mut rest: RecvStream, bounds: &Bounds) {
+    let mut deadline = Deadline::default();
+    deadline.set(bounds.linger_timeout);
+    poll_fn(|cx| loop {
+        match rest.poll_data(cx) {
+            Poll::Ready(Some(Ok(_))) => {}
+            Poll::Ready(_) => return Poll::Ready(()),
+            Poll::Pending => return deadline.poll(cx),
+        }
+    })
+    .await;
 }
 
 /// The body of a stream, read as it is wanted: the visitor may send more when it was taken.
