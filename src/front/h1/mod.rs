@@ -230,14 +230,21 @@ where
         // In a box of its own, so that a connection at rest is not as large as a visit.
         let mut visit = Box::pin(Rc::clone(&self.door).visit(&self.street, arrival));
         self.deadline.clear();
+        let mut done = None;
         loop {
             let (line, hints, deadline) = (&self.line, &self.hints, &mut self.deadline);
             let event = poll_fn(|cx| {
-                if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
-                    return Poll::Ready(Event::Done(departure));
+                if done.is_none()
+                    && let Poll::Ready(departure) = visit.as_mut().poll(cx)
+                {
+                    done = Some(departure);
                 }
+                // Also those that came in one piece with the answer.
                 if takes_hints && let Poll::Ready(hint) = hints.poll_next(cx) {
                     return Poll::Ready(Event::Hint(hint));
+                }
+                if let Some(departure) = done.take() {
+                    return Poll::Ready(Event::Done(departure));
                 }
                 // Some old clients close their sending side and still wait; they get a moment, then the
                 // old server behind us is not kept busy for nobody.
