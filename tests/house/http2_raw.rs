@@ -5,8 +5,7 @@ use super::stage::{Asked, OldServer, Stage};
 
 /// Taken as something else than was said, because the library does not show what it leaves out; the same
 /// reading decides and is sent on, so nothing gets past a rule this way.
-const REPAIRED: [&str; 4] =
-    [":path is \"/a#b\"", ":path is \"#b\"", ":path is \"/a?b#c\"", "a pseudo-field in trailers"];
+const REPAIRED: [&str; 3] = [":path is \"/a#b\"", ":path is \"#b\"", ":path is \"/a?b#c\""];
 
 struct Case {
     name: String,
@@ -213,7 +212,7 @@ fn invalid() -> Vec<Case> {
         body("an empty length", "reset 1", &[("content-length", "")], &["abcd"]),
         body("a length beyond all numbers", "reset 1", &[("content-length", "99999999999999999999999")], &["abcd"]),
         with("a length and no body", "reset 1", &[("content-length", "5")]),
-        trailers("a pseudo-field in trailers", "200", &[(":path", "/evil")]),
+        trailers("a pseudo-field in trailers", "closed", &[(":path", "/evil")]),
         trailers("a pseudo-field behind a trailer", "reset 1", &[("x-end", "a"), (":path", "/evil")]),
         trailers("transfer-encoding in trailers", "reset 1", &[("transfer-encoding", "chunked")]),
         trailers("connection in trailers", "reset 1", &[("connection", "close")]),

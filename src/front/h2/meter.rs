@@ -1,5 +1,6 @@
 //! Watches the frames of an HTTP/2 connection under the library: how long a block of headers takes to
-//! arrive, and how many frames come that carry nothing. The library bounds sizes; it knows no time.
+//! arrive, and how many frames come that carry nothing. The library bounds sizes; it knows no time. What it lets
+//! pass of the standard's rules on frames is refused here too.
 
 use std::io;
 use std::pin::Pin;
@@ -24,6 +25,8 @@ const CONTINUATION: u8 = 9;
 const END_STREAM: u8 = 1;
 const ACK: u8 = 1;
 const END_HEADERS: u8 = 4;
+const PADDED: u8 = 8;
+const PRIORITIZED: u8 = 32;
 
 /// Frames without content that a visitor may send in one window of time.
 const EMPTY_MAX: u32 = 1_000;
@@ -38,6 +41,9 @@ pub struct Frames {
     payload: usize,
     /// The first frame has come.
     begun: bool,
+    /// The highest number of a stream so far: a head on one that is not higher is that of trailers.
+    highest: u32,
+    look: Look,
     /// When the block of headers began that has not ended.
     open: Option<Instant>,
     /// The frame at hand is the last of its block of headers.
@@ -48,7 +54,7 @@ pub struct Frames {
 
 impl Frames {
     pub fn new(now: Instant) -> Self {
-        Self { preface: PREFACE, head: [0; HEAD], have: 0, payload: 0, begun: false, open: None, last: false, empty: 0, window: now }
+        Self { preface: PREFACE, head: [0; HEAD], have: 0, payload: 0, begun: false, highest: 0, look: Look::default(), open: None, last: false, empty: 0, window: now }
     }
 
     /// Follows the bytes; says what is wrong with them.
@@ -58,9 +64,12 @@ impl Frames {
         bytes = bytes.get(skip..).unwrap_or_default();
         while !bytes.is_empty() {
             if self.payload > 0 {
-                let skip = self.payload.min(bytes.len());
-                self.payload -= skip;
-                bytes = bytes.get(skip..).unwrap_or_default();
+                let (part, after) = bytes.split_at_checked(self.payload.min(bytes.len())).unwrap_or((bytes, &[]));
+                self.payload -= part.len();
+                bytes = after;
+                if self.look.at(part) {
+                    return Err("a pseudo-field in trailers");
+                }
                 self.end_block();
                 continue;
             }
@@ -101,6 +110,16 @@ impl Frames {
             // RFC 9113, 3.4; the library takes anything.
             return Err("the first frame is not SETTINGS");
         }
+        self.look.flags = None;
+        if kind == HEADERS {
+            let [.., a, b, c, d] = self.head;
+            let stream = u32::from_be_bytes([a & 0x7f, b, c, d]);
+            if stream > self.highest {
+                self.highest = stream;
+            } else {
+                self.look = Look { flags: Some(flags), ..Look::default() };
+            }
+        }
         if kind == HEADERS || kind == CONTINUATION {
             self.open.get_or_insert(now);
             self.last = flags & END_HEADERS != 0;
@@ -122,6 +141,65 @@ impl Frames {
         }
         if self.empty > EMPTY_MAX { Err("too many frames without content") } else { Ok(()) }
     }
+}
+
+/// A look at the first field of trailers. The library leaves out a pseudo-field that stands there (one
+/// further on it refuses), where RFC 9113, 8.1 has the request refused. One that was put into the visitor's
+/// table of fields before is not seen: it is left out.
+#[derive(Clone, Default)]
+struct Look {
+    /// Of the frame that is looked at; `None` when there is nothing to look at.
+    flags: Option<u8>,
+    bytes: [u8; Look::MOST],
+    have: usize,
+}
+
+impl Look {
+    /// Padding's length, a priority, two changes of the table's size, a field's kind, a name's length, a colon.
+    const MOST: usize = 1 + 5 + 8 + 1 + 1 + 1;
+
+    /// Takes some of the frame's bytes; whether a pseudo-field was seen.
+    fn at(&mut self, part: &[u8]) -> bool {
+        let Some(flags) = self.flags else { return false };
+        for (place, byte) in self.bytes.iter_mut().skip(self.have).zip(part) {
+            *place = *byte;
+        }
+        self.have = (self.have + part.len()).min(Self::MOST);
+        let pseudo = is_pseudo_first(self.bytes.get(..self.have).unwrap_or_default(), flags) == Some(true);
+        if pseudo || self.have == Self::MOST {
+            self.flags = None;
+        }
+        pseudo
+    }
+}
+
+/// Whether the first field in the payload of HEADERS is a pseudo-field (RFC 7541, 6); `None` while it can't
+/// be told.
+fn is_pseudo_first(payload: &[u8], flags: u8) -> Option<bool> {
+    let skip = usize::from(flags & PADDED != 0) + if flags & PRIORITIZED == 0 { 0 } else { 5 };
+    let mut block = payload.get(skip..)?;
+    // Changes of the table's size come first.
+    while block.first()? & 0xe0 == 0x20 {
+        let long = block.first()? & 0x1f == 0x1f;
+        block = block.get(1..)?;
+        while long && block.first()? & 0x80 != 0 {
+            block = block.get(1..)?;
+        }
+        block = block.get(usize::from(long)..)?;
+    }
+    let first = *block.first()?;
+    let index = match first {
+        0x80.. => first & 0x7f,
+        0x40.. => first & 0x3f,
+        _ => first & 0x0f,
+    };
+    if index > 0 {
+        // The static table begins with them.
+        return Some(index <= 14);
+    }
+    // A name in letters: a colon, or what Huffman's code has for it.
+    let (length, letter) = (*block.get(1)?, *block.get(2)?);
+    Some(if length & 0x80 == 0 { letter == b':' } else { letter >> 1 == 0x5c })
 }
 
 /// The connection under the library, watched.
@@ -241,6 +319,41 @@ mod tests {
         assert_eq!(frames.headers_open(), None);
         assert_eq!(frames.follow(&frame(HEADERS, END_HEADERS, b""), now), Ok(()));
         assert_eq!(frames.headers_open(), None);
+    }
+
+    #[test]
+    fn a_pseudo_field_in_trailers_is_seen_where_it_stands_first() {
+        let now = clock::now();
+        let bare = END_HEADERS | END_STREAM;
+        let table: &[(u8, &[u8], bool)] = &[
+            (bare, b"\x82", true),
+            (bare, b"\x8e", true),
+            (bare, b"\x8f", false),
+            (bare, b"\xbe", false),
+            (bare, b"\x44\x02/a", true),
+            (bare, b"\x04\x02/a", true),
+            (bare, b"\x14\x02/a", true),
+            (bare, b"\x7e\x02/a", false),
+            (bare, b"\x0f\x00\x01a", false),
+            (bare, b"\x00\x05:path\x01/", true),
+            (bare, b"\x40\x84\xb9\x58\xd3\x3f\x01/", true),
+            (bare, b"\x00\x03x-y\x01a", false),
+            (bare, b"\x20\x3f\xe1\x1f\x82", true),
+            (bare, b"\x20\x00\x03x-y\x01a", false),
+            (bare | PADDED, b"\x01\x82\0", true),
+            (bare | PADDED | PRIORITIZED, b"\x01\0\0\0\0\x0f\x82\0", true),
+            (bare | PRIORITIZED, b"\x82\x82\x82\x82\x82\x00\x03x-y\x01a", false),
+            (bare, b"", false),
+        ];
+        for (flags, payload, seen) in table {
+            let mut bytes = begun();
+            bytes.extend(frame(HEADERS, END_HEADERS, b"\x82"));
+            bytes.extend(frame(DATA, 0, b"\x82"));
+            bytes.extend(frame(HEADERS, *flags, payload));
+            assert_eq!(Frames::new(now).follow(&bytes, now).is_err(), *seen, "{payload:?}");
+            let mut frames = Frames::new(now);
+            assert_eq!(bytes.iter().any(|byte| frames.follow(&[*byte], now).is_err()), *seen, "{payload:?}");
+        }
     }
 
     #[test]
