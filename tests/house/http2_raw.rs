@@ -311,18 +311,37 @@ fn is_dangerous(asked: &Asked) -> bool {
         })
 }
 
+fn every_access_log(stage: &mut Stage) -> String {
+    stage.close();
+    let mut folders = vec![stage.folder.0.join("state/log")];
+    let mut text = String::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder of logs") {
+            let path = entry.expect("a log").path();
+            if path.is_dir() {
+                folders.push(path);
+            } else if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("access")) {
+                text.push_str(&std::fs::read_to_string(path).expect("a log"));
+            }
+        }
+    }
+    text
+}
+
 #[test]
 fn what_is_no_request_goes_no_further() {
     let server = OldServer::saying("hello");
-    let stage = Stage::with(RULES, &server.declared("old"));
+    let mut stage = Stage::with(RULES, &server.declared("old"));
     let mut steady = Raw::new(&stage);
     let mut stream = 1;
+    let mut told = 0;
     let (mut refused, mut repaired, mut wrong) = (0, Vec::new(), Vec::new());
     for case in invalid() {
         let mut raw = Raw::new(&stage);
         raw.send(&case.bytes);
         let verdict = raw.verdict(1).to_string();
         let heard = heard_meanwhile(&server, &mut steady, &mut stream);
+        told += usize::from(verdict.parse().is_ok_and(|status: u16| status >= 400));
         if verdict != case.expected {
             wrong.push(format!("{}: expected {:?}, got {verdict:?}", case.name, case.expected));
         }
@@ -334,6 +353,11 @@ fn what_is_no_request_goes_no_further() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(repaired, REPAIRED);
     assert!(refused >= 140, "{refused}");
+    // Whoever was told something has a line; what the library refuses by itself it does not show us.
+    drop(steady);
+    let logs = every_access_log(&mut stage);
+    let lines = logs.lines().filter(|line| !line.contains("\" 200 ") && !line.contains("\" 499 "));
+    assert_eq!(lines.count(), told, "{logs}");
 }
 
 /// Odd, but as the standard has it: each arrives, as this line and with this field.
