@@ -258,15 +258,16 @@ pub struct Introduction {
 impl Introduction {
     pub fn new(request: &Request, address: Option<IpAddr>) -> Self {
         let (proto, ssl) = if request.secure { ("https", "on") } else { ("http", "off") };
-        let host = request.host.header();
-        // One buffer for all that has to be written; the values are slices of it.
-        let mut buffer = BytesMut::with_capacity(160 + host.len());
+        let typed = request.host.as_typed();
+        // One buffer for all that has to be written; the values are slices of it. The host too: an
+        // introduction may be kept, and a slice of the request would keep its cookies and all with it.
+        let mut buffer = BytesMut::with_capacity(160 + 2 * typed.len());
         let mut value = |text: std::fmt::Arguments<'_>| {
             // Writing into a growing buffer can't fail, nor can a host or an address be no header value.
             let _ = buffer.write_fmt(text);
             HeaderValue::from_maybe_shared(buffer.split().freeze()).ok()
         };
-        let typed = request.host.as_typed();
+        let host = value(format_args!("{typed}")).unwrap_or_else(|| request.host.header());
         let forwarded = match address {
             Some(IpAddr::V4(v4)) => value(format_args!("for={v4};host=\"{typed}\";proto={proto}")),
             Some(IpAddr::V6(v6)) => value(format_args!("for=\"[{v6}]\";host=\"{typed}\";proto={proto}")),
@@ -278,6 +279,11 @@ impl Introduction {
             port => HeaderValue::from(port),
         };
         Self { address: address.and_then(|address| value(format_args!("{address}"))), forwarded, host, port, proto, ssl }
+    }
+
+    /// The host as it was typed.
+    pub const fn host(&self) -> &HeaderValue {
+        &self.host
     }
 
     /// Puts it into a request's headers, in place of anything that stood there.

@@ -63,14 +63,12 @@ struct Known {
     day: u64,
     secure: bool,
     port: u16,
-    host: HeaderValue,
     introduction: Rc<Introduction>,
 }
 
 impl Introductions {
     fn of(&self, request: &Request, seen_as: VisitorAddress, key: &PseudonymKey) -> Rc<Introduction> {
         let day = clock::wall().day_number();
-        let host = request.host.header();
         let mut places = self.0.borrow_mut();
         if places.is_empty() {
             places.resize_with(PLACES, || None);
@@ -87,7 +85,7 @@ impl Introductions {
             && known.day == day
             && known.seen_as == seen_as
             && (known.secure, known.port) == (request.secure, request.port)
-            && known.host == host
+            && known.introduction.host() == request.host.as_typed()
         {
             return Rc::clone(&known.introduction);
         }
@@ -98,7 +96,6 @@ impl Introductions {
             day,
             secure: request.secure,
             port: request.port,
-            host,
             introduction: Rc::clone(&introduction),
         });
         introduction
@@ -136,12 +133,16 @@ fn accept_for(key: &HeaderValue) -> String {
 }
 
 /// The backend's answer, cleaned of what was meant for us alone.
-pub fn bring_back(answer: Answer, wish: &Wish, total: std::time::Duration) -> Result<Departure, Fault> {
+pub fn bring_back(answer: Answer, wish: &Wish, time: &meter::Time) -> Result<Departure, Fault> {
     let Answer { head, body, upgraded } = answer;
     let (mut parts, ()) = head.into_parts();
     headers::clean_answer(&mut parts.headers);
     let Some(far) = upgraded else {
-        return Ok(Departure::answer(Response::from_parts(parts, meter::timed(body, total))));
+        // To an extended CONNECT any success says that a tunnel stands: a page would be taken for frames.
+        if parts.status.is_success() && wish.upgrade.as_ref().is_some_and(|upgrade| upgrade.extended) {
+            return Err(Fault::with(Cause::Protocol, "the backend answered a WebSocket with a page"));
+        }
+        return Ok(Departure::answer(Response::from_parts(parts, time.limit(body))));
     };
     let Some(upgrade) = &wish.upgrade else {
         return Err(Fault::with(Cause::Protocol, "the backend switched protocols without being asked"));
@@ -170,6 +171,26 @@ impl TunnelRider for Unrecorded {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn answer(status: u16) -> Answer {
+        let mut head = Response::new(());
+        *head.status_mut() = StatusCode::from_u16(status).unwrap();
+        Answer { head, body: Body::full("page"), upgraded: None }
+    }
+
+    #[test]
+    fn a_page_is_never_taken_for_a_tunnel() {
+        let time = meter::Time::begin(std::time::Duration::ZERO);
+        let asked = |extended| Wish {
+            upgrade: Some(Upgrade { protocol: HeaderValue::from_static("websocket"), extended }),
+            key: None,
+        };
+        let cause = |status, wish: &Wish| bring_back(answer(status), wish, &time).err().map(|fault| fault.cause);
+        assert_eq!(cause(200, &asked(true)), Some(Cause::Protocol));
+        assert_eq!(cause(403, &asked(true)), None);
+        assert_eq!(cause(200, &asked(false)), None);
+        assert_eq!(cause(200, &Wish { upgrade: None, key: None }), None);
+    }
 
     #[test]
     fn the_key_of_the_standard_is_answered_as_the_standard_says() {

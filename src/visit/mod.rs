@@ -82,11 +82,11 @@ impl Corridor {
         let backend = world.backend(route.backend)?;
         ticket.backend(backend.name());
         let (errand, wish) = errand::compose(request, body, backend, world, &self.introductions);
-        let total = route.total_timeout.unwrap_or(world.terms.bounds.total_timeout);
+        let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
         let sending = pin!(self.pool.send(backend, errand, luggage.hints));
-        let answer = meter::within(total, sending).await?;
+        let answer = time.within(sending).await?;
         ticket.first_byte();
-        errand::bring_back(answer, &wish, total)
+        errand::bring_back(answer, &wish, &time)
     }
 }
 

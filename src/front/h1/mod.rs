@@ -66,6 +66,9 @@ where
             Next::Fault(fault) => connection.refuse(fault).await,
             Next::Closed => After::Close,
         };
+        if !matches!(after, After::Again) {
+            connection.line.wire().end_turn();
+        }
         match after {
             After::Again => {}
             After::Close => return connection.line.linger(connection.bounds.linger_timeout).await,
@@ -203,10 +206,7 @@ where
         let manner = Manner { keep_alive: answer::keeps_alive(&response, manner), ..manner };
         match self.write(response, manner).await {
             Ending::Broken => return After::Abort,
-            Ending::Complete if !manner.keep_alive => {
-                self.line.wire().end_turn();
-                return After::Close;
-            }
+            Ending::Complete if !manner.keep_alive => return After::Close,
             Ending::Complete => {}
         }
         if !self.line.wire().upload_is_over() {
@@ -230,25 +230,23 @@ where
         // In a box of its own, so that a connection at rest is not as large as a visit.
         let mut visit = Box::pin(Rc::clone(&self.door).visit(&self.street, arrival));
         self.deadline.clear();
-        let mut done = None;
         loop {
             let (line, hints, deadline) = (&self.line, &self.hints, &mut self.deadline);
             let event = poll_fn(|cx| {
-                if done.is_none()
-                    && let Poll::Ready(departure) = visit.as_mut().poll(cx)
-                {
-                    done = Some(departure);
-                }
-                // Also those that came in one piece with the answer.
+                // Before the answer: what came ahead of it goes ahead of it, also when both came at once.
                 if takes_hints && let Poll::Ready(hint) = hints.poll_next(cx) {
                     return Poll::Ready(Event::Hint(hint));
                 }
-                if let Some(departure) = done.take() {
+                if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
                     return Poll::Ready(Event::Done(departure));
+                }
+                let mut wire = line.wire();
+                if wire.poll_lost(cx).is_ready() {
+                    return Poll::Ready(Event::Gone);
                 }
                 // Some old clients close their sending side and still wait; they get a moment, then the
                 // old server behind us is not kept busy for nobody.
-                if line.wire().poll_gone(cx).is_ready() {
+                if wire.eof {
                     deadline.start(HALF_CLOSED);
                     return deadline.poll(cx).map(|()| Event::Gone);
                 }

@@ -5,8 +5,8 @@ use std::cell::{RefCell, RefMut};
 use std::future::poll_fn;
 use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -37,6 +37,8 @@ pub struct Wire<I> {
     upload: UploadState,
     /// Which request's body may read here; an older handle gets nothing.
     turn: u64,
+    /// Whoever waits for more of that body.
+    reader: Option<Waker>,
 }
 
 enum UploadState {
@@ -55,7 +57,7 @@ enum Piece {
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
     pub fn new(io: I, inbound: BytesMut) -> Self {
-        Self { io, inbound, eof: false, upload: UploadState::Done, turn: 0 }
+        Self { io, inbound, eof: false, upload: UploadState::Done, turn: 0, reader: None }
     }
 
     /// Reads once into `inbound`. A rest that finds nothing gives its buffer back: an idle connection
@@ -76,12 +78,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         self.poll_fill(cx, HEAD_READ)
     }
 
-    /// While an answer is made: notices that the visitor left. Ready when it has.
-    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.poll_lost(cx).is_ready() || self.eof { Poll::Ready(()) } else { Poll::Pending }
-    }
-
-    /// While an answer is written: ready when the connection is lost. A closed sending side alone is no
+    /// While an answer is made or written: ready when the connection is lost. A closed sending side alone is no
     /// loss, the visitor may still read.
     pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.upload_is_over() {
@@ -100,6 +97,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
     /// The next request's body begins; handles to earlier ones go dead.
     pub fn begin_upload(&mut self, framing: &Framing, bounds: &Bounds) -> u64 {
         self.turn += 1;
+        self.reader = None;
         self.upload = match framing {
             Framing::None | Framing::Length(0) => UploadState::Done,
             Framing::Length(length) => UploadState::Length(*length),
@@ -108,16 +106,16 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         self.turn
     }
 
+    /// Nobody wants the rest of the body. Whoever still waits for it, on its way to a backend, is told now.
     pub fn end_turn(&mut self) {
         self.turn += 1;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
     }
 
     pub fn upload_is_over(&self) -> bool {
         matches!(self.upload, UploadState::Done)
-    }
-
-    pub fn upload_is_broken(&self) -> bool {
-        matches!(self.upload, UploadState::Broken)
     }
 
     /// Bytes of body still to come, where they were announced.
@@ -182,17 +180,15 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
 
     pub fn upload(&self, framing: &Framing, bounds: &Bounds) -> Upload<I> {
         let turn = self.wire().begin_upload(framing, bounds);
-        Upload { line: self.clone(), turn, deadline: Deadline::default(), stall: bounds.body_timeout }
-    }
-
-    /// Takes the wire apart; `None` while an upload still holds it.
-    pub fn into_inner(self) -> Option<Wire<I>> {
-        Rc::into_inner(self.0).map(RefCell::into_inner)
+        Upload { line: Rc::downgrade(&self.0), turn, deadline: Deadline::default(), stall: bounds.body_timeout }
     }
 
     /// Reads what is left of a body that nobody wants, up to `most` bytes. True when its end was reached
     /// and the connection may be used again.
     pub async fn drain(&self, most: u64, within: Duration) -> bool {
+        if within.is_zero() {
+            return false;
+        }
         let mut deadline = Deadline::default();
         deadline.set(within);
         let mut drained = 0;
@@ -217,8 +213,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     }
 
     /// Says goodbye, then reads on for a while so that what the visitor still sends does not reset the
-    /// connection under the answer.
+    /// connection under the answer. No time at all: closes at once.
     pub async fn linger(&self, within: Duration) {
+        if within.is_zero() {
+            return;
+        }
         let mut deadline = Deadline::default();
         deadline.set(within);
         let goodbye = poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_shutdown(cx) {
@@ -303,9 +302,10 @@ fn stalled<T>(deadline: &mut Deadline, stall: Duration, cx: &mut Context<'_>) ->
     deadline.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// The body of one request, read from the connection as it is wanted.
+/// The body of one request, read from the connection as it is wanted. It does not keep the connection open:
+/// a backend that is slow to take it must not keep a visitor who was told goodbye.
 pub struct Upload<I> {
-    line: Line<I>,
+    line: Weak<RefCell<Wire<I>>>,
     turn: u64,
     deadline: Deadline,
     stall: Duration,
@@ -317,9 +317,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let upload = self.get_mut();
-        let mut wire = upload.line.wire();
+        let over = || fail(Cause::VisitorLeft, "the answer was complete before the upload");
+        let Some(line) = upload.line.upgrade() else { return over() };
+        let mut wire = line.borrow_mut();
         if wire.turn != upload.turn {
-            return fail(Cause::VisitorLeft, "the answer was complete before the upload");
+            return over();
         }
         loop {
             match wire.next_piece() {
@@ -341,6 +343,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
                 Poll::Pending => {
                     upload.deadline.start(upload.stall);
                     if upload.deadline.poll(cx).is_pending() {
+                        if !wire.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+                            wire.reader = Some(cx.waker().clone());
+                        }
                         return Poll::Pending;
                     }
                     wire.upload = UploadState::Broken;
@@ -351,15 +356,78 @@ impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
     }
 
     fn is_end_stream(&self) -> bool {
-        let wire = self.line.wire();
-        wire.turn == self.turn && wire.upload_is_over()
+        self.line.upgrade().is_some_and(|line| {
+            let wire = line.borrow();
+            wire.turn == self.turn && wire.upload_is_over()
+        })
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.line.wire().upload_remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
+        let Some(line) = self.line.upgrade() else { return SizeHint::default() };
+        let wire = line.borrow();
+        let rest = if wire.turn == self.turn { wire.upload_remaining() } else { None };
+        rest.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 fn fail<T>(cause: Cause, detail: &str) -> Poll<Option<Result<T, Fault>>> {
     Poll::Ready(Some(Err(Fault::with(cause, detail))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn waiting() -> (DuplexStream, Line<DuplexStream>, Upload<DuplexStream>) {
+        let (visitor, door) = duplex(1 << 10);
+        let line = Line::new(door, BytesMut::new());
+        let upload = line.upload(&Framing::Length(10), &Bounds::default());
+        (visitor, line, upload)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_body_that_nobody_wants_is_told_at_once() {
+        let (_visitor, line, mut upload) = waiting();
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(Arc::clone(&bell));
+        let mut cx = Context::from_waker(&waker);
+        assert!(Pin::new(&mut upload).poll_frame(&mut cx).is_pending());
+        line.wire().end_turn();
+        assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+        let Poll::Ready(Some(Err(fault))) = Pin::new(&mut upload).poll_frame(&mut cx) else { panic!() };
+        assert_eq!(fault.cause, Cause::VisitorLeft);
+        assert!(!upload.is_end_stream() && upload.size_hint().exact().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_on_its_way_keeps_no_connection_open() {
+        let (mut visitor, line, mut upload) = waiting();
+        visitor.write_all(b"half").await.unwrap();
+        assert!(poll_fn(|cx| Pin::new(&mut upload).poll_frame(cx)).await.is_some_and(|frame| frame.is_ok()));
+        drop(line);
+        assert_eq!(visitor.read(&mut [0; 8]).await.unwrap(), 0);
+        assert!(poll_fn(|cx| Pin::new(&mut upload).poll_frame(cx)).await.is_some_and(|frame| frame.is_err()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_time_to_linger_is_none() {
+        let (_visitor, line, _upload) = waiting();
+        line.linger(Duration::ZERO).await;
+        assert!(!line.drain(1 << 10, Duration::ZERO).await);
+    }
 }

@@ -498,6 +498,11 @@ fn backends_are_told_what_was_decided() {
     assert_eq!(headers["x-forwarded-for"], "2001:db8::1");
     assert_eq!(headers["forwarded"], "for=\"[2001:db8::1]\";host=\"www.example\";proto=https");
 
+    // What is kept of a visitor keeps nothing of his request alive.
+    let kept = forwarded::Introduction::new(&request, None);
+    assert_eq!(kept.host(), request.host.as_typed());
+    assert_ne!(kept.host().as_bytes().as_ptr(), request.host.as_typed().as_ptr());
+
     let request = admit(first("GET", "/", &[("host", "[::1]:8080")])).unwrap();
     forwarded::Introduction::new(&request, None).put(&mut headers);
     assert!(!headers.contains_key("x-forwarded-for"));
