@@ -158,7 +158,12 @@ impl Raw {
             match self.stream.read(&mut part) {
                 Ok(0) => return false,
                 Ok(count) => self.inbox.extend_from_slice(&part[..count]),
-                Err(error) if matches!(error.kind(), std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut) => {
+                Err(error)
+                    if matches!(
+                        error.kind(),
+                        std::io::ErrorKind::WouldBlock | std::io::ErrorKind::TimedOut
+                    ) =>
+                {
                     panic!("the house neither answers nor hangs up")
                 }
                 Err(_) => return false,
@@ -173,7 +178,8 @@ impl Raw {
             self.over = true;
             return None;
         }
-        let length = usize::from(self.inbox[0]) << 16 | usize::from(self.inbox[1]) << 8 | usize::from(self.inbox[2]);
+        let length =
+            usize::from(self.inbox[0]) << 16 | usize::from(self.inbox[1]) << 8 | usize::from(self.inbox[2]);
         if !self.fill(9 + length) {
             self.over = true;
             return None;
@@ -285,7 +291,8 @@ pub fn status(block: &[u8]) -> u16 {
     let bits: Vec<u8> = value.iter().flat_map(|byte| (0..8).rev().map(move |at| byte >> at & 1)).collect();
     let (mut at, mut status) = (0, 0);
     for _ in 0..3 {
-        let read = |count: usize| bits[at..at + count].iter().fold(0_u16, |sum, bit| sum << 1 | u16::from(*bit));
+        let read =
+            |count: usize| bits[at..at + count].iter().fold(0_u16, |sum, bit| sum << 1 | u16::from(*bit));
         // Nought to two have five bits, the other digits six.
         let digit = if read(5) <= 2 {
             let digit = read(5);

@@ -34,7 +34,8 @@ impl Browser {
     async fn open(stage: &Stage) -> Self {
         let stream = TcpStream::connect(stage.https()).await.expect("a connection");
         let name = ServerName::try_from("www.test").expect("a name");
-        let tls = tokio_rustls::TlsConnector::from(stage.tls(&["h2"])).connect(name, stream).await.expect("TLS");
+        let tls =
+            tokio_rustls::TlsConnector::from(stage.tls(&["h2"])).connect(name, stream).await.expect("TLS");
         assert_eq!(tls.get_ref().1.alpn_protocol(), Some(b"h2".as_slice()));
         let (sender, connection) = h2::client::handshake(tls).await.expect("HTTP/2");
         tokio::spawn(async move {
@@ -79,8 +80,13 @@ async fn read(answer: ResponseFuture) -> Reply {
 
 async fn finish(answer: Response<RecvStream>) -> Reply {
     let (parts, mut incoming) = answer.into_parts();
-    let mut reply =
-        Reply { status: parts.status.as_u16(), headers: parts.headers, body: Vec::new(), trailers: None, broken: None };
+    let mut reply = Reply {
+        status: parts.status.as_u16(),
+        headers: parts.headers,
+        body: Vec::new(),
+        trailers: None,
+        broken: None,
+    };
     while let Some(data) = incoming.data().await {
         match data {
             Ok(data) => {
@@ -157,7 +163,8 @@ fn hear(told: &Receiver<&'static str>) -> &'static str {
 #[test]
 fn a_hundred_streams_move_both_ways_at_once() {
     let server = OldServer::answering(|asked| {
-        let mut answer = format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", asked.body.len()).into_bytes();
+        let mut answer =
+            format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n", asked.body.len()).into_bytes();
         answer.extend_from_slice(&asked.body);
         answer
     });
@@ -203,7 +210,9 @@ fn trailers_go_both_ways_and_name_nobody() {
         let mut browser = Browser::open(&stage).await;
         let mut request = asking(Method::POST, "/");
         request.headers_mut().insert("te", "trailers".parse().expect("a value"));
-        request.headers_mut().insert("trailer", "x-end, remote-user, x-forwarded-for".parse().expect("a value"));
+        request
+            .headers_mut()
+            .insert("trailer", "x-end, remote-user, x-forwarded-for".parse().expect("a value"));
         let (answer, mut stream) = browser.send(request, false);
         stream.send_data(Bytes::from_static(b"ab"), false).expect("an open stream");
         let mut trailers = HeaderMap::new();
@@ -214,7 +223,10 @@ fn trailers_go_both_ways_and_name_nobody() {
         let reply = read(answer).await;
         assert_eq!((reply.status, reply.body.as_slice()), (200, b"abc".as_slice()));
         let trailers = reply.trailers.expect("trailers");
-        assert_eq!((trailers.len(), trailers.get("x-sum").map(|value| value.as_bytes())), (1, Some(b"7".as_slice())));
+        assert_eq!(
+            (trailers.len(), trailers.get("x-sum").map(http::HeaderValue::as_bytes)),
+            (1, Some(b"7".as_slice()))
+        );
     });
     let tail = heard.lock().expect("notes").to_ascii_lowercase();
     assert_eq!(tail, "2\r\nab\r\n0\r\nx-end: 1\r\n\r\n");
@@ -283,8 +295,7 @@ fn an_early_answer_arrives_and_the_rest_of_the_upload_is_waved_off() {
     assert_eq!(raw.verdict(1), Verdict::Reset(0));
     // Refused by what it says, and by what it turns out to be.
     let mut fields = request("POST", "/small/x");
-    raw.send(head(3, END_HEADERS, &fields));
-    raw.send(frame(DATA, 0, 3, vec![0; 2_000]));
+    raw.send([head(3, END_HEADERS, &fields), frame(DATA, 0, 3, vec![0; 2_000])].concat());
     assert_eq!(raw.verdict(3), Verdict::Answer(413));
     assert_eq!(raw.verdict(3), Verdict::Reset(0));
     fields.push(("content-length", "2000"));
@@ -334,7 +345,9 @@ fn a_visitor_who_leaves_frees_the_server_and_is_written_down_once() {
     drop(raw);
     assert_eq!(hear(&told), "hung up");
     let log = stage.log("www.test", "access");
-    for (path, status) in [("GET /before", "499"), ("GET /middle", "200"), ("POST /post", "499"), ("GET /vanished", "499")] {
+    for (path, status) in
+        [("GET /before", "499"), ("GET /middle", "200"), ("POST /post", "499"), ("GET /vanished", "499")]
+    {
         let lines: Vec<&str> = log.lines().filter(|line| line.contains(path)).collect();
         assert_eq!(lines.len(), 1, "{path}: {log}");
         assert!(lines[0].contains(&format!("{path} HTTP/2.0\" {status} ")), "{}", lines[0]);
@@ -374,7 +387,7 @@ fn who_reads_nothing_costs_no_memory() {
         let Some(asked) = connection.head() else { return };
         connection.write(format!("HTTP/1.1 200 OK\r\nContent-Length: {ANSWER}\r\n\r\n").as_bytes());
         connection.note(asked);
-        let part = [0; 64 << 10];
+        let part = vec![0; 64 << 10];
         while connection.stream.get_mut().write_all(&part).is_ok() {
             count.fetch_add(part.len(), Ordering::Relaxed);
         }
@@ -420,7 +433,8 @@ fn a_websocket_opens_over_a_stream() {
             line if line.contains("/wrong") => "bm90IHRoZSBhbnN3ZXIgdG8gaXQ=".to_owned(),
             line if line.contains("/never") => {
                 connection.note(asked);
-                connection.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\nX-Why: because\r\n\r\nnever");
+                connection
+                    .write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 5\r\nX-Why: because\r\n\r\nnever");
                 return;
             }
             _ => accept(&asked),
@@ -438,7 +452,10 @@ fn a_websocket_opens_over_a_stream() {
     let mut stage = Stage::with(ROUTE, &server.declared("old"));
     let mut raw = Raw::new(&stage);
     let settings = raw.wait_for(SETTINGS).payload;
-    assert!(settings.chunks(6).any(|setting| setting == [0, 8, 0, 0, 0, 1]), "extended CONNECT is not announced");
+    assert!(
+        settings.chunks(6).any(|setting| setting == [0, 8, 0, 0, 0, 1]),
+        "extended CONNECT is not announced"
+    );
     run(async {
         let mut browser = Browser::open(&stage).await;
         // The house's settings come with its first answer.
@@ -449,7 +466,9 @@ fn a_websocket_opens_over_a_stream() {
         let (answer, mut stream) = browser.send(websocket("/talk?room=1"), false);
         let (parts, mut incoming) = answer.await.expect("an answer").into_parts();
         assert_eq!(parts.status, 200);
-        assert!(parts.headers.get("sec-websocket-accept").is_none() && parts.headers.get("upgrade").is_none());
+        assert!(
+            parts.headers.get("sec-websocket-accept").is_none() && parts.headers.get("upgrade").is_none()
+        );
         let body: Vec<u8> = (0..100_000_u32).flat_map(u32::to_be_bytes).collect();
         let reading = async {
             let mut got = Vec::new();
@@ -474,7 +493,10 @@ fn a_websocket_opens_over_a_stream() {
         assert_eq!(reply.status, 502);
         let (answer, _stream) = browser.send(websocket("/never"), false);
         let reply = read(answer).await;
-        assert_eq!((reply.status, reply.header("x-why"), reply.body.as_slice()), (403, Some("because"), b"never".as_slice()));
+        assert_eq!(
+            (reply.status, reply.header("x-why"), reply.body.as_slice()),
+            (403, Some("because"), b"never".as_slice())
+        );
     });
     drop(raw);
     let log = stage.log("www.test", "access");
@@ -489,7 +511,9 @@ fn events_arrive_as_they_happen() {
     let server = OldServer::playing(move |connection| {
         let Some(asked) = connection.head() else { return };
         connection.note(asked);
-        connection.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+        connection.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+        );
         for _ in 0..3 {
             connection.write(b"9\r\ndata: 1\n\n\r\n");
             cue.wait();
@@ -531,7 +555,10 @@ fn answers_without_a_body_have_none() {
         let reply = browser.get("/empty").await;
         assert_eq!((reply.status, reply.header("content-length"), reply.body.len()), (200, Some("0"), 0));
         let reply = browser.get("/").await;
-        assert_eq!((reply.status, reply.header("content-length"), reply.body.as_slice()), (200, Some("4"), b"body".as_slice()));
+        assert_eq!(
+            (reply.status, reply.header("content-length"), reply.body.as_slice()),
+            (200, Some("4"), b"body".as_slice())
+        );
         assert!(reply.header("date").is_some() && reply.header("connection").is_none());
         // A page of our own, asked for with HEAD.
         let (answer, _) = browser.send(asking(Method::HEAD, "/.doorward/nothing"), true);
@@ -585,7 +612,10 @@ fn a_closing_house_says_goodbye_and_finishes_what_it_began() {
     while resting.next().is_some() {}
     go.send(()).expect("a cue");
     let body = raw.wait_for(DATA);
-    assert_eq!((body.payload.as_slice(), body.flags & END_STREAM), (b"late but whole".as_slice(), END_STREAM));
+    assert_eq!(
+        (body.payload.as_slice(), body.flags & END_STREAM),
+        (b"late but whole".as_slice(), END_STREAM)
+    );
     while raw.next().is_some() {}
 }
 
@@ -671,7 +701,11 @@ fn floods_are_ended() {
         (0..5_000).for_each(|_| bytes.extend(frame(DATA, 0, 1, [])));
         bytes
     };
-    let rapid = || (0..5_000).flat_map(|at| [get(1 + 2 * at, "/"), frame(RST_STREAM, 0, 1 + 2 * at, [0, 0, 0, 8])].concat()).collect();
+    let rapid = || {
+        (0..5_000)
+            .flat_map(|at| [get(1 + 2 * at, "/"), frame(RST_STREAM, 0, 1 + 2 * at, [0, 0, 0, 8])].concat())
+            .collect()
+    };
     let floods: [(&str, Vec<u8>); 6] = [
         ("pings", frame(PING, 0, 0, [0; 8]).repeat(5_000)),
         ("settings", settings_frame(&[(4, 70_000)]).repeat(5_000)),

@@ -91,7 +91,11 @@ fn invalid() -> Vec<Case> {
         with("a newline in a value", "goaway 1", &[("x-y", "a\nb")]),
         with("a carriage return in a value", "goaway 1", &[("x-y", "a\rb")]),
         with("a whole field in a value", "goaway 1", &[("x-y", "a\r\nremote-user: admin")]),
-        with("a whole request in a value", "goaway 1", &[("x-y", "a\r\n\r\nGET /evil HTTP/1.1\r\nhost: www.test\r\n\r\n")]),
+        with(
+            "a whole request in a value",
+            "goaway 1",
+            &[("x-y", "a\r\n\r\nGET /evil HTTP/1.1\r\nhost: www.test\r\n\r\n")],
+        ),
         with("a zero byte in a value", "goaway 1", &[("x-y", "a\0b")]),
         with("an escape in a value", "goaway 1", &[("x-y", "a\x1bb")]),
         with("a delete in a value", "goaway 1", &[("x-y", "a\x7fb")]),
@@ -174,15 +178,38 @@ fn invalid() -> Vec<Case> {
         whole(
             "host twice without :authority",
             "400",
-            &[(":method", "GET"), (":scheme", "https"), (":path", "/case"), ("host", "www.test"), ("host", "www.test")],
+            &[
+                (":method", "GET"),
+                (":scheme", "https"),
+                (":path", "/case"),
+                ("host", "www.test"),
+                ("host", "www.test"),
+            ],
         ),
-        whole(":scheme is ftp", "400", &[(":method", "GET"), (":scheme", "ftp"), (":authority", "www.test"), (":path", "/case")]),
-        whole(":scheme is http", "421", &[(":method", "GET"), (":scheme", "http"), (":authority", "www.test"), (":path", "/case")]),
-        whole(":scheme is empty", "400", &[(":method", "GET"), (":scheme", ""), (":authority", "www.test"), (":path", "/case")]),
+        whole(
+            ":scheme is ftp",
+            "400",
+            &[(":method", "GET"), (":scheme", "ftp"), (":authority", "www.test"), (":path", "/case")],
+        ),
+        whole(
+            ":scheme is http",
+            "421",
+            &[(":method", "GET"), (":scheme", "http"), (":authority", "www.test"), (":path", "/case")],
+        ),
+        whole(
+            ":scheme is empty",
+            "400",
+            &[(":method", "GET"), (":scheme", ""), (":authority", "www.test"), (":path", "/case")],
+        ),
         whole(
             ":scheme holds a request",
             "reset 1",
-            &[(":method", "GET"), (":scheme", "https://evil.test/?x="), (":authority", "www.test"), (":path", "/case")],
+            &[
+                (":method", "GET"),
+                (":scheme", "https://evil.test/?x="),
+                (":authority", "www.test"),
+                (":path", "/case"),
+            ],
         ),
         with("connection: close", "reset 1", &[("connection", "close")]),
         with("connection: keep-alive", "reset 1", &[("connection", "keep-alive")]),
@@ -190,19 +217,43 @@ fn invalid() -> Vec<Case> {
         with("keep-alive", "reset 1", &[("keep-alive", "timeout=5")]),
         with("proxy-connection", "reset 1", &[("proxy-connection", "keep-alive")]),
         with("upgrade: websocket", "reset 1", &[("upgrade", "websocket")]),
-        with("upgrade: h2c", "reset 1", &[("upgrade", "h2c"), ("http2-settings", "AAMAAABkAARAAAAAAAIAAAAA")]),
+        with(
+            "upgrade: h2c",
+            "reset 1",
+            &[("upgrade", "h2c"), ("http2-settings", "AAMAAABkAARAAAAAAAIAAAAA")],
+        ),
         with("http2-settings", "400", &[("http2-settings", "AAMAAABkAARAAAAAAAIAAAAA")]),
         with("te: gzip", "reset 1", &[("te", "gzip")]),
         with("te: trailers and another", "reset 1", &[("te", "trailers, chunked")]),
         with("te twice", "reset 1", &[("te", "trailers"), ("te", "gzip")]),
         with("transfer-encoding without a body", "reset 1", &[("transfer-encoding", "chunked")]),
-        body("transfer-encoding", "reset 1", &[("transfer-encoding", "chunked")], &["0\r\n\r\nGET /evil HTTP/1.1\r\nhost: x\r\n\r\n"]),
-        body("transfer-encoding and length", "reset 1", &[("transfer-encoding", "chunked"), ("content-length", "4")], &["abcd"]),
+        body(
+            "transfer-encoding",
+            "reset 1",
+            &[("transfer-encoding", "chunked")],
+            &["0\r\n\r\nGET /evil HTTP/1.1\r\nhost: x\r\n\r\n"],
+        ),
+        body(
+            "transfer-encoding and length",
+            "reset 1",
+            &[("transfer-encoding", "chunked"), ("content-length", "4")],
+            &["abcd"],
+        ),
         body("transfer-encoding: identity", "reset 1", &[("transfer-encoding", "identity")], &["abcd"]),
         body("less than the length", "reset 1", &[("content-length", "9")], &["abcd"]),
         body("more than the length", "reset 1", &[("content-length", "2")], &["abcd"]),
-        body("much more than the length", "reset 1", &[("content-length", "2")], &["ab", "GET /evil HTTP/1.1\r\nhost: www.test\r\n\r\n"]),
-        body("a length of nothing and a body", "reset 1", &[("content-length", "0")], &["GET /evil HTTP/1.1\r\nhost: www.test\r\n\r\n"]),
+        body(
+            "much more than the length",
+            "reset 1",
+            &[("content-length", "2")],
+            &["ab", "GET /evil HTTP/1.1\r\nhost: www.test\r\n\r\n"],
+        ),
+        body(
+            "a length of nothing and a body",
+            "reset 1",
+            &[("content-length", "0")],
+            &["GET /evil HTTP/1.1\r\nhost: www.test\r\n\r\n"],
+        ),
         body("two lengths", "reset 1", &[("content-length", "4"), ("content-length", "2")], &["abcd"]),
         body("one length twice", "400", &[("content-length", "4"), ("content-length", "4")], &["abcd"]),
         body("a list of lengths", "reset 1", &[("content-length", "4, 4")], &["abcd"]),
@@ -210,7 +261,12 @@ fn invalid() -> Vec<Case> {
         body("a length with a plus", "reset 1", &[("content-length", "+4")], &["abcd"]),
         body("a length in hex", "reset 1", &[("content-length", "0x4")], &["abcd"]),
         body("an empty length", "reset 1", &[("content-length", "")], &["abcd"]),
-        body("a length beyond all numbers", "reset 1", &[("content-length", "99999999999999999999999")], &["abcd"]),
+        body(
+            "a length beyond all numbers",
+            "reset 1",
+            &[("content-length", "99999999999999999999999")],
+            &["abcd"],
+        ),
         with("a length and no body", "reset 1", &[("content-length", "5")]),
         trailers("a pseudo-field in trailers", "closed", &[(":path", "/evil")]),
         trailers("a pseudo-field behind a trailer", "reset 1", &[("x-end", "a"), (":path", "/evil")]),
@@ -222,10 +278,21 @@ fn invalid() -> Vec<Case> {
         whole("CONNECT", "501", &[(":method", "CONNECT"), (":authority", "www.test:443")]),
         whole("CONNECT to another port", "501", &[(":method", "CONNECT"), (":authority", "127.0.0.1:22")]),
         whole("CONNECT without :authority", "501", &[(":method", "CONNECT")]),
-        whole("CONNECT with :path", "reset 1", &[(":method", "CONNECT"), (":authority", "www.test"), (":path", "/case")]),
-        whole("CONNECT with :scheme", "reset 1", &[(":method", "CONNECT"), (":authority", "www.test"), (":scheme", "https")]),
+        whole(
+            "CONNECT with :path",
+            "reset 1",
+            &[(":method", "CONNECT"), (":authority", "www.test"), (":path", "/case")],
+        ),
+        whole(
+            "CONNECT with :scheme",
+            "reset 1",
+            &[(":method", "CONNECT"), (":authority", "www.test"), (":scheme", "https")],
+        ),
     ]);
-    let connect = |name: &str, expected: &'static str, protocol: &'static str, more: &[(&'static str, &'static str)]| {
+    let connect = |name: &str,
+                   expected: &'static str,
+                   protocol: &'static str,
+                   more: &[(&'static str, &'static str)]| {
         let mut fields = request("CONNECT", "/case");
         fields.push((":protocol", protocol));
         fields.extend(more);
@@ -235,23 +302,53 @@ fn invalid() -> Vec<Case> {
         connect("an unknown :protocol", "501", "connect-udp", &[]),
         connect("an empty :protocol", "501", "", &[]),
         connect(":protocol with a newline", "501", "websocket\r\nx: y", &[]),
-        connect("extended CONNECT with connection fields", "reset 1", "websocket", &[("connection", "upgrade"), ("upgrade", "websocket")]),
+        connect(
+            "extended CONNECT with connection fields",
+            "reset 1",
+            "websocket",
+            &[("connection", "upgrade"), ("upgrade", "websocket")],
+        ),
         connect("extended CONNECT with a length", "400", "websocket", &[("content-length", "5")]),
         whole(
             "extended CONNECT without :path",
             "reset 1",
-            &[(":method", "CONNECT"), (":scheme", "https"), (":authority", "www.test"), (":protocol", "websocket")],
+            &[
+                (":method", "CONNECT"),
+                (":scheme", "https"),
+                (":authority", "www.test"),
+                (":protocol", "websocket"),
+            ],
         ),
         with("an expectation that nobody has", "417", &[("expect", "the-unexpected")]),
-        with("two authorizations", "400", &[("authorization", "Basic YTpi"), ("authorization", "Basic Yzpk")]),
+        with(
+            "two authorizations",
+            "400",
+            &[("authorization", "Basic YTpi"), ("authorization", "Basic Yzpk")],
+        ),
         case("too many fields", "431", split(&many(120, "x-#", "a"), 16_000)),
         case("a field far too often", "431", split(&many(3_000, "x", "a"), 16_000)),
         case("crumbs of a cookie without end", "431", split(&many(200, "cookie", "a=b"), 16_000)),
         case("too many bytes of fields", "431", split(&many(80, "x-#", &"v".repeat(1_000)), 16_000)),
-        case("far too many bytes of fields", "goaway 11", split(&many(80, "x-#", &"v".repeat(2_500)), 16_000)),
-        case("bytes of fields without end", "goaway 11", split(&many(80, "x-#", &"v".repeat(12_000)), 16_000)),
-        case("a target that is too long", "414", split(&block(&request("GET", &format!("/{}", "a".repeat(16_400)))), 16_000)),
-        case("a target far too long", "414", split(&block(&request("GET", &format!("/{}", "a".repeat(40_000)))), 16_000)),
+        case(
+            "far too many bytes of fields",
+            "goaway 11",
+            split(&many(80, "x-#", &"v".repeat(2_500)), 16_000),
+        ),
+        case(
+            "bytes of fields without end",
+            "goaway 11",
+            split(&many(80, "x-#", &"v".repeat(12_000)), 16_000),
+        ),
+        case(
+            "a target that is too long",
+            "414",
+            split(&block(&request("GET", &format!("/{}", "a".repeat(16_400)))), 16_000),
+        ),
+        case(
+            "a target far too long",
+            "414",
+            split(&block(&request("GET", &format!("/{}", "a".repeat(40_000)))), 16_000),
+        ),
         case("a body that is too large", "413", {
             let mut bytes = head(1, END_HEADERS, &request("POST", "/small/x"));
             bytes.extend(frame(DATA, END_STREAM, 1, vec![b'a'; 2_000]));
@@ -276,7 +373,8 @@ fn invalid() -> Vec<Case> {
     cases
 }
 
-const RULES: &str = "route \"/\" { .backend = old; }\nroute \"/small/\" { .backend = old; .body_bytes_max = 1KB; }";
+const RULES: &str =
+    "route \"/\" { .backend = old; }\nroute \"/small/\" { .backend = old; .body_bytes_max = 1KB; }";
 
 /// Asks on a connection that does nothing else, and returns what the old server heard before it.
 fn heard_meanwhile(server: &OldServer, steady: &mut Raw, stream: &mut u32) -> Vec<Asked> {
@@ -305,7 +403,9 @@ fn is_dangerous(asked: &Asked) -> bool {
         || asked.count("content-length") + asked.count("transfer-encoding") > 1
         || asked.headers.iter().any(|(name, value)| {
             name.is_empty()
-                || !name.bytes().all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
+                || !name
+                    .bytes()
+                    .all(|byte| byte.is_ascii_lowercase() || byte.is_ascii_digit() || byte == b'-')
                 || value.bytes().any(|byte| byte < b' ' || byte == 0x7f)
                 || matches!(name.as_str(), "remote-user" | "te" | "connection" | "upgrade")
         })
@@ -342,7 +442,8 @@ fn what_is_no_request_goes_no_further() {
         let verdict = raw.verdict(1).to_string();
         let heard = heard_meanwhile(&server, &mut steady, &mut stream);
         told += usize::from(verdict.parse().is_ok_and(|status: u16| status >= 400));
-        if verdict != case.expected {
+        // A goodbye may be lost when the house hangs up on what is still being sent.
+        if verdict != case.expected && !(verdict == "closed" && case.expected.starts_with("goaway")) {
             wrong.push(format!("{}: expected {:?}, got {verdict:?}", case.name, case.expected));
         }
         if heard.len() > 1 || heard.iter().any(is_dangerous) {
@@ -353,15 +454,21 @@ fn what_is_no_request_goes_no_further() {
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
     assert_eq!(repaired, REPAIRED);
     assert!(refused >= 140, "{refused}");
-    // Whoever was told something has a line; what the library refuses by itself it does not show us.
+    // Whoever was told something has a line; what the library refuses by itself it does not show us. One
+    // stream it resets while ours is on its way: a visitor who left.
     drop(steady);
     let logs = every_access_log(&mut stage);
-    let lines = logs.lines().filter(|line| !line.contains("\" 200 ") && !line.contains("\" 499 "));
+    let lines = logs
+        .lines()
+        .filter(|line| !line.contains("\" 200 ") && !line.contains("\" 499 ") && !line.contains("left=yes"));
     let lines: Vec<&str> = lines.collect();
     assert_eq!(lines.len(), told, "{}", lines.join("\n"));
 }
 
-/// Odd, but as the standard has it: each arrives, as this line and with this field.
+/// A name, what is sent, the line that arrives and a field that comes with it.
+type Odd = (&'static str, Vec<u8>, &'static str, (&'static str, &'static str));
+
+/// Odd, but as the standard has it.
 #[test]
 fn what_is_odd_but_valid_arrives() {
     let extra = |more: &[(&'static str, &'static str)]| {
@@ -381,7 +488,7 @@ fn what_is_odd_but_valid_arrives() {
     let bitten = split(&plain, 12);
     let uploaded = |more: &[(&str, &str)], parts: &[&str]| {
         let mut bytes = post(1, more);
-        parts.iter().for_each(|part| bytes.extend(frame(DATA, 0, 1, part)));
+        bytes.extend(parts.iter().flat_map(|part| frame(DATA, 0, 1, part)));
         bytes.extend(frame(DATA, END_STREAM, 1, []));
         bytes
     };
@@ -392,7 +499,7 @@ fn what_is_odd_but_valid_arrives() {
     trailed.extend(head(1, WHOLE, &[("x-end", "1")]));
     let get = "GET /odd HTTP/1.1";
     let posted = "POST /post HTTP/1.1";
-    let cases: Vec<(&str, Vec<u8>, &str, (&str, &str))> = vec![
+    let cases: Vec<Odd> = vec![
         ("Host in place of :authority", head(1, WHOLE, &from_host), get, ("host", "www.test")),
         ("Host beside :authority", extra(&[("host", "www.test")]), get, ("host", "www.test")),
         ("Host with the port of https", extra(&[("host", "www.test:443")]), get, ("host", "www.test")),
@@ -400,33 +507,83 @@ fn what_is_odd_but_valid_arrives() {
         ("a tab within a value", extra(&[("x-y", "a\tb")]), get, ("x-y", "a\tb")),
         ("letters beyond ASCII in a value", extra(&[("x-y", "ä")]), get, ("x-y", "ä")),
         ("every odd letter of a name", extra(&[("x-!#$%&'*+.^`|~", "a")]), get, ("x-!#$%&'*+.^`|~", "a")),
-        ("a cookie in crumbs", extra(&[("cookie", "a=1"), ("x-y", "a"), ("cookie", "b=2")]), get, ("cookie", "a=1; b=2")),
+        (
+            "a cookie in crumbs",
+            extra(&[("cookie", "a=1"), ("x-y", "a"), ("cookie", "b=2")]),
+            get,
+            ("cookie", "a=1; b=2"),
+        ),
         ("te: trailers", extra(&[("te", "trailers")]), get, ("x-forwarded-proto", "https")),
         ("a length of nothing", extra(&[("content-length", "0")]), get, ("content-length", "0")),
-        ("an expectation", uploaded(&[("expect", "100-continue"), ("content-length", "2")], &["ab"]), posted, ("content-length", "2")),
+        (
+            "an expectation",
+            uploaded(&[("expect", "100-continue"), ("content-length", "2")], &["ab"]),
+            posted,
+            ("content-length", "2"),
+        ),
         ("padding around a head", frame(HEADERS, WHOLE | PADDED, 1, padded), get, ("host", "www.test")),
-        ("a preference in a head", frame(HEADERS, WHOLE | WITH_PRIORITY, 1, preferred), get, ("host", "www.test")),
+        (
+            "a preference in a head",
+            frame(HEADERS, WHOLE | WITH_PRIORITY, 1, preferred),
+            get,
+            ("host", "www.test"),
+        ),
         ("a head in a continuation", emptied, get, ("host", "www.test")),
         ("a head in small bites", bitten, get, ("host", "www.test")),
         ("padding around a body", data_padded, posted, ("content-length", "4")),
-        ("empty pieces of a body", uploaded(&[], &["", "ab", "", "cd", ""]), posted, ("transfer-encoding", "chunked")),
+        (
+            "empty pieces of a body",
+            uploaded(&[], &["", "ab", "", "cd", ""]),
+            posted,
+            ("transfer-encoding", "chunked"),
+        ),
         ("a body of nothing", uploaded(&[], &[]), posted, ("host", "www.test")),
         ("trailers", trailed, posted, ("transfer-encoding", "chunked")),
-        ("a method of one's own", head(1, WHOLE, &request("M-SEARCH", "/odd")), "M-SEARCH /odd HTTP/1.1", ("host", "www.test")),
-        ("a method in lower case", head(1, WHOLE, &request("get", "/odd")), "get /odd HTTP/1.1", ("host", "www.test")),
+        (
+            "a method of one's own",
+            head(1, WHOLE, &request("M-SEARCH", "/odd")),
+            "M-SEARCH /odd HTTP/1.1",
+            ("host", "www.test"),
+        ),
+        (
+            "a method in lower case",
+            head(1, WHOLE, &request("get", "/odd")),
+            "get /odd HTTP/1.1",
+            ("host", "www.test"),
+        ),
         ("OPTIONS *", head(1, WHOLE, &request("OPTIONS", "*")), "OPTIONS * HTTP/1.1", ("host", "www.test")),
-        ("an odd query", head(1, WHOLE, &request("GET", "/odd?a=/../%zz&[]{}|^`'")), "GET /odd?a=/../%zz&[]{}|^`' HTTP/1.1", ("host", "www.test")),
-        ("a path with escapes", head(1, WHOLE, &request("GET", "/a%20b/%C3%A4;x=1")), "GET /a%20b/%C3%A4;x=1 HTTP/1.1", ("host", "www.test")),
-        ("a scheme in upper case", {
-            let mut fields = request("GET", "/odd");
-            fields[1].1 = "HTTPS";
-            head(1, WHOLE, &fields)
-        }, get, ("host", "www.test")),
-        ("an authority in upper case", {
-            let mut fields = request("GET", "/odd");
-            fields[2].1 = "WWW.Test";
-            head(1, WHOLE, &fields)
-        }, get, ("host", "WWW.Test")),
+        (
+            "an odd query",
+            head(1, WHOLE, &request("GET", "/odd?a=/../%zz&[]{}|^`'")),
+            "GET /odd?a=/../%zz&[]{}|^`' HTTP/1.1",
+            ("host", "www.test"),
+        ),
+        (
+            "a path with escapes",
+            head(1, WHOLE, &request("GET", "/a%20b/%C3%A4;x=1")),
+            "GET /a%20b/%C3%A4;x=1 HTTP/1.1",
+            ("host", "www.test"),
+        ),
+        (
+            "a scheme in upper case",
+            {
+                let mut fields = request("GET", "/odd");
+                fields[1].1 = "HTTPS";
+                head(1, WHOLE, &fields)
+            },
+            get,
+            ("host", "www.test"),
+        ),
+        (
+            "an authority in upper case",
+            {
+                let mut fields = request("GET", "/odd");
+                fields[2].1 = "WWW.Test";
+                head(1, WHOLE, &fields)
+            },
+            get,
+            ("host", "WWW.Test"),
+        ),
     ];
     let server = OldServer::saying("hello");
     let stage = Stage::with(RULES, &server.declared("old"));
@@ -549,7 +706,12 @@ fn conformance() -> Vec<Play> {
         open("a window for a stream that is open", Nothing, &window(1, 100)),
         open("a reset of a stream that is open", Nothing, &reset(1, 8)),
         says("a stream opened with a head that is whole", 1, Answer(200), get(1, "/")),
-        says("streams with gaps between their numbers", 101, Answer(200), [get(1, "/"), get(7, "/"), get(101, "/")].concat()),
+        says(
+            "streams with gaps between their numbers",
+            101,
+            Answer(200),
+            [get(1, "/"), get(7, "/"), get(101, "/")].concat(),
+        ),
         // 4.1: frames
         passed_over("a frame of no known kind", frame(0x16, 0, 0, "abcdefgh")),
         passed_over("a frame of no known kind on a stream", frame(0xff, 0xff, 5, "abcdefgh")),
@@ -558,38 +720,114 @@ fn conformance() -> Vec<Play> {
         says("a head with the reserved bit", 1, Answer(200), frame(HEADERS, WHOLE, 1 | 1 << 31, plain())),
         // 4.2: sizes
         open("a piece of body of the largest size", Nothing, &frame(DATA, 0, 1, vec![b'a'; 16_384])),
-        open("a piece of body above the largest size", Stream(&[SIZE]), &frame(DATA, 0, 1, vec![b'a'; 16_385])),
-        says("a head above the largest size", 1, Connection(&[SIZE]), frame(HEADERS, WHOLE, 1, vec![0; 16_385])),
-        says("an unknown frame above the largest size", 0, Connection(&[SIZE]), frame(0x16, 0, 0, vec![0; 16_385])),
+        open(
+            "a piece of body above the largest size",
+            Stream(&[SIZE]),
+            &frame(DATA, 0, 1, vec![b'a'; 16_385]),
+        ),
+        says(
+            "a head above the largest size",
+            1,
+            Connection(&[SIZE]),
+            frame(HEADERS, WHOLE, 1, vec![0; 16_385]),
+        ),
+        says(
+            "an unknown frame above the largest size",
+            0,
+            Connection(&[SIZE]),
+            frame(0x16, 0, 0, vec![0; 16_385]),
+        ),
         // 4.3: blocks of fields
-        says("a block that ends in the middle of a field", 1, Connection(&[COMPRESSION]), frame(HEADERS, WHOLE, 1, b"\x00\x05abc")),
+        says(
+            "a block that ends in the middle of a field",
+            1,
+            Connection(&[COMPRESSION]),
+            frame(HEADERS, WHOLE, 1, b"\x00\x05abc"),
+        ),
         says("an index beyond all tables", 1, Connection(&[COMPRESSION]), indexed(&[0xff, 0xff, 0x7f])),
         says("an index of nought", 1, Connection(&[COMPRESSION]), indexed(&[0x80])),
         says("a priority within a block", 1, Connection(&[PROTOCOL]), [begun(1), priority(1, 0)].concat()),
-        says("another stream's head within a block", 1, Connection(&[PROTOCOL]), [begun(1), get(3, "/")].concat()),
-        says("a body within a block", 1, Connection(&[PROTOCOL]), [begun(1), frame(DATA, END_STREAM, 1, "a")].concat()),
-        says("a ping within a block", 1, Connection(&[PROTOCOL]), [begun(1), frame(PING, 0, 0, [0; 8])].concat()),
+        says(
+            "another stream's head within a block",
+            1,
+            Connection(&[PROTOCOL]),
+            [begun(1), get(3, "/")].concat(),
+        ),
+        says(
+            "a body within a block",
+            1,
+            Connection(&[PROTOCOL]),
+            [begun(1), frame(DATA, END_STREAM, 1, "a")].concat(),
+        ),
+        says(
+            "a ping within a block",
+            1,
+            Connection(&[PROTOCOL]),
+            [begun(1), frame(PING, 0, 0, [0; 8])].concat(),
+        ),
         says("settings within a block", 1, Connection(&[PROTOCOL]), [begun(1), settings_frame(&[])].concat()),
         says("a window within a block", 1, Connection(&[PROTOCOL]), [begun(1), window(0, 1)].concat()),
         says("a reset within a block", 1, Connection(&[PROTOCOL]), [begun(1), reset(1, 8)].concat()),
-        says("an unknown frame within a block", 1, Connection(&[PROTOCOL]), [begun(1), frame(0x16, 0, 0, "abc")].concat()),
+        says(
+            "an unknown frame within a block",
+            1,
+            Connection(&[PROTOCOL]),
+            [begun(1), frame(0x16, 0, 0, "abc")].concat(),
+        ),
         // 5.1: what a stream may say in which state
         says("a body on an idle stream", 1, Connection(&[PROTOCOL]), frame(DATA, END_STREAM, 1, "a")),
         says("a reset of an idle stream", 1, Connection(&[PROTOCOL]), reset(1, 8)),
         says("a window for an idle stream", 1, Connection(&[PROTOCOL]), window(1, 100)),
-        says("a continuation on an idle stream", 1, Connection(&[PROTOCOL]), frame(CONTINUATION, END_HEADERS, 1, plain())),
-        says("a body behind the end of a request", 1, Stream(&[CLOSED]), [get(1, "/slow"), frame(DATA, END_STREAM, 1, "a")].concat()),
-        says("a head behind the end of a request", 1, Stream(&[CLOSED]), [get(1, "/slow"), get(1, "/evil")].concat()),
-        says("a continuation behind the end of a request", 1, Connection(&[PROTOCOL, CLOSED]), [get(1, "/slow"), frame(CONTINUATION, END_HEADERS, 1, plain())].concat()),
-        open("a body behind a reset", Stream(&[CLOSED]), &[reset(1, 8), frame(DATA, END_STREAM, 1, "a")].concat()),
+        says(
+            "a continuation on an idle stream",
+            1,
+            Connection(&[PROTOCOL]),
+            frame(CONTINUATION, END_HEADERS, 1, plain()),
+        ),
+        says(
+            "a body behind the end of a request",
+            1,
+            Stream(&[CLOSED]),
+            [get(1, "/slow"), frame(DATA, END_STREAM, 1, "a")].concat(),
+        ),
+        says(
+            "a head behind the end of a request",
+            1,
+            Stream(&[CLOSED]),
+            [get(1, "/slow"), get(1, "/evil")].concat(),
+        ),
+        says(
+            "a continuation behind the end of a request",
+            1,
+            Connection(&[PROTOCOL, CLOSED]),
+            [get(1, "/slow"), frame(CONTINUATION, END_HEADERS, 1, plain())].concat(),
+        ),
+        open(
+            "a body behind a reset",
+            Stream(&[CLOSED]),
+            &[reset(1, 8), frame(DATA, END_STREAM, 1, "a")].concat(),
+        ),
         open("a head behind a reset", Stream(&[CLOSED]), &[reset(1, 8), get(1, "/evil")].concat()),
-        open("a continuation behind a reset", Connection(&[PROTOCOL, CLOSED]), &[reset(1, 8), frame(CONTINUATION, END_HEADERS, 1, plain())].concat()),
+        open(
+            "a continuation behind a reset",
+            Connection(&[PROTOCOL, CLOSED]),
+            &[reset(1, 8), frame(CONTINUATION, END_HEADERS, 1, plain())].concat(),
+        ),
         afterwards("a body on a stream that is over", Stream(&[CLOSED]), frame(DATA, END_STREAM, 1, "a")),
         afterwards("a head on a stream that is over", Connection(&[CLOSED, PROTOCOL]), get(1, "/evil")),
-        afterwards("a continuation on a stream that is over", Connection(&[CLOSED, PROTOCOL]), frame(CONTINUATION, END_HEADERS, 1, plain())),
+        afterwards(
+            "a continuation on a stream that is over",
+            Connection(&[CLOSED, PROTOCOL]),
+            frame(CONTINUATION, END_HEADERS, 1, plain()),
+        ),
         // 5.1.1 and 5.1.2: numbers of streams
         says("a stream of an even number", 2, Connection(&[PROTOCOL]), get(2, "/")),
-        says("a number smaller than the last", 3, Connection(&[PROTOCOL]), [get(5, "/"), get(3, "/")].concat()),
+        says(
+            "a number smaller than the last",
+            3,
+            Connection(&[PROTOCOL]),
+            [get(5, "/"), get(3, "/")].concat(),
+        ),
         says("the stream of number nought", 0, Connection(&[PROTOCOL]), frame(HEADERS, WHOLE, 0, plain())),
         play("more streams than there may be", 201, Stream(&[PROTOCOL, REFUSED]), |raw| {
             (0..101).for_each(|at| raw.send(post(1 + 2 * at, &[])));
@@ -603,14 +841,41 @@ fn conformance() -> Vec<Play> {
         says("a priority that depends on itself", 3, Stream(&[PROTOCOL]), priority(3, 3)),
         // 6.1: DATA
         says("a body on stream nought", 0, Connection(&[PROTOCOL]), frame(DATA, END_STREAM, 0, "a")),
-        open("padding longer than the body", Connection(&[PROTOCOL]), &frame(DATA, END_STREAM | PADDED, 1, b"\x06abc")),
-        open("padding as long as the frame", Connection(&[PROTOCOL]), &frame(DATA, END_STREAM | PADDED, 1, b"\x04abc")),
-        open("padding without a length", Connection(&[PROTOCOL, SIZE]), &frame(DATA, END_STREAM | PADDED, 1, [])),
+        open(
+            "padding longer than the body",
+            Connection(&[PROTOCOL]),
+            &frame(DATA, END_STREAM | PADDED, 1, b"\x06abc"),
+        ),
+        open(
+            "padding as long as the frame",
+            Connection(&[PROTOCOL]),
+            &frame(DATA, END_STREAM | PADDED, 1, b"\x04abc"),
+        ),
+        open(
+            "padding without a length",
+            Connection(&[PROTOCOL, SIZE]),
+            &frame(DATA, END_STREAM | PADDED, 1, []),
+        ),
         open("nothing but padding", Answer(200), &frame(DATA, END_STREAM | PADDED, 1, b"\x02ab")),
         // 6.2: HEADERS
-        says("padding longer than the head", 1, Connection(&[PROTOCOL]), frame(HEADERS, WHOLE | PADDED, 1, [&[200], plain().as_slice()].concat())),
-        says("a padded head of nothing", 1, Connection(&[PROTOCOL, SIZE]), frame(HEADERS, WHOLE | PADDED, 1, [])),
-        says("a preference cut short", 1, Connection(&[PROTOCOL, SIZE]), frame(HEADERS, WHOLE | WITH_PRIORITY, 1, [0, 0])),
+        says(
+            "padding longer than the head",
+            1,
+            Connection(&[PROTOCOL]),
+            frame(HEADERS, WHOLE | PADDED, 1, [&[200], plain().as_slice()].concat()),
+        ),
+        says(
+            "a padded head of nothing",
+            1,
+            Connection(&[PROTOCOL, SIZE]),
+            frame(HEADERS, WHOLE | PADDED, 1, []),
+        ),
+        says(
+            "a preference cut short",
+            1,
+            Connection(&[PROTOCOL, SIZE]),
+            frame(HEADERS, WHOLE | WITH_PRIORITY, 1, [0, 0]),
+        ),
         says("a head without a field", 1, Stream(&[PROTOCOL]), frame(HEADERS, WHOLE, 1, [])),
         // 6.3: PRIORITY
         says("a priority on stream nought", 0, Connection(&[PROTOCOL]), priority(0, 1)),
@@ -637,8 +902,17 @@ fn conformance() -> Vec<Play> {
         passed_over("settings that say nothing", settings_frame(&[])),
         passed_over("one setting twice", settings_frame(&[(4, 100), (4, 70_000)])),
         // 6.6: PUSH_PROMISE
-        says("a promise from a visitor", 1, Connection(&[PROTOCOL]), frame(PUSH_PROMISE, END_HEADERS, 1, [0, 0, 0, 2])),
-        open("a promise on an open stream", Connection(&[PROTOCOL]), &frame(PUSH_PROMISE, END_HEADERS, 1, [&[0, 0, 0, 2], plain().as_slice()].concat())),
+        says(
+            "a promise from a visitor",
+            1,
+            Connection(&[PROTOCOL]),
+            frame(PUSH_PROMISE, END_HEADERS, 1, [0, 0, 0, 2]),
+        ),
+        open(
+            "a promise on an open stream",
+            Connection(&[PROTOCOL]),
+            &frame(PUSH_PROMISE, END_HEADERS, 1, [&[0, 0, 0, 2], plain().as_slice()].concat()),
+        ),
         // 6.7: PING
         says("a ping on a stream", 0, Connection(&[PROTOCOL]), frame(PING, 0, 1, [0; 8])),
         says("a ping of six bytes", 0, Connection(&[SIZE]), frame(PING, 0, 0, [0; 6])),
@@ -652,16 +926,32 @@ fn conformance() -> Vec<Play> {
         open("a window of nothing more on a stream", Stream(&[PROTOCOL]), &window(1, 0)),
         says("a window of three bytes", 0, Connection(&[SIZE]), frame(WINDOW_UPDATE, 0, 0, [0; 3])),
         says("a window of five bytes", 0, Connection(&[SIZE]), frame(WINDOW_UPDATE, 0, 0, [0; 5])),
-        says("a window above all windows", 0, Connection(&[FLOW]), [window(0, 0x7fff_ffff), window(0, 0x7fff_ffff)].concat()),
-        open("a stream's window above all windows", Stream(&[FLOW]), &[window(1, 0x7fff_ffff), window(1, 0x7fff_ffff)].concat()),
-        open("a first window that lifts another above all", Connection(&[FLOW]), &[window(1, 0x7fff_0000), setting(4, 0x7fff_ffff)].concat()),
+        says(
+            "a window above all windows",
+            0,
+            Connection(&[FLOW]),
+            [window(0, 0x7fff_ffff), window(0, 0x7fff_ffff)].concat(),
+        ),
+        open(
+            "a stream's window above all windows",
+            Stream(&[FLOW]),
+            &[window(1, 0x7fff_ffff), window(1, 0x7fff_ffff)].concat(),
+        ),
+        open(
+            "a first window that lifts another above all",
+            Connection(&[FLOW]),
+            &[window(1, 0x7fff_0000), setting(4, 0x7fff_ffff)].concat(),
+        ),
         play("a body of one byte for a window of one", 0, Nothing, |raw| {
             raw.send([settings_frame(&[(4, 1)]), get(1, "/")].concat());
             let piece = raw.wait_for(DATA);
             assert_eq!((piece.payload.len(), piece.flags & END_STREAM), (1, 0));
             raw.send(window(1, 9));
             let piece = raw.wait_for(DATA);
-            assert_eq!((piece.payload.as_slice(), piece.flags & END_STREAM), (b"ello".as_slice(), END_STREAM));
+            assert_eq!(
+                (piece.payload.as_slice(), piece.flags & END_STREAM),
+                (b"ello".as_slice(), END_STREAM)
+            );
         }),
         play("a window below nought", 1, Nothing, |raw| {
             raw.send([settings_frame(&[(4, 3)]), get(1, "/")].concat());
@@ -676,15 +966,44 @@ fn conformance() -> Vec<Play> {
         }),
         // 6.10: CONTINUATION
         says("a head in two continuations", 1, Answer(200), split(&plain(), 40)),
-        says("a continuation on stream nought", 0, Connection(&[PROTOCOL]), [begun(1), frame(CONTINUATION, END_HEADERS, 0, [])].concat()),
-        says("a continuation on another stream", 1, Connection(&[PROTOCOL]), [begun(1), frame(CONTINUATION, END_HEADERS, 3, [])].concat()),
-        says("a continuation behind a whole head", 1, Connection(&[PROTOCOL]), [post(1, &[]), frame(CONTINUATION, END_HEADERS, 1, plain())].concat()),
-        says("a continuation behind the last", 1, Connection(&[PROTOCOL]), [begun(1), frame(CONTINUATION, END_HEADERS, 1, []), frame(CONTINUATION, END_HEADERS, 1, [])].concat()),
-        open("a continuation behind a body", Connection(&[PROTOCOL]), &[frame(DATA, 0, 1, "a"), frame(CONTINUATION, END_HEADERS, 1, plain())].concat()),
+        says(
+            "a continuation on stream nought",
+            0,
+            Connection(&[PROTOCOL]),
+            [begun(1), frame(CONTINUATION, END_HEADERS, 0, [])].concat(),
+        ),
+        says(
+            "a continuation on another stream",
+            1,
+            Connection(&[PROTOCOL]),
+            [begun(1), frame(CONTINUATION, END_HEADERS, 3, [])].concat(),
+        ),
+        says(
+            "a continuation behind a whole head",
+            1,
+            Connection(&[PROTOCOL]),
+            [post(1, &[]), frame(CONTINUATION, END_HEADERS, 1, plain())].concat(),
+        ),
+        says(
+            "a continuation behind the last",
+            1,
+            Connection(&[PROTOCOL]),
+            [begun(1), frame(CONTINUATION, END_HEADERS, 1, []), frame(CONTINUATION, END_HEADERS, 1, [])]
+                .concat(),
+        ),
+        open(
+            "a continuation behind a body",
+            Connection(&[PROTOCOL]),
+            &[frame(DATA, 0, 1, "a"), frame(CONTINUATION, END_HEADERS, 1, plain())].concat(),
+        ),
         // 7: codes
         open("a reset for a reason that nobody knows", Nothing, &reset(1, 0xff)),
         // 8.1: requests
-        open("trailers that are not the end", Stream(&[PROTOCOL]), &[frame(DATA, 0, 1, "a"), head(1, END_HEADERS, &[("x-end", "1")])].concat()),
+        open(
+            "trailers that are not the end",
+            Stream(&[PROTOCOL]),
+            &[frame(DATA, 0, 1, "a"), head(1, END_HEADERS, &[("x-end", "1")])].concat(),
+        ),
         open("trailers in the place of a body", Answer(200), &head(1, WHOLE, &[("x-end", "1")])),
         // RFC 7541
         says("fields from the static table", 1, Answer(200), indexed(&[])),
@@ -692,14 +1011,49 @@ fn conformance() -> Vec<Play> {
         says("a field that is not to be remembered", 1, Answer(200), indexed(b"\x00\x03x-y\x01a")),
         says("a field that is never to be remembered", 1, Answer(200), indexed(b"\x10\x03x-y\x01a")),
         says("a known name with a value of its own", 1, Answer(200), indexed(b"\x7a\x03abc")),
-        says("a value in Huffman's code", 1, Answer(200), indexed(b"\x40\x03x-y\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff")),
-        says("the end of text in Huffman's code", 1, Connection(&[COMPRESSION]), indexed(b"\x40\x03x-y\x84\xff\xff\xff\xff")),
-        says("padding of more than seven bits in Huffman's code", 1, Connection(&[COMPRESSION]), indexed(b"\x40\x03x-y\x82\x1f\xff")),
-        says("padding of noughts in Huffman's code", 1, Connection(&[COMPRESSION]), indexed(b"\x40\x03x-y\x81\x18")),
-        says("a smaller table, said first", 1, Answer(200), frame(HEADERS, WHOLE, 1, [&[0x20], plain().as_slice()].concat())),
+        says(
+            "a value in Huffman's code",
+            1,
+            Answer(200),
+            indexed(b"\x40\x03x-y\x8c\xf1\xe3\xc2\xe5\xf2\x3a\x6b\xa0\xab\x90\xf4\xff"),
+        ),
+        says(
+            "the end of text in Huffman's code",
+            1,
+            Connection(&[COMPRESSION]),
+            indexed(b"\x40\x03x-y\x84\xff\xff\xff\xff"),
+        ),
+        says(
+            "padding of more than seven bits in Huffman's code",
+            1,
+            Connection(&[COMPRESSION]),
+            indexed(b"\x40\x03x-y\x82\x1f\xff"),
+        ),
+        says(
+            "padding of noughts in Huffman's code",
+            1,
+            Connection(&[COMPRESSION]),
+            indexed(b"\x40\x03x-y\x81\x18"),
+        ),
+        says(
+            "a smaller table, said first",
+            1,
+            Answer(200),
+            frame(HEADERS, WHOLE, 1, [&[0x20], plain().as_slice()].concat()),
+        ),
         says("a smaller table, said last", 1, Connection(&[COMPRESSION]), indexed(&[0x20])),
-        says("a table larger than agreed", 1, Connection(&[COMPRESSION]), frame(HEADERS, WHOLE, 1, [&[0x3f, 0xe2, 0x1f], plain().as_slice()].concat())),
-        says("a number that never ends", 1, Connection(&[COMPRESSION]), indexed(&[0x00, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f])),
+        says(
+            "a table larger than agreed",
+            1,
+            Connection(&[COMPRESSION]),
+            frame(HEADERS, WHOLE, 1, [&[0x3f, 0xe2, 0x1f], plain().as_slice()].concat()),
+        ),
+        says(
+            "a number that never ends",
+            1,
+            Connection(&[COMPRESSION]),
+            indexed(&[0x00, 0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0x7f]),
+        ),
     ];
     plays.push(play("a goodbye, and the request before it", 1, Answer(200), |raw| {
         raw.send([get(1, "/"), frame(GOAWAY, 0, 0, [0, 0, 0, 0, 0, 0, 0, 0])].concat());
@@ -729,9 +1083,9 @@ fn frames_are_taken_as_the_standard_has_it() {
             (Stream(codes), Verdict::Reset(code)) => codes.contains(&code),
             // The library says PROTOCOL_ERROR for most of what has a code of its own. That the connection
             // ends is what counts, to h2spec as well.
-            (Connection(_) | Stream(_), Verdict::GoAway(code)) => {
+            (Connection(codes) | Stream(codes), Verdict::GoAway(code)) => {
                 while raw.next().is_some() {}
-                code != 0
+                code == PROTOCOL || codes.contains(&code)
             }
             _ => false,
         };

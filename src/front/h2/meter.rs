@@ -54,7 +54,19 @@ pub struct Frames {
 
 impl Frames {
     pub fn new(now: Instant) -> Self {
-        Self { preface: PREFACE, head: [0; HEAD], have: 0, payload: 0, begun: false, highest: 0, look: Look::default(), open: None, last: false, empty: 0, window: now }
+        Self {
+            preface: PREFACE,
+            head: [0; HEAD],
+            have: 0,
+            payload: 0,
+            begun: false,
+            highest: 0,
+            look: Look::default(),
+            open: None,
+            last: false,
+            empty: 0,
+            window: now,
+        }
     }
 
     /// Follows the bytes; says what is wrong with them.
@@ -64,7 +76,8 @@ impl Frames {
         bytes = bytes.get(skip..).unwrap_or_default();
         while !bytes.is_empty() {
             if self.payload > 0 {
-                let (part, after) = bytes.split_at_checked(self.payload.min(bytes.len())).unwrap_or((bytes, &[]));
+                let (part, after) =
+                    bytes.split_at_checked(self.payload.min(bytes.len())).unwrap_or((bytes, &[]));
                 self.payload -= part.len();
                 bytes = after;
                 if self.look.at(part) {
@@ -214,12 +227,22 @@ pub struct Metered<I> {
 
 impl<I> Metered<I> {
     pub fn new(io: I, head_timeout: Duration) -> Self {
-        Self { io, frames: Frames::new(clock::now()), timed: None, deadline: Deadline::default(), head_timeout }
+        Self {
+            io,
+            frames: Frames::new(clock::now()),
+            timed: None,
+            deadline: Deadline::default(),
+            head_timeout,
+        }
     }
 }
 
 impl<I: AsyncRead + Unpin> AsyncRead for Metered<I> {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let this = self.get_mut();
         let before = buffer.filled().len();
         let polled = Pin::new(&mut this.io).poll_read(cx, buffer);

@@ -684,7 +684,8 @@ fn what_admission_costs() {
             let start = crate::base::clock::now();
             for request in &mut requests {
                 let mut headers = std::mem::take(&mut request.headers);
-                forwarded::Introduction::new(request, Some(std::net::IpAddr::from([192, 0, 2, 1]))).put(&mut headers);
+                forwarded::Introduction::new(request, Some(std::net::IpAddr::from([192, 0, 2, 1])))
+                    .put(&mut headers);
                 request.headers = headers;
             }
             best(&mut telling, start);
