@@ -352,6 +352,11 @@ pub fn clean_answer(headers: &mut HeaderMap) {
     }
 }
 
+/// Whether a value begins or ends with white space, which HTTP/2 has no place for (RFC 9113, 8.2.1).
+pub fn any_padded(headers: &HeaderMap) -> bool {
+    headers.values().any(|value| matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t']))
+}
+
 /// Leaves trailers that only tell something (`Server-Timing`, checksums, gRPC's status), and takes away
 /// those that frame, route, sign in or steer, which a reader might merge into the head (RFC 9110, 6.5.1).
 pub fn clean_trailers(trailers: &mut HeaderMap) {

@@ -246,23 +246,31 @@ fn form_of_second(head: &mut Head) -> Result<Form, Fault> {
     let connect = head.method == Method::CONNECT;
     let upgrade = match &head.protocol {
         Some(_) if !connect => return Err(malformed(":protocol without CONNECT")),
+        Some(_) if head.headers.contains_key(CONTENT_LENGTH) => {
+            return Err(malformed("a tunnel is asked for with a Content-Length"));
+        }
         Some(protocol) if protocol.eq_ignore_ascii_case(b"websocket") => {
             Some(Upgrade { protocol: HeaderValue::from_static("websocket"), extended: true })
         }
         None if !connect => None,
         _ => return Err(Cause::NotImplemented.into()),
     };
-    let sent = head.scheme.as_deref().ok_or_else(|| malformed(":scheme is missing"))?;
-    let secure = scheme(sent).ok_or_else(|| malformed(":scheme is neither http nor https"))?;
+    let secure = match head.scheme.as_deref() {
+        Some(sent) => Some(scheme(sent).ok_or_else(|| malformed(":scheme is neither http nor https"))?),
+        // Who names the host in `Host` alone, as a gateway from HTTP/1 does: the library has seen that there
+        // is a scheme, and tells it only beside an authority. It is the connection's.
+        None if head.authority.is_none() => None,
+        None => return Err(malformed(":scheme is missing")),
+    };
     let authority = head.authority.clone().map(Host::of_authority).transpose()?;
     if head.target == "*" && head.method == Method::OPTIONS {
-        return Ok(Form { authority, secure: Some(secure), path: None, query: None, upgrade });
+        return Ok(Form { authority, secure, path: None, query: None, upgrade });
     }
     if head.target.first() != Some(&b'/') {
         return Err(malformed(":path is missing or does not begin with a slash"));
     }
     let (path, query) = split_query(&head.target);
-    Ok(Form { authority, secure: Some(secure), path: Some(path), query, upgrade })
+    Ok(Form { authority, secure, path: Some(path), query, upgrade })
 }
 
 fn scheme(sent: &[u8]) -> Option<bool> {
@@ -320,8 +328,7 @@ fn hold_to_second(headers: &HeaderMap, marks: Marks) -> Result<(), Fault> {
     if headers.get_all(TE).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"trailers")) {
         return Err(malformed("TE says something else than trailers in an HTTP/2 request"));
     }
-    let padded = |value: &HeaderValue| matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t']);
-    if headers.values().any(padded) {
+    if headers::any_padded(headers) {
         return Err(malformed("a field of an HTTP/2 request begins or ends with white space"));
     }
     Ok(())

@@ -5,6 +5,9 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 
 mod corridor;
+mod frames;
+mod http2;
+mod http2_raw;
 mod life;
 mod limits;
 mod records;

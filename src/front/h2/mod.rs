@@ -7,13 +7,13 @@
 
 mod meter;
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::poll_fn;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 
 use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
@@ -32,6 +32,7 @@ use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
+use crate::message::headers::any_padded;
 use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Street, Tunnel};
 
 /// Taken in ahead of what was read, for one stream and for all of a connection.
@@ -111,9 +112,12 @@ async fn accept<I, D>(
             Event::Closing => {
                 leaving = true;
                 connection.graceful_shutdown();
+                deadline.set(shared.bounds.linger_timeout);
             }
-            Event::Rested if shared.open.get() > 0 => deadline.set(shared.bounds.idle_timeout),
-            Event::Rested if leaving => return connection.abrupt_shutdown(Reason::NO_ERROR),
+            Event::Rested if shared.open.get() > 0 => {
+                deadline.set(if leaving { shared.bounds.linger_timeout } else { shared.bounds.idle_timeout });
+            }
+            Event::Rested if leaving => return,
             Event::Rested => {
                 let rested = clock::now().saturating_duration_since(shared.last_end.get());
                 let rest = shared.bounds.idle_timeout.saturating_sub(rested);
@@ -133,8 +137,9 @@ async fn accept<I, D>(
 }
 
 fn builder(bounds: &Bounds) -> h2::server::Builder {
-    // The library counts 32 bytes more for each field than we do.
-    let list = bounds.head_bytes_max.saturating_add(32 * bounds.header_count_max);
+    // The library counts 32 bytes more for each field than we do. Twice what we take, because what it refuses
+    // it answers itself: with no page, and no line in the log. Above four times that it ends the connection.
+    let list = bounds.head_bytes_max.saturating_add(32 * bounds.header_count_max).saturating_mul(2);
     let mut builder = h2::server::Builder::new();
     builder
         .max_concurrent_streams(u32::try_from(bounds.streams_max).unwrap_or(u32::MAX))
@@ -178,12 +183,14 @@ impl<D: Door> Visit<D> {
         let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
         let head = head_of(parts, bounds);
         // The far side of an extended CONNECT is not a body: its bytes go through the tunnel.
-        let (body, mut near) = if incoming.is_end_stream() {
-            (Body::Empty, None)
+        let (body, mut near, far) = if incoming.is_end_stream() {
+            (Body::Empty, None, None)
         } else if connect {
-            (Body::Empty, Some(incoming))
+            (Body::Empty, Some(incoming), None)
         } else {
-            (Body::stream(Upload::new(incoming, length, Arc::clone(bounds))), None)
+            let far = Rc::new(Far { incoming: RefCell::new(Some(incoming)), waiting: Cell::new(None) });
+            let upload = Upload::new(Rc::clone(&far), length, Arc::clone(bounds));
+            (Body::stream(upload), None, Some(far))
         };
         let hints = Hints::default();
         let arrival = Arrival { head, body, hints: Some(hints.clone()) };
@@ -194,7 +201,9 @@ impl<D: Door> Visit<D> {
             (Some(_), None) => respond.send_reset(Reason::INTERNAL_ERROR),
             (None, near) => {
                 send(response, &mut respond, head_only, bounds).await;
-                drop(near);
+                if let Some(rest) = near.or_else(|| far?.take_back()) {
+                    linger(rest, bounds).await;
+                }
             }
         }
     }
@@ -227,7 +236,10 @@ impl<D: Door> Visit<D> {
 /// counted here.
 fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> {
     let headers = parts.headers;
-    let target = parts.uri.path_and_query().map_or_else(Bytes::new, |path| Bytes::copy_from_slice(path.as_str().as_bytes()));
+    let target = parts
+        .uri
+        .path_and_query()
+        .map_or_else(Bytes::new, |path| Bytes::copy_from_slice(path.as_str().as_bytes()));
     if target.len() as u64 > bounds.target_bytes_max {
         return Err(Fault::with(Cause::TargetTooLong, "the request target is too long"));
     }
@@ -241,7 +253,10 @@ fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> 
     Ok(Head {
         method: parts.method,
         target,
-        authority: parts.uri.authority().map(|authority| Bytes::copy_from_slice(authority.as_str().as_bytes())),
+        authority: parts
+            .uri
+            .authority()
+            .map(|authority| Bytes::copy_from_slice(authority.as_str().as_bytes())),
         scheme: parts.uri.scheme_str().map(|scheme| Bytes::copy_from_slice(scheme.as_bytes())),
         protocol: parts
             .extensions
@@ -338,7 +353,12 @@ async fn room(
     Some(room)
 }
 
-async fn carry(response: Response<Body>, respond: &mut SendResponse<Bytes>, incoming: RecvStream, far: Tunnel) {
+async fn carry(
+    response: Response<Body>,
+    respond: &mut SendResponse<Bytes>,
+    incoming: RecvStream,
+    far: Tunnel,
+) {
     let (parts, _) = response.into_parts();
     let Ok(outgoing) = respond.send_response(Response::from_parts(parts, ()), false) else { return };
     tunnel::carry(Near { incoming, outgoing, ahead: Bytes::new() }, far).await;
@@ -352,7 +372,11 @@ struct Near {
 }
 
 impl AsyncRead for Near {
-    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buffer: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         let near = self.get_mut();
         while near.ahead.is_empty() {
             match ready!(near.incoming.poll_data(cx)) {
@@ -393,10 +417,50 @@ impl AsyncWrite for Near {
     }
 }
 
+/// Where an upload comes from. The backend's connection may hold the upload longer than the answer takes:
+/// the stream takes this back when the answer is complete.
+struct Far {
+    incoming: RefCell<Option<RecvStream>>,
+    waiting: Cell<Option<Waker>>,
+}
+
+impl Far {
+    /// What of the upload has not come yet; nothing when it is over. The backend waits for it no longer.
+    fn take_back(&self) -> Option<RecvStream> {
+        let rest = self.incoming.take();
+        if let Some(waker) = self.waiting.take() {
+            waker.wake();
+        }
+        rest.filter(|rest| !rest.is_end_stream())
+    }
+}
+
+/// Takes what is still on its way of an upload that was answered early, as far as the window goes, and opens
+/// that no further. Where it does not end by itself the library resets the stream with `NO_ERROR`; done at
+/// once, that would reach some visitors (curl before 8) together with the answer and cost them the answer.
+async fn linger(mut rest: RecvStream, bounds: &Bounds) {
+    if bounds.linger_timeout.is_zero() {
+        return;
+    }
+    let mut deadline = Deadline::default();
+    deadline.set(bounds.linger_timeout);
+    poll_fn(|cx| {
+        loop {
+            match rest.poll_data(cx) {
+                Poll::Ready(Some(Ok(_))) => {}
+                Poll::Ready(_) => return Poll::Ready(()),
+                Poll::Pending => return deadline.poll(cx),
+            }
+        }
+    })
+    .await;
+}
+
 /// The body of a stream, read as it is wanted: the visitor may send more when it was taken.
 struct Upload {
-    incoming: RecvStream,
+    far: Rc<Far>,
     data_over: bool,
+    over: bool,
     /// What is still to come, where it was announced.
     rest: Option<u64>,
     deadline: Deadline,
@@ -404,23 +468,35 @@ struct Upload {
 }
 
 impl Upload {
-    fn new(incoming: RecvStream, length: Option<u64>, bounds: Arc<Bounds>) -> Self {
-        Self { incoming, data_over: false, rest: length, deadline: Deadline::default(), bounds }
+    fn new(far: Rc<Far>, length: Option<u64>, bounds: Arc<Bounds>) -> Self {
+        Self { far, data_over: false, over: false, rest: length, deadline: Deadline::default(), bounds }
     }
 }
+
+type Polled = Poll<Option<Result<Frame<Bytes>, Fault>>>;
 
 impl HttpBody for Upload {
     type Data = Bytes;
     type Error = Fault;
 
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let upload = self.get_mut();
+        if upload.over {
+            return Poll::Ready(None);
+        }
+        let far = Rc::clone(&upload.far);
+        let mut incoming = far.incoming.borrow_mut();
+        let Some(incoming) = incoming.as_mut() else {
+            let why = "the answer was complete before the upload";
+            return Poll::Ready(Some(Err(Fault::with(Cause::VisitorLeft, why))));
+        };
         if !upload.data_over {
-            match upload.incoming.poll_data(cx) {
+            match incoming.poll_data(cx) {
                 Poll::Ready(Some(Ok(data))) => {
-                    let _ = upload.incoming.flow_control().release_capacity(data.len());
+                    let _ = incoming.flow_control().release_capacity(data.len());
                     upload.deadline.clear();
                     upload.rest = upload.rest.map(|rest| rest.saturating_sub(data.len() as u64));
+                    upload.over = incoming.is_end_stream();
                     return Poll::Ready(Some(Ok(Frame::data(data))));
                 }
                 Poll::Ready(Some(Err(error))) => return Poll::Ready(Some(Err(left(&error)))),
@@ -428,16 +504,22 @@ impl HttpBody for Upload {
                 Poll::Pending => return upload.wait(cx),
             }
         }
-        match upload.incoming.poll_trailers(cx) {
-            Poll::Ready(Ok(Some(trailers))) => Poll::Ready(Some(Ok(Frame::trailers(trailers)))),
-            Poll::Ready(Ok(None)) => Poll::Ready(None),
+        match incoming.poll_trailers(cx) {
+            Poll::Ready(Ok(Some(trailers))) if any_padded(&trailers) => Poll::Ready(Some(Err(Fault::with(
+                Cause::Malformed,
+                "a trailer of an HTTP/2 request begins or ends with white space",
+            )))),
+            Poll::Ready(Ok(trailers)) => {
+                upload.over = true;
+                Poll::Ready(trailers.map(|trailers| Ok(Frame::trailers(trailers))))
+            }
             Poll::Ready(Err(error)) => Poll::Ready(Some(Err(left(&error)))),
             Poll::Pending => upload.wait(cx),
         }
     }
 
     fn is_end_stream(&self) -> bool {
-        self.incoming.is_end_stream()
+        self.over
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -446,10 +528,14 @@ impl HttpBody for Upload {
 }
 
 impl Upload {
-    fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+    fn wait(&mut self, cx: &mut Context<'_>) -> Polled {
+        self.far.waiting.set(Some(cx.waker().clone()));
         self.deadline.start(self.bounds.body_timeout);
         self.deadline.poll(cx).map(|()| {
-            Some(Err(Fault::with(Cause::BodyTimeout, "the visitor stopped sending in the middle of an upload")))
+            Some(Err(Fault::with(
+                Cause::BodyTimeout,
+                "the visitor stopped sending in the middle of an upload",
+            )))
         })
     }
 }

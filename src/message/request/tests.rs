@@ -244,6 +244,13 @@ fn an_http_2_head_is_held_to_its_own_grammar() {
         (protocol("CONNECT", ""), NotImplemented),
         (Head { target: Bytes::new(), ..protocol("CONNECT", "websocket") }, Malformed),
         (Head { scheme: None, ..protocol("CONNECT", "websocket") }, Malformed),
+        (
+            Head {
+                protocol: Some(Bytes::from_static(b"websocket")),
+                ..second("CONNECT", "/chat", &[("content-length", "5")])
+            },
+            Malformed,
+        ),
         (Head { scheme: None, target: Bytes::new(), ..second("CONNECT", "", &[]) }, NotImplemented),
     ] {
         let shown = format!("{head:?}");
@@ -255,6 +262,9 @@ fn an_http_2_head_is_held_to_its_own_grammar() {
     assert!(upgrade.is_websocket() && upgrade.extended);
     let request = admit(field("te", "trailers")).unwrap();
     assert_eq!(kept(&request), ["te: trailers"]);
+    // The library tells no scheme where there is no authority: the host is in `Host`.
+    let head = Head { scheme: None, authority: None, ..second("GET", "/", &[("host", "www.example")]) };
+    assert!(admit(head).unwrap().secure);
 }
 
 #[test]
@@ -674,7 +684,8 @@ fn what_admission_costs() {
             let start = crate::base::clock::now();
             for request in &mut requests {
                 let mut headers = std::mem::take(&mut request.headers);
-                forwarded::Introduction::new(request, Some(std::net::IpAddr::from([192, 0, 2, 1]))).put(&mut headers);
+                forwarded::Introduction::new(request, Some(std::net::IpAddr::from([192, 0, 2, 1])))
+                    .put(&mut headers);
                 request.headers = headers;
             }
             best(&mut telling, start);
