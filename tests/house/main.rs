@@ -5,4 +5,5 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 
 mod corridor;
+mod http1_refused;
 mod stage;
