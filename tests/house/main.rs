@@ -5,5 +5,6 @@
 #![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
 
 mod corridor;
+mod http1_life;
 mod http1_refused;
 mod stage;
