@@ -2,11 +2,13 @@
 //! in a `.txt` of the same name. `UPDATE=1 cargo test --test golden` writes the `.txt` files anew; what
 //! changed is then read in the diff.
 
+use std::fmt::Write;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use doorward::base::bound::Bounds;
 use doorward::language;
-use doorward::settings::{self, Disk, Settings};
+use doorward::settings::{self, Disk, Gateway, Settings};
 
 fn shown(settings: &Settings) -> String {
     let mut out = String::new();
@@ -14,15 +16,25 @@ fn shown(settings: &Settings) -> String {
         out.push_str(&settings.warnings.draw());
         out.push('\n');
     }
-    out.push_str(&format!("{:#?}\n", settings.gateway));
+    let Gateway { http, https, admin, state, workers, trusted, proxy_protocol, bounds } = &settings.gateway;
+    let _ = write!(
+        out,
+        "http {http:?}\nhttps {https:?}\nadmin {admin:?}\nstate {}\nworkers {workers:?}\n\
+         proxy_protocol {proxy_protocol}\ntrusted {trusted:?}\n",
+        state.display()
+    );
+    // Limits as they are by default would change every file with every new limit.
+    for row in Bounds::ROWS.iter().filter(|row| bounds.show(row.name) != Bounds::default().show(row.name)) {
+        let _ = writeln!(out, "{} {}", row.name, bounds.show(row.name).unwrap_or_default());
+    }
     for site in &settings.sites {
-        out.push_str(&format!("{site:#?}\n"));
+        let _ = writeln!(out, "{site:#?}");
     }
     for backend in &settings.backends {
-        out.push_str(&format!("{backend:#?}\n"));
+        let _ = writeln!(out, "{backend:#?}");
     }
     for log in settings.logs.iter().chain([&settings.default_log]) {
-        out.push_str(&format!("{log:#?}\n"));
+        let _ = writeln!(out, "{log:#?}");
     }
     out
 }

@@ -49,11 +49,13 @@ impl<D: Door> Front<D> {
         let trusted = terms.trusted.contains(peer.ip);
         let mut street = Street { peer, trusted, port, secure: None };
         let bounds = Arc::clone(&terms.bounds);
-        let greeted = timeout(limit(bounds.handshake_timeout), self.greet(stream, &mut street, &mut pass, &terms)).await;
+        // Boxes of their own for each part of a connection's life: the many that rest are as large as the
+        // largest part that is not.
+        let greeting = Box::pin(self.greet(stream, &mut street, &mut pass, &terms));
+        let greeted = timeout(limit(bounds.handshake_timeout), greeting).await;
         match greeted {
             Ok(Ok(Greeted::Plain(stream))) => self.http1(stream, street, bounds).await,
             Ok(Ok(Greeted::Tls(stream))) if tls::speaks_h2(stream.get_ref().1) => {
-                // Boxed apart: most connections are HTTP/1 or at rest, and must not be as large.
                 Box::pin(h2::serve(*stream, Rc::new(street), Rc::clone(&self.door), bounds, self.closing.ear())).await;
             }
             Ok(Ok(Greeted::Tls(stream))) => self.http1(*stream, street, bounds).await,
@@ -104,14 +106,14 @@ impl<D: Door> Front<D> {
         I: AsyncRead + AsyncWrite + Unpin + 'static,
     {
         let ear = self.closing.ear();
-        h1::serve(stream, BytesMut::new(), Rc::new(street), Rc::clone(&self.door), bounds, ear).await;
+        Box::pin(h1::serve(stream, BytesMut::new(), Rc::new(street), Rc::clone(&self.door), bounds, ear)).await;
     }
 
     /// Plain http on the https port: told so in words, recorded like any other visit.
     async fn refuse(&self, stream: TcpStream, street: Street, bounds: Arc<Bounds>) {
         let fault = Fault::with(Cause::PlainOnTls, "plain http came to the https port");
         let ear = self.closing.ear();
-        h1::refuse(stream, fault, Rc::new(street), Rc::clone(&self.door), bounds, ear).await;
+        Box::pin(h1::refuse(stream, fault, Rc::new(street), Rc::clone(&self.door), bounds, ear)).await;
     }
 
     fn failed(&self, handshake: Handshake, fault: &Fault) {

@@ -1,7 +1,7 @@
 //! Items → tree: names are resolved, every value is judged by its row in the table. Nothing here stops at
 //! the first fault, and nothing faulty is reported twice: it becomes `None` or `Value::Faulty` and is quiet.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -35,7 +35,8 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
         suggestions,
         lets: HashMap::new(),
         names: HashMap::new(),
-        used: HashMap::new(),
+        used: BTreeSet::new(),
+        missing: BTreeSet::new(),
         unchosen: 0,
     };
     checker.collect(&items);
@@ -108,8 +109,9 @@ impl Constant {
 
 struct Let {
     name: Span,
-    /// `None` until it is defined; then its value, if it had one.
-    value: Option<Option<Known>>,
+    defined: bool,
+    /// `None` until it is defined, and when it is faulty.
+    value: Option<Known>,
     used: bool,
 }
 
@@ -121,7 +123,9 @@ struct Checker<'a> {
     lets: HashMap<&'a str, Let>,
     /// The place in its list of everything that is declared by name, and where.
     names: HashMap<(Kind, &'a str), (usize, Span)>,
-    used: HashMap<(Kind, usize), ()>,
+    used: BTreeSet<(Kind, usize)>,
+    /// Names that are like no other: one declaration mends all their uses, so the first is reported only.
+    missing: BTreeSet<(Option<Kind>, String)>,
     /// How many `if(…)` did not choose what is being judged.
     unchosen: usize,
 }
@@ -222,7 +226,7 @@ impl<'a> Checker<'a> {
             );
             return;
         }
-        self.lets.insert(name, Let { name: constant.name, value: None, used: taken });
+        self.lets.insert(name, Let { name: constant.name, defined: false, value: None, used: taken });
     }
 
     fn collect_name(&mut self, kind: Kind, span: Span, index: usize) {
@@ -234,7 +238,7 @@ impl<'a> Checker<'a> {
             Some((_, first)) => {
                 let first = *first;
                 // It can't be named, so it can't be used either; one message is enough.
-                self.used.insert((kind, index), ());
+                self.used.insert((kind, index));
                 let quote = self.quote(span);
                 self.found.push(
                     Diagnostic::new(
@@ -261,7 +265,8 @@ impl<'a> Checker<'a> {
             known.private = true;
         }
         if let Some(kept) = self.lets.get_mut(name) {
-            kept.value = Some(value);
+            kept.value = value;
+            kept.defined = true;
         }
     }
 
@@ -277,7 +282,7 @@ impl<'a> Checker<'a> {
             .map(|constant| (constant.name, "let"))
             .collect();
         for ((kind, _), (index, span)) in &self.names {
-            if !self.used.contains_key(&(*kind, *index)) {
+            if !self.used.contains(&(*kind, *index)) {
                 unused.push((*span, kind.word()));
             }
         }
@@ -748,15 +753,15 @@ impl<'a> Checker<'a> {
         let quote = self.quote(span);
         if let Some(constant) = self.lets.get_mut(name) {
             constant.used = true;
-            let Some(value) = &constant.value else {
+            if !constant.defined {
                 let defined = constant.name;
                 return self.fault(
                     Diagnostic::new(Code::UsedBefore, span, format!("{quote} is used before it is defined"))
                         .label("move this line below the one that defines it")
                         .at(defined, "it is defined here"),
                 );
-            };
-            let mut value = value.clone()?;
+            }
+            let mut value = constant.value.clone()?;
             value.private |= private;
             return Some(value);
         }
@@ -768,7 +773,12 @@ impl<'a> Checker<'a> {
                 fault.label(format!("this is the name of {}; a constant is defined by `let`", kind.a_word())),
             );
         }
-        let near = self.suggestions.nearest(name, self.lets.keys().copied().chain(["yes", "no"]));
+        let near = {
+            // A name that stands in a private file is not suggested: it might be more than a name.
+            let sources = self.sources;
+            let shown = self.lets.iter().filter(|(_, constant)| !sources.is_private(constant.name.file));
+            self.suggestions.nearest(name, shown.map(|(name, _)| *name).chain(["yes", "no"]))
+        };
         let label = match near {
             Some(near) => {
                 let place = self.lets.get(near).map(|constant| self.sources.short_place(constant.name));
@@ -777,6 +787,7 @@ impl<'a> Checker<'a> {
                     |place| format!("did you mean `{near}` ({place})?"),
                 )
             }
+            None if !self.missing.insert((None, name.to_owned())) => return None,
             None => "text stands in quotes; a constant is defined by `let name = …;`".to_owned(),
         };
         self.fault(fault.label(label))
@@ -865,6 +876,25 @@ impl<'a> Checker<'a> {
 
     /// Text, switches and amounts.
     fn plain(&mut self, expr: &Expr, row: &'static table::Setting) -> Option<Value> {
+        if let (Type::Bool, ExprKind::Name) = (row.takes, &expr.kind) {
+            let name = self.sources.text(expr.span);
+            if truth(name).is_none() && !self.lets.contains_key(name) {
+                let quote = self.quote(expr.span);
+                let label = match name.to_ascii_lowercase().as_str() {
+                    "on" | "enabled" | "y" => "write `yes`",
+                    "off" | "disabled" | "none" | "n" => "write `no`",
+                    _ => "write one of these",
+                };
+                return self.fault(
+                    Diagnostic::new(
+                        Code::UnknownValue,
+                        expr.span,
+                        format!("`.{}` is `yes` or `no`, not {quote}", row.name),
+                    )
+                    .label(label),
+                );
+            }
+        }
         let known = self.constant(expr)?;
         let private = known.private || self.private(expr.span);
         let from_text = |text: &str| -> Option<Value> {
@@ -1021,7 +1051,7 @@ impl<'a> Checker<'a> {
         if let ExprKind::Name = expr.kind {
             if let Some((index, _)) = self.names.get(&(kind, name)) {
                 let index = *index;
-                self.used.insert((kind, index), ());
+                self.used.insert((kind, index));
                 return Some(index);
             }
             if !self.lets.contains_key(name) {
@@ -1058,7 +1088,7 @@ impl<'a> Checker<'a> {
         };
         if let Some((index, _)) = self.names.get(&(kind, text.as_str())) {
             let index = *index;
-            self.used.insert((kind, index), ());
+            self.used.insert((kind, index));
             return Some(index);
         }
         let quote = Text { value: text.clone(), private: known.private || self.private(expr.span) }.quote();
@@ -1075,12 +1105,18 @@ impl<'a> Checker<'a> {
         {
             return self.fault(fault.label(format!("this is the name of {}", other.a_word())));
         }
-        let names = self.names.keys().filter(|(known, _)| *known == kind).map(|(_, name)| *name);
+        let sources = self.sources;
+        let names = self
+            .names
+            .iter()
+            .filter(|((known, _), (_, span))| *known == kind && !sources.is_private(span.file))
+            .map(|((_, name), _)| *name);
         let near = self.suggestions.nearest(name, names);
         let label = match near.and_then(|near| Some((near, self.names.get(&(kind, near))?))) {
             Some((near, (_, declared))) => {
                 format!("did you mean `{near}` ({})?", self.sources.short_place(*declared))
             }
+            None if !self.missing.insert((Some(kind), name.to_owned())) => return None,
             None => format!("declare it: `{word} name {{ … }}`"),
         };
         self.fault(fault.label(label))
@@ -1229,7 +1265,7 @@ impl<'a> Checker<'a> {
 
     fn mark(&mut self, kind: Kind, name: &'a str) {
         if let Some((index, _)) = self.names.get(&(kind, name)) {
-            self.used.insert((kind, *index), ());
+            self.used.insert((kind, *index));
         }
     }
 }

@@ -75,7 +75,11 @@ impl Found {
         }
         self.dropped += 1;
         // A warning never takes the place of an error.
-        if is_error && let Some(warning) = self.list.iter().rposition(|kept| !kept.is_error()) {
+        let has_warnings = self.list.len() + self.dropped > self.errors;
+        if is_error
+            && has_warnings
+            && let Some(warning) = self.list.iter().rposition(|kept| !kept.is_error())
+        {
             self.list.remove(warning);
             self.list.push(diagnostic);
         }

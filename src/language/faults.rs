@@ -161,7 +161,7 @@ faults! {
         Main("backend trac { .idle_max = 8; }\n");
     E025 Misplaced, Error, "this does not belong here",
         "A `route` stands in a `site`; everything else stands at the top of a file. `backend`, `acl` and `log` have a name without quotes, `site` and `route` a text, `gateway` has none. Lines of networks stand in an `acl`, and settings in all others.",
-        Main("route \"/\" { .backend = trac; }\n");
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nroute \"/\" { .backend = trac; }\n");
     E026 Arguments, Error, "a function has other arguments",
         "`env(\"NAME\", \"default\")` (the default may be left out: then the variable must be set), `if(condition, a, b)`, `files(\"chain.pem\", \"key.pem\")`, `network(acl)`.",
         Main("let level = if(yes, \"a\");\n");

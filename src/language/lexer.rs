@@ -148,11 +148,9 @@ impl Lexer<'_> {
             (b'!', b'=') => self.push(TokenKind::NotEqual, one + 1),
             (b'&', b'&') => self.push(TokenKind::And, one + 1),
             (b'|', b'|') => self.push(TokenKind::Or, one + 1),
-            (b'!', b'~')
-            | (b'<' | b'>', b'=')
-            | (b'+' | b'-' | b'*' | b'/', b'=')
-            | (b'<', b'<')
-            | (b'>', b'>') => self.push(TokenKind::Operator, one + 1),
+            (b'!', b'~') | (b'<' | b'>' | b'+' | b'-' | b'*' | b'/', b'=') | (b'<', b'<') | (b'>', b'>') => {
+                self.push(TokenKind::Operator, one + 1);
+            }
             (b'=', _) => self.push(TokenKind::Assign, one),
             (b'!', _) => self.push(TokenKind::Not, one),
             (b'+', _) => self.push(TokenKind::Plus, one),
@@ -340,14 +338,13 @@ impl Lexer<'_> {
             '‘' | '’' => Some('’'),
             _ => None,
         };
-        let quoted_end = closing.and_then(|closing| {
-            let line = self.text.get(one..self.end_of_line().max(one))?;
-            let (length, closed) = line
-                .char_indices()
-                .take(200)
-                .find(|(_, c)| *c == closing || (closing == '”' && matches!(c, '“' | '"')))?;
-            Some(one + length + closed.len_utf8())
-        });
+        // Looked for nearby only: a line of a million quotes must not be read a million times.
+        let near =
+            self.text.get(one..).unwrap_or("").char_indices().take(200).take_while(|(_, c)| *c != '\n');
+        let quoted_end = near
+            .filter(|(_, c)| closing == Some(*c) || (closing == Some('”') && matches!(c, '“' | '"')))
+            .map(|(length, closed)| one + length + closed.len_utf8())
+            .next();
         if closing.is_some() {
             let end = quoted_end.unwrap_or(one);
             self.found.push(

@@ -35,7 +35,7 @@ pub fn load(files: &dyn Files, main: &Path) -> Loaded {
         first: HashMap::new(),
         bytes: 0,
     };
-    let main = joined(Path::new(""), &main.to_string_lossy());
+    let main = joined(Path::new(""), main);
     if let Some(file) = loader.read(&main, Span::NOWHERE, false) {
         loader.file(file, &main, 0);
     }

@@ -161,21 +161,31 @@ impl<'a> Parser<'a> {
         match self.word(0).unwrap_or("") {
             "let" => self.constant().map(Item::Let),
             "include" => self.include().map(Item::Include),
-            _ => self.declaration(0).map(Item::Declaration),
+            _ => self.declaration(0, None).map(Item::Declaration),
         }
     }
 
     fn constant(&mut self) -> Parsed<Let> {
+        let began = self.at;
         let start = self.next();
         let Some(name) = self.take(TokenKind::Word) else {
             return Err(self.unexpected("a name", "a constant is `let name = value;`"));
         };
+        // A constant whose value can't be read is still known by its name.
+        let value = self.constant_value().unwrap_or_else(|Reported| {
+            self.skip_to_item(began);
+            Expr { span: name.behind(), kind: ExprKind::Faulty }
+        });
+        Ok(Let { span: start.to(self.before()), name, value })
+    }
+
+    fn constant_value(&mut self) -> Parsed<Expr> {
         if self.take(TokenKind::Assign).is_none() {
             return Err(self.unexpected("`=`", "a constant is `let name = value;`"));
         }
         let value = self.expression(0)?;
         self.semicolon()?;
-        Ok(Let { span: start.to(self.before()), name, value })
+        Ok(value)
     }
 
     fn include(&mut self) -> Parsed<Include> {
@@ -192,10 +202,11 @@ impl<'a> Parser<'a> {
         Ok(Include { span: start.to(self.before()), private, path })
     }
 
-    fn declaration(&mut self, depth: usize) -> Parsed<Declaration> {
+    fn declaration(&mut self, depth: usize, inside: Option<Kind>) -> Parsed<Declaration> {
+        let began = self.at;
         let kind_span = self.span();
         let word = self.word(0).unwrap_or("");
-        let Some(kind) = Kind::by_word(word).or_else(|| self.unknown_kind(word, kind_span)) else {
+        let Some(kind) = Kind::by_word(word).or_else(|| self.unknown_kind(word, kind_span, inside)) else {
             return Err(Reported);
         };
         self.next();
@@ -204,7 +215,15 @@ impl<'a> Parser<'a> {
             _ => Some(self.expression(0)?),
         };
         let Some(open) = self.take(TokenKind::Open) else {
-            return Err(self.unexpected("`{`", "the settings of a declaration stand between `{` and `}`"));
+            self.unexpected("`{`", "the settings of a declaration stand between `{` and `}`");
+            if depth == 0 {
+                self.skip_to_item(began);
+            } else {
+                self.skip_in_body(began);
+            }
+            // What can't be read is still known by its name.
+            let span = kind_span.to(self.before());
+            return Ok(Declaration { span, kind, kind_span, name, body: Vec::new(), broken: true });
         };
         if depth >= DECLARATIONS_DEEP_MAX {
             let reported = self.report(
@@ -214,13 +233,13 @@ impl<'a> Parser<'a> {
             self.at = self.at.saturating_sub(1);
             return Err(reported);
         }
-        let (body, broken) = self.body(open, depth);
+        let (body, broken) = self.body(kind, open, depth);
         Ok(Declaration { span: kind_span.to(self.before()), kind, kind_span, name, body, broken })
     }
 
     /// Reports a kind that is not known, and returns the one that was most likely meant, so that what hangs
     /// on the declaration is not reported too.
-    fn unknown_kind(&mut self, word: &str, span: Span) -> Option<Kind> {
+    fn unknown_kind(&mut self, word: &str, span: Span, inside: Option<Kind>) -> Option<Kind> {
         let quoted = self.sources.quote(span);
         if LATER.contains(&word) {
             self.found.push(
@@ -233,22 +252,28 @@ impl<'a> Parser<'a> {
             );
             return None;
         }
-        let words = Kind::ALL.iter().map(|kind| kind.word()).chain(["let", "include"]);
-        let near = self.suggestions.nearest(word, words);
-        let all: Vec<String> = Kind::ALL.iter().map(|kind| format!("`{}`", kind.word())).collect();
+        let here = || Kind::ALL.iter().filter(|kind| kind.inside() == inside).map(|kind| kind.word());
+        let others: &[&str] = if inside.is_none() { &["let", "include"] } else { &[] };
+        let near = self.suggestions.nearest(word, here().chain(others.iter().copied()));
         let fault =
             Diagnostic::new(Code::UnknownKind, span, format!("there is no declaration called {quoted}"));
-        self.found.push(match near {
-            Some(near) => fault.label(format!("did you mean `{near}`?")),
-            None => fault
-                .label("this begins no declaration")
-                .help(format!("there are {} and `let`, `include`", all.join(", "))),
+        self.found.push(match (near, inside) {
+            (Some(near), _) => fault.label(format!("did you mean `{near}`?")),
+            (None, Some(kind)) => fault
+                .label("this begins nothing that can stand here")
+                .help(format!("{} holds settings: `.name = value;`", kind.a_word())),
+            (None, None) => {
+                let all: Vec<String> = here().map(|word| format!("`{word}`")).collect();
+                fault
+                    .label("this begins no declaration")
+                    .help(format!("a file holds {}, `let` and `include`", all.join(", ")))
+            }
         });
         near.and_then(Kind::by_word)
     }
 
     /// From behind the `{` to behind its `}`; and whether a part of it could not be read.
-    fn body(&mut self, open: Span, depth: usize) -> (Vec<Member>, bool) {
+    fn body(&mut self, kind: Kind, open: Span, depth: usize) -> (Vec<Member>, bool) {
         let mut members = Vec::new();
         let mut broken = false;
         loop {
@@ -279,12 +304,22 @@ impl<'a> Parser<'a> {
                     );
                     return (members, true);
                 }
+                TokenKind::Word | TokenKind::Number
+                    if kind == Kind::Acl && self.token(1).kind != TokenKind::Assign =>
+                {
+                    self.entry().map(|entry| members.push(Member::Entry(entry)))
+                }
                 TokenKind::Word if self.token(1).kind == TokenKind::Assign => {
                     let span = self.span();
                     let here = self.found_here();
+                    let label = if self.sources.is_private(self.file) {
+                        "a setting begins with a dot: `.name = value;`".to_owned()
+                    } else {
+                        format!("write the dot: `.{} = …;`", self.str(span))
+                    };
                     Err(self.report(
                         Diagnostic::new(Code::Unexpected, span, format!("expected a setting, found {here}"))
-                            .label("a setting begins with a dot: `.name = value;`"),
+                            .label(label),
                     ))
                 }
                 TokenKind::Word if matches!(self.word(0), Some("include" | "let")) => {
@@ -299,9 +334,9 @@ impl<'a> Parser<'a> {
                         .label("move it out of the braces"),
                     ))
                 }
-                TokenKind::Word => {
-                    self.declaration(depth + 1).map(|inside| members.push(Member::Declaration(inside)))
-                }
+                TokenKind::Word => self
+                    .declaration(depth + 1, Some(kind))
+                    .map(|inside| members.push(Member::Declaration(inside))),
                 TokenKind::Semicolon => {
                     // An empty line of rules; nobody is helped by a fault.
                     self.next();
@@ -377,6 +412,18 @@ impl<'a> Parser<'a> {
                 .push(Diagnostic::new(Code::NoSemicolon, span, "a `;` is missing").label("write `;` here"));
             return Ok(());
         }
+        if before == Some(TokenKind::Number)
+            && self
+                .word(0)
+                .map(|unit| format!("1{unit}"))
+                .is_some_and(|one| amount::duration(&one).is_some() || amount::size(&one).is_some())
+        {
+            let span = self.before().to(self.span());
+            return Err(self.report(
+                Diagnostic::new(Code::Unexpected, span, "an amount and its unit are written together")
+                    .label("take the space out, as in `10s` or `64KB`"),
+            ));
+        }
         if self.kind() == TokenKind::Operator {
             let here = self.found_here();
             let span = self.span();
@@ -391,14 +438,25 @@ impl<'a> Parser<'a> {
     /// To the next place where something at the top of a file can begin.
     fn skip_to_item(&mut self, began: usize) {
         let mut depth = 0_usize;
+        // A declaration does not end with `;`: what follows one is still its body, up to the margin.
+        let short = self.tokens.get(began).is_some_and(|token| {
+            token.kind != TokenKind::Word
+                || matches!(self.str(self.span_of(*token)), "let" | "include" | "import" | "vcl")
+        });
         loop {
             match self.kind() {
                 TokenKind::End => return,
                 TokenKind::Semicolon if depth == 0 => {
                     self.next();
-                    return;
+                    let next = self.token(0).start as usize;
+                    if short || self.text.as_bytes().get(next.wrapping_sub(1)) == Some(&b'\n') {
+                        return;
+                    }
+                    continue;
                 }
                 TokenKind::Open => depth += 1,
+                // A `}` in the midst of a line that opened nothing is part of what is wrong.
+                TokenKind::Close if depth == 0 && !self.starts_line(0) => {}
                 TokenKind::Close => {
                     depth = depth.saturating_sub(1);
                     if depth == 0 {
@@ -522,7 +580,7 @@ impl<'a> Parser<'a> {
                 self.next();
                 let inner = self.expression(depth + 1)?;
                 if self.take(TokenKind::CloseParen).is_none() {
-                    return Err(self.unexpected("`)`", "the parenthesis that was opened ends here"));
+                    return Err(self.unexpected("`)`", "close the parenthesis here with `)`"));
                 }
                 return Ok(Expr { span: span.to(self.before()), kind: ExprKind::Group(Box::new(inner)) });
             }
@@ -573,7 +631,7 @@ impl<'a> Parser<'a> {
             }
         }
         if self.take(TokenKind::CloseParen).is_none() {
-            return Err(self.unexpected("`)`", "the arguments end here; write `)`, or `,` and one more"));
+            return Err(self.unexpected("`)`", "close the arguments with `)`, or write `,` and one more"));
         }
         Ok(Expr { span: name.to(self.before()), kind: ExprKind::Call { name, args } })
     }

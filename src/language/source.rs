@@ -228,7 +228,7 @@ pub(super) const fn is_invisible(c: char) -> bool {
 }
 
 /// A path joined and tidied without asking the disk, so that the same file has the same name.
-pub fn joined(folder: &Path, name: &str) -> PathBuf {
+pub fn joined(folder: &Path, name: impl AsRef<Path>) -> PathBuf {
     let mut out = PathBuf::new();
     for part in folder.join(name).components() {
         match part {

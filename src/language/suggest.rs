@@ -26,12 +26,13 @@ impl Suggestions {
                 continue;
             }
             let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
-            let most = word.len().max(letters.len()).div_ceil(3).min(4);
+            let most = (word.len().max(letters.len()) / 3).clamp(1, 4);
             if letters.len().abs_diff(word.len()) > most {
                 continue;
             }
             let distance = distance(&word, &letters);
-            if distance <= most && best.is_none_or(|(least, _)| distance < least) {
+            let akin = distance < word.len().min(letters.len());
+            if akin && distance <= most && best.is_none_or(|(least, _)| distance < least) {
                 best = Some((distance, candidate));
             }
         }
@@ -95,6 +96,7 @@ mod tests {
         assert_eq!(suggestions.nearest("Backnd", words), Some("backend"));
         assert_eq!(suggestions.nearest("sit", words), Some("site"));
         assert_eq!(suggestions.nearest("director", words), None);
+        assert_eq!(suggestions.nearest("b", ["a"]), None);
         assert_eq!(suggestions.nearest("", words), None);
         assert_eq!(suggestions.nearest(&"x".repeat(10_000), words), None);
     }

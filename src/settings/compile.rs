@@ -235,10 +235,6 @@ impl Compiler<'_> {
             })
         })?;
         let bits: u8 = if address.is_ipv4() { 32 } else { 128 };
-        let (prefix, span) = match entry.prefix {
-            None => return Network::new(address, bits),
-            Some((prefix, span)) => (prefix, span),
-        };
         if let IpAddr::V6(v6) = address
             && v6.to_ipv4_mapped().is_some()
         {
@@ -246,11 +242,15 @@ impl Compiler<'_> {
                 Diagnostic::new(
                     Code::BadNetwork,
                     entry.address_span,
-                    "this is an IPv4 network in an IPv6 address",
+                    "this is an IPv4 address written as IPv6",
                 )
                 .label("write it as IPv4: such visitors are known by that"),
             );
         }
+        let (prefix, span) = match entry.prefix {
+            None => return Network::new(address, bits),
+            Some((prefix, span)) => (prefix, span),
+        };
         let Some(network) = u8::try_from(prefix).ok().and_then(|prefix| Network::new(address, prefix)) else {
             let family = if bits == 32 { "IPv4" } else { "IPv6" };
             return self.fault(

@@ -1,5 +1,6 @@
 //! What is promised of whole trees.
 
+use std::fmt::Write;
 use std::path::Path;
 
 use super::*;
@@ -352,6 +353,7 @@ fn recovery_does_not_invent_faults() {
             "gateway { .admin = \"127.0.0.1:80\"; .http = \":80\"; .https = \"[::1]:443\", \"0.0.0.0:443\"; }",
             vec!["E042"],
         ),
+        ("acl a { ! \"::ffff:192.0.2.1\"; \"::ffff:192.0.2.0\"/120; }", vec!["E037", "E037"]),
         ("acl a { \"192.0.2.0\"/33; \"192.0.2.0/24\"; \"::\"/0; 5; }", vec!["E037", "E037", "E020"]),
     ] {
         let found = faults(text);
@@ -425,8 +427,57 @@ fn many_routes_load_without_haste() {
     let mut text =
         String::from("backend app { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" {\n");
     for route in 0..20_000 {
-        text.push_str(&format!("    route \"/project/{route}/\" {{ .backend = app; }}\n"));
+        let _ = writeln!(text, "    route \"/project/{route}/\" {{ .backend = app; }}");
     }
     text.push('}');
     assert_eq!(settings(&text).sites[0].routes.len(), 20_000);
+}
+
+/// Run by hand and by `make prove` in a release build: how long a load takes says nothing in a debug build
+/// on a busy machine.
+#[test]
+#[ignore = "measures; meant for a release build"]
+fn a_large_tree_loads_in_time() {
+    let many = |routes: usize| {
+        let mut text =
+            String::from("backend app { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" {\n");
+        for route in 0..routes {
+            let _ = writeln!(text, "    route \"/project/{route}/\" {{ .backend = app; }}");
+        }
+        text + "}"
+    };
+    for (lines, most) in [(5_000, 10), (100_000, 2_000)] {
+        let files = Memory::default().with("main.vcl", 0o644, many(lines));
+        let mut best = u128::MAX;
+        for _ in 0..5 {
+            let start = crate::base::clock::now();
+            assert!(compiled(&files).is_ok());
+            best = best.min(start.elapsed().as_micros());
+        }
+        println!("{lines} routes: {best} µs");
+        assert!(best <= most * 1_000, "{lines} routes took {best} µs");
+    }
+}
+
+#[test]
+fn one_wrong_byte_brings_no_flood() {
+    let text = "let domain = \"scipy.example\";
+acl office { \"192.0.2.0\"/24; ! \"192.0.2.66\"; }
+backend trac { .url = \"http://127.0.0.1:8000\"; .idle_max = 7; }
+backend svn { .url = \"https://svn\"; .connect_timeout = 5s; }
+site \"www.\" + domain {
+    .aliases = domain;
+    route \"/trac/\" { .backend = trac; .allow = network(office) || nobody; }
+    route \"/svn/\" { .backend = if(domain == \"a\", trac, svn); .body_bytes_max = 10MB; }
+    route \"/\" { .backend = trac; }
+}
+";
+    assert!(faults(text).is_empty(), "{}", faults(text));
+    for at in 0..text.len() {
+        for wrong in ["", "x", "\"", "{", "}", ";", ".", "@", "("] {
+            let broken = format!("{}{wrong}{}", &text[..at], &text[at + 1..]);
+            let found = faults(&broken);
+            assert!(found.count().0 <= 7, "{broken}\n{}", found.lines());
+        }
+    }
 }

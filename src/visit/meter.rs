@@ -63,7 +63,12 @@ impl HttpBody for Capped {
 }
 
 /// What `work` yields, within `most` of time; zero is no limit.
-pub async fn within<T>(most: Duration, work: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
+///
+/// Takes it pinned: a future that is handed over lies in its new owner twice, and this one is large.
+pub async fn within<T>(
+    most: Duration,
+    work: Pin<&mut impl Future<Output = Result<T, Fault>>>,
+) -> Result<T, Fault> {
     if most.is_zero() {
         return work.await;
     }
@@ -113,6 +118,7 @@ impl HttpBody for Timed {
 mod tests {
     use super::*;
     use std::future::poll_fn;
+    use std::pin::pin;
 
     async fn all(mut body: Body) -> Result<usize, Fault> {
         let mut bytes = 0;
@@ -158,9 +164,9 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_visit_has_its_time() {
         let most = Duration::from_secs(3);
-        let fault = within(most, std::future::pending::<Result<(), Fault>>()).await.unwrap_err();
+        let fault = within(most, pin!(std::future::pending::<Result<(), Fault>>())).await.unwrap_err();
         assert_eq!(fault.cause, Cause::TotalTimeout);
-        assert_eq!(within(Duration::ZERO, async { Ok(7) }).await, Ok(7));
+        assert_eq!(within(Duration::ZERO, pin!(async { Ok(7) })).await, Ok(7));
         let fault = all(timed(Body::stream(Never), most)).await.unwrap_err();
         assert_eq!(fault.cause, Cause::TotalTimeout);
     }

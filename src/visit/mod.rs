@@ -13,6 +13,7 @@ mod rescue;
 mod world;
 
 use std::cell::{Cell, RefCell};
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -81,7 +82,8 @@ impl Corridor {
         ticket.backend(backend.name());
         let (errand, wish) = errand::compose(request, body, backend, world);
         let total = route.total_timeout.unwrap_or(world.terms.bounds.total_timeout);
-        let answer = meter::within(total, self.pool.send(backend, errand, luggage.hints)).await?;
+        let sending = pin!(self.pool.send(backend, errand, luggage.hints));
+        let answer = meter::within(total, sending).await?;
         ticket.first_byte();
         errand::bring_back(answer, &wish, total)
     }
