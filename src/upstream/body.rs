@@ -15,7 +15,7 @@ use super::{connect, framing, send};
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
-use crate::message::Body;
+use crate::message::{Body, headers};
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Fault>>>;
 
@@ -36,7 +36,13 @@ impl HttpBody for Sending {
     type Error = Fault;
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
-        let polled = Pin::new(&mut self.inner).poll_frame(cx);
+        let mut polled = Pin::new(&mut self.inner).poll_frame(cx);
+        // A visitor could say there what it may not say in the head: who it is, how long the body was.
+        if let Poll::Ready(Some(Ok(frame))) = &mut polled
+            && let Some(trailers) = frame.trailers_mut()
+        {
+            headers::clean_trailers(trailers);
+        }
         self.line.upload.set(match &polled {
             Poll::Pending => Upload::Visitor,
             Poll::Ready(Some(Ok(frame))) => {
