@@ -112,9 +112,10 @@ async fn stream<I: AsyncRead + AsyncWrite + Unpin>(
             if !waiting {
                 return Poll::Ready(Step::Send);
             }
-            line.wire().poll_lost(cx).map(|()| Step::Gone)
+            line.wire().poll_gone(cx, deadline).map(|()| Step::Gone)
         })
         .await;
+        deadline.clear();
         match step {
             Step::Gone => return Ending::Broken,
             Step::Send => {

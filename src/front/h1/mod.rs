@@ -15,7 +15,6 @@ use std::future::poll_fn;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
-use std::time::Duration;
 
 use bytes::BytesMut;
 use http::Version;
@@ -34,8 +33,6 @@ use crate::message::{Arrival, Body, Departure, Door, Hints, Street, Tunnel};
 
 /// What is read of an unwanted body before the connection is closed instead.
 const DRAIN_MAX: u64 = 256 << 10;
-/// How long a visitor who has closed its sending side may still wait for an answer.
-const HALF_CLOSED: Duration = Duration::from_secs(5);
 
 enum Next {
     Head(Box<Parsed>),
@@ -239,13 +236,7 @@ where
                 if takes_hints && let Poll::Ready(hint) = hints.poll_next(cx) {
                     return Poll::Ready(Event::Hint(hint));
                 }
-                // Some old clients close their sending side and still wait; they get a moment, then the
-                // old server behind us is not kept busy for nobody.
-                if line.wire().poll_gone(cx).is_ready() {
-                    deadline.start(HALF_CLOSED);
-                    return deadline.poll(cx).map(|()| Event::Gone);
-                }
-                Poll::Pending
+                line.wire().poll_gone(cx, deadline).map(|()| Event::Gone)
             });
             match event.await {
                 Event::Done(departure) => {

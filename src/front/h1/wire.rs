@@ -27,6 +27,8 @@ const HEAD_READ: usize = 4 << 10;
 const BODY_READ: usize = 64 << 10;
 /// What a visitor may send ahead (pipelining) while an answer is being made.
 const AHEAD_MAX: usize = 16 << 10;
+/// How long a visitor who has closed its sending side may still wait for an answer, or for its next piece.
+const HALF_CLOSED: Duration = Duration::from_secs(5);
 
 pub struct Wire<I> {
     pub io: I,
@@ -76,14 +78,22 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         self.poll_fill(cx, HEAD_READ)
     }
 
-    /// While an answer is made: notices that the visitor left. Ready when it has.
-    pub fn poll_gone(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.poll_lost(cx).is_ready() || self.eof { Poll::Ready(()) } else { Poll::Pending }
+    /// While a visitor waits for an answer, or for more of one: ready when it has left. Some old clients
+    /// close their sending side and still wait, and nothing tells them from those who left: they get a
+    /// moment, then the old server behind us is not kept busy for nobody.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>, deadline: &mut Deadline) -> Poll<()> {
+        if self.poll_lost(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if !self.eof {
+            return Poll::Pending;
+        }
+        deadline.start(HALF_CLOSED);
+        deadline.poll(cx)
     }
 
-    /// While an answer is written: ready when the connection is lost. A closed sending side alone is no
-    /// loss, the visitor may still read.
-    pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// Ready when the connection is lost.
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.upload_is_over() {
             return Poll::Pending; // the upload's own reader notices
         }
