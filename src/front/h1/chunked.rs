@@ -159,10 +159,9 @@ impl Decoder {
                 (State::Quoted, b'\\') => State::Escaped,
                 (State::Quoted | State::Escaped, b'\t' | b' '..=0x7e | 0x80..) => State::Quoted,
                 (State::Token | State::Closed, b' ' | b'\t') => State::Semicolon,
-                (
-                    State::Name | State::NameEnded | State::Token | State::Closed | State::Semicolon,
-                    b';',
-                ) => State::NameBegins,
+                (State::Name | State::NameEnded | State::Token | State::Closed | State::Semicolon, b';') => {
+                    State::NameBegins
+                }
                 (State::Name | State::Token | State::Closed, b'\r') => State::SizeLf,
                 (State::Size, b'\r') if self.digits > 0 => State::SizeLf,
                 (State::SizeLf, b'\n') => {

@@ -18,11 +18,10 @@ use std::task::Poll;
 
 use bytes::BytesMut;
 use http::Version;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::answer::{Ending, Manner};
 use self::parse::{Framing, Parsed};
-use self::wire::Line;
+use self::wire::{Line, Stream};
 use super::closing::Ear;
 use super::deadline::Deadline;
 use super::tunnel;
@@ -51,9 +50,15 @@ enum After {
 }
 
 /// The whole life of one HTTP/1 connection. `inbound` is what was read of it before.
-pub async fn serve<I, D>(io: I, inbound: BytesMut, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, ear: Ear)
-where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
+pub async fn serve<I, D>(
+    io: I,
+    inbound: BytesMut,
+    street: Rc<Street>,
+    door: Rc<D>,
+    bounds: Arc<Bounds>,
+    ear: Ear,
+) where
+    I: Stream + 'static,
     D: Door,
 {
     let mut connection = Connection::new(io, inbound, street, door, bounds, ear);
@@ -74,7 +79,7 @@ where
 /// A connection on which nothing can be read that makes sense: says so, once.
 pub async fn refuse<I, D>(io: I, fault: Fault, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, ear: Ear)
 where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: Stream + 'static,
     D: Door,
 {
     let mut connection = Connection::new(io, BytesMut::new(), street, door, bounds, ear);
@@ -95,7 +100,7 @@ struct Connection<I, D> {
 
 impl<I, D> Connection<I, D>
 where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: Stream + 'static,
     D: Door,
 {
     fn new(io: I, inbound: BytesMut, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, ear: Ear) -> Self {
@@ -129,7 +134,10 @@ where
             match read.await {
                 Some(Ok(_)) => {}
                 None if started => {
-                    return Next::Fault(Fault::with(Cause::HeadTimeout, "the request head did not arrive in time"));
+                    return Next::Fault(Fault::with(
+                        Cause::HeadTimeout,
+                        "the request head did not arrive in time",
+                    ));
                 }
                 Some(Err(_)) | None => return Next::Closed,
             }
@@ -163,7 +171,7 @@ where
         let manner = Manner { version: Version::HTTP_11, head_only: false, keep_alive: false };
         match self.write(departure.response, manner).await {
             Ending::Complete => After::Close,
-            Ending::Broken => After::Abort,
+            Ending::Broken | Ending::BrokenUnseen => After::Abort,
         }
     }
 
@@ -192,14 +200,18 @@ where
         if let Some(far) = tunnel {
             return self.tunnel(response, far).await;
         }
-        // A body that may still come in full is read away; one that is too long, or that the visitor was
-        // never told to send, ends the connection instead.
-        let over = self.line.wire().upload_is_over();
-        let drains = over || (continued && self.line.wire().upload_remaining().is_none_or(|rest| rest <= DRAIN_MAX));
-        let manner = Manner { keep_alive: manner.keep_alive && !close && drains && !self.ear.begun(), ..manner };
+        // A body that may still come in full is read away; one that is too long or broken, or that the
+        // visitor was never told to send, ends the connection instead.
+        let drains = self.line.wire().upload_drains(DRAIN_MAX, continued);
+        let manner =
+            Manner { keep_alive: manner.keep_alive && !close && drains && !self.ear.begun(), ..manner };
         let manner = Manner { keep_alive: answer::keeps_alive(&response, manner), ..manner };
         match self.write(response, manner).await {
             Ending::Broken => return After::Abort,
+            Ending::BrokenUnseen => {
+                self.line.wire().io.spoil();
+                return After::Abort;
+            }
             Ending::Complete if !manner.keep_alive => {
                 self.line.wire().end_turn();
                 return After::Close;
@@ -243,6 +255,8 @@ where
                     self.deadline.clear();
                     return Some(departure);
                 }
+                // Who was told to go on, or never waited for it, need not hear it again.
+                Event::Hint(hint) if *continued && hint.status() == http::StatusCode::CONTINUE => {}
                 Event::Hint(hint) => {
                     *continued |= hint.status() == http::StatusCode::CONTINUE;
                     let mut out = Vec::new();
@@ -275,3 +289,6 @@ where
         After::Tunnelled
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -13,6 +13,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::chunked::{Decoder, Event};
 use super::parse::Framing;
@@ -20,6 +21,7 @@ use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::front::deadline::Deadline;
+use crate::tls::TlsStream;
 
 /// Room made for one read while a head is awaited.
 const HEAD_READ: usize = 4 << 10;
@@ -29,6 +31,24 @@ const BODY_READ: usize = 64 << 10;
 const AHEAD_MAX: usize = 16 << 10;
 /// How long a visitor who has closed its sending side may still wait for an answer, or for its next piece.
 const HALF_CLOSED: Duration = Duration::from_secs(5);
+
+/// What a connection runs on.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// Makes the coming end of the connection an error to the visitor, where it is not one already.
+    fn spoil(&self) {}
+}
+
+impl Stream for TcpStream {
+    fn spoil(&self) {
+        let _ = self.set_zero_linger();
+    }
+}
+
+/// An end without a goodbye is an error in TLS.
+impl Stream for TlsStream<TcpStream> {}
+
+/// Both sides are our own.
+impl Stream for UnixStream {}
 
 pub struct Wire<I> {
     pub io: I,
@@ -126,12 +146,19 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         matches!(self.upload, UploadState::Done)
     }
 
-    pub fn upload_is_broken(&self) -> bool {
-        matches!(self.upload, UploadState::Broken)
+    /// Whether what is left of the body may be read away: not more than `most`, as far as that is known,
+    /// and surely on its way.
+    pub fn upload_drains(&self, most: u64, coming: bool) -> bool {
+        match &self.upload {
+            UploadState::Done => true,
+            UploadState::Length(rest) => coming && *rest <= most,
+            UploadState::Chunked(_) => coming,
+            UploadState::Broken => false,
+        }
     }
 
     /// Bytes of body still to come, where they were announced.
-    pub fn upload_remaining(&self) -> Option<u64> {
+    fn upload_remaining(&self) -> Option<u64> {
         match &self.upload {
             UploadState::Done => Some(0),
             UploadState::Length(rest) => Some(*rest),
@@ -193,11 +220,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     pub fn upload(&self, framing: &Framing, bounds: &Bounds) -> Upload<I> {
         let turn = self.wire().begin_upload(framing, bounds);
         Upload { line: self.clone(), turn, deadline: Deadline::default(), stall: bounds.body_timeout }
-    }
-
-    /// Takes the wire apart; `None` while an upload still holds it.
-    pub fn into_inner(self) -> Option<Wire<I>> {
-        Rc::into_inner(self.0).map(RefCell::into_inner)
     }
 
     /// Reads what is left of a body that nobody wants, up to `most` bytes. True when its end was reached
@@ -328,7 +350,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
                         return Poll::Pending;
                     }
                     wire.upload = UploadState::Broken;
-                    return fail(Cause::BodyTimeout, "the visitor stopped sending in the middle of an upload");
+                    return fail(
+                        Cause::BodyTimeout,
+                        "the visitor stopped sending in the middle of an upload",
+                    );
                 }
             }
         }
