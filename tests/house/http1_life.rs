@@ -121,6 +121,22 @@ fn requests_sent_at_once_are_answered_in_order() {
 }
 
 #[test]
+fn many_requests_sent_ahead_are_all_answered() {
+    const MANY: usize = 1_000;
+    let server = OldServer::answering(|asked| ok(asked.line.split(' ').nth(1).expect("a target")));
+    let stage = before(&server);
+    let mut visitor = stage.visitor();
+    // More than is read ahead while an answer is made.
+    let all: String = (0..MANY)
+        .map(|turn| format!("GET /{turn} HTTP/1.1\r\nHost: www.test\r\nX: {}\r\n\r\n", "y".repeat(50)))
+        .collect();
+    visitor.send(all);
+    for turn in 0..MANY {
+        assert_eq!(visitor.reply(false).text(), format!("/{turn}"));
+    }
+}
+
+#[test]
 fn http_1_0_closes_unless_it_asks_not_to() {
     let server = OldServer::answering(|asked| match asked.line.contains("/chunked") {
         true => b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n".to_vec(),
@@ -163,13 +179,22 @@ fn answers_without_a_body_have_none() {
     let stage = before(&server);
     let mut visitor = stage.visitor();
     let head = visitor.ask("HEAD /a HTTP/1.1\r\nHost: www.test\r\n\r\n");
-    assert_eq!((head.status, head.reason.as_str(), head.header("content-length")), (200, "Fine, thanks", Some("1234567")));
+    assert_eq!(
+        (head.status, head.reason.as_str(), head.header("content-length")),
+        (200, "Fine, thanks", Some("1234567"))
+    );
     let head = visitor.ask("HEAD /chunked HTTP/1.1\r\nHost: www.test\r\n\r\n");
     assert_eq!((head.status, head.header("content-length")), (200, None));
     let none = visitor.get("/204");
-    assert_eq!((none.status, none.header("content-length"), none.header("transfer-encoding")), (204, None, None));
+    assert_eq!(
+        (none.status, none.header("content-length"), none.header("transfer-encoding")),
+        (204, None, None)
+    );
     let unchanged = visitor.get("/304");
-    assert_eq!((unchanged.status, unchanged.header("content-length"), unchanged.header("etag")), (304, Some("700"), Some("\"x\"")));
+    assert_eq!(
+        (unchanged.status, unchanged.header("content-length"), unchanged.header("etag")),
+        (304, Some("700"), Some("\"x\""))
+    );
     assert_eq!(visitor.get("/205").status, 205);
     let own = visitor.ask("HEAD /.doorward/nothing HTTP/1.1\r\nHost: www.test\r\n\r\n");
     assert_eq!(own.status, 404);
@@ -198,7 +223,10 @@ fn chunks_go_both_ways() {
         assert_eq!((reply.text().as_str(), reply.complete), ("hello", true));
         assert_eq!(reply.header("transfer-encoding"), Some("chunked"));
         let asked = server.heard();
-        assert_eq!((asked.header("transfer-encoding"), asked.header("content-length")), (Some("chunked"), None));
+        assert_eq!(
+            (asked.header("transfer-encoding"), asked.header("content-length")),
+            (Some("chunked"), None)
+        );
         assert_eq!(asked.body, b"hello");
     }
 }
@@ -236,8 +264,13 @@ fn a_part_of_a_file_is_asked_for_and_comes() {
         b"HTTP/1.1 206 Partial Content\r\nContent-Range: bytes 2-4/10\r\nAccept-Ranges: bytes\r\nContent-Length: 3\r\n\r\n234".to_vec()
     });
     let stage = before(&server);
-    let reply = stage.visitor().ask("GET / HTTP/1.1\r\nHost: www.test\r\nRange: bytes=2-4\r\nIf-Range: \"x\"\r\n\r\n");
-    assert_eq!((reply.status, reply.header("content-range"), reply.text().as_str()), (206, Some("bytes 2-4/10"), "234"));
+    let reply = stage
+        .visitor()
+        .ask("GET / HTTP/1.1\r\nHost: www.test\r\nRange: bytes=2-4\r\nIf-Range: \"x\"\r\n\r\n");
+    assert_eq!(
+        (reply.status, reply.header("content-range"), reply.text().as_str()),
+        (206, Some("bytes 2-4/10"), "234")
+    );
     let asked = server.heard();
     assert_eq!((asked.header("range"), asked.header("if-range")), (Some("bytes=2-4"), Some("\"x\"")));
 }
@@ -247,7 +280,9 @@ fn an_event_stream_arrives_piece_by_piece() {
     let (go, opener) = gate();
     let server = OldServer::playing(move |connection| {
         let Some(_) = connection.request() else { return };
-        connection.write(b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n");
+        connection.write(
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nTransfer-Encoding: chunked\r\n\r\n",
+        );
         for turn in 0..3 {
             go();
             connection.write(format!("9\r\ndata: {turn}\n\n\r\n").as_bytes());
@@ -310,8 +345,7 @@ fn an_upload_is_answered_while_it_goes_on() {
 fn a_hundred_is_passed_on_once() {
     let server = OldServer::playing(|connection| {
         while let Some(asked) = connection.head() {
-            assert_eq!(asked.header("expect"), Some("100-continue"));
-            connection.write(b"HTTP/1.1 100 Continue\r\n\r\n");
+            connection.write(b"HTTP/1.1 100 Continue\r\n\r\nHTTP/1.1 100 Continue\r\nX: y\r\n\r\n");
             let mut body = [0; 5];
             connection.stream.read_exact(&mut body).expect("a body");
             connection.note(Asked { body: body.to_vec(), ..asked });
@@ -321,14 +355,20 @@ fn a_hundred_is_passed_on_once() {
     let stage = before(&server);
     let mut visitor = stage.visitor();
     for _ in 0..2 {
-        visitor.send("POST / HTTP/1.1\r\nHost: www.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
+        visitor
+            .send("POST / HTTP/1.1\r\nHost: www.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
         let interim = visitor.any_reply(false);
         assert_eq!((interim.status, interim.headers.len()), (100, 0));
         visitor.send("hello");
         let reply = visitor.any_reply(false);
         assert_eq!((reply.status, reply.text().as_str()), (200, "got it"));
-        assert_eq!(server.heard().body, b"hello");
+        let asked = server.heard();
+        assert_eq!((asked.header("expect"), &asked.body[..]), (Some("100-continue"), &b"hello"[..]));
     }
+    // Who does not wait for it is not told.
+    visitor.send("POST / HTTP/1.1\r\nHost: www.test\r\nContent-Length: 5\r\n\r\nhello");
+    assert_eq!(visitor.any_reply(false).text(), "got it");
+    assert_eq!(server.heard().header("expect"), None);
 }
 
 #[test]
@@ -355,7 +395,9 @@ fn early_hints_come_early() {
     let (go, opener) = gate();
     let server = OldServer::playing(move |connection| {
         while connection.request().is_some() {
-            connection.write(b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nConnection: X\r\nX: y\r\n\r\n");
+            connection.write(
+                b"HTTP/1.1 103 Early Hints\r\nLink: </a.css>; rel=preload\r\nConnection: X\r\nX: y\r\n\r\n",
+            );
             connection.write(b"HTTP/1.1 103 Early Hints\r\nLink: </b.css>; rel=preload\r\n\r\n");
             go();
             connection.write(&ok("page"));
@@ -365,7 +407,10 @@ fn early_hints_come_early() {
     let mut visitor = stage.visitor();
     visitor.send("GET / HTTP/1.1\r\nHost: www.test\r\n\r\n");
     let hint = visitor.any_reply(false);
-    assert_eq!((hint.status, hint.header("link"), hint.headers.len()), (103, Some("</a.css>; rel=preload"), 1));
+    assert_eq!(
+        (hint.status, hint.header("link"), hint.headers.len()),
+        (103, Some("</a.css>; rel=preload"), 1)
+    );
     assert_eq!(visitor.any_reply(false).header("link"), Some("</b.css>; rel=preload"));
     opener.send(()).expect("the old server listens");
     assert_eq!(visitor.any_reply(false).text(), "page");
@@ -377,14 +422,19 @@ fn early_hints_come_early() {
 
 // Answers that come early
 
-/// A visitor who sends five megabytes, whatever is said meanwhile, and reads the answer then.
+/// A visitor who sends twenty megabytes, more than any socket holds, whatever is said meanwhile, and reads the
+/// answer then.
 fn upload(stage: &Stage, path: &str, chunked: bool) -> (Visitor<Secure>, super::stage::Reply) {
     const PIECE: usize = 50_000;
     let mut visitor = stage.visitor();
-    let framing = if chunked { "Transfer-Encoding: chunked".to_owned() } else { format!("Content-Length: {}", 100 * PIECE) };
+    let framing = if chunked {
+        "Transfer-Encoding: chunked".to_owned()
+    } else {
+        format!("Content-Length: {}", 400 * PIECE)
+    };
     visitor.send(format!("POST {path} HTTP/1.1\r\nHost: www.test\r\n{framing}\r\n\r\n"));
     let piece = vec![b'x'; PIECE];
-    for _ in 0..100 {
+    for _ in 0..400 {
         if chunked {
             visitor.send(format!("{PIECE:x}\r\n"));
         }
@@ -405,8 +455,12 @@ fn an_early_answer_is_read_in_full_by_who_still_uploads() {
     let page = "p".repeat(20_000);
     let server = OldServer::playing(move |connection| {
         while let Some(asked) = connection.head() {
-            let status = if asked.line.contains("/413") { "413 Content Too Large" } else { "401 Unauthorized" };
-            connection.write(format!("HTTP/1.1 {status}\r\nContent-Length: 20000\r\nConnection: close\r\n\r\n{page}").as_bytes());
+            let status =
+                if asked.line.contains("/413") { "413 Content Too Large" } else { "401 Unauthorized" };
+            connection.write(
+                format!("HTTP/1.1 {status}\r\nContent-Length: 20000\r\nConnection: close\r\n\r\n{page}")
+                    .as_bytes(),
+            );
             if asked.line.contains("/goes") {
                 return; // with bytes unread: that is a reset
             }
@@ -450,12 +504,16 @@ fn what_is_left_of_a_small_upload_is_read_away() {
             }
         }
     });
-    let stage = Stage::with("route \"/\" { .backend = old; }\nroute \"/denied\" { .backend = old; .allow = nobody; }", &server.declared("old"));
+    let stage = Stage::with(
+        "route \"/\" { .backend = old; }\nroute \"/denied\" { .backend = old; .allow = nobody; }",
+        &server.declared("old"),
+    );
     let body = "x".repeat(1_000);
     for (path, status) in [("/denied", 403), ("/early", 200)] {
-        for (framing, body) in
-            [("Content-Length: 1000", body.clone()), ("Transfer-Encoding: chunked", format!("3e8\r\n{body}\r\n0\r\n\r\n"))]
-        {
+        for (framing, body) in [
+            ("Content-Length: 1000", body.clone()),
+            ("Transfer-Encoding: chunked", format!("3e8\r\n{body}\r\n0\r\n\r\n")),
+        ] {
             let mut visitor = stage.visitor();
             visitor.send(format!("POST {path} HTTP/1.1\r\nHost: www.test\r\n{framing}\r\n\r\n"));
             let reply = visitor.reply(false);
@@ -473,7 +531,10 @@ fn what_is_left_of_a_small_upload_is_read_away() {
 #[test]
 fn garbage_behind_an_early_answer_is_no_request() {
     let server = OldServer::saying("again");
-    let stage = Stage::with("route \"/\" { .backend = old; }\nroute \"/denied\" { .backend = old; .allow = nobody; }", &server.declared("old"));
+    let stage = Stage::with(
+        "route \"/\" { .backend = old; }\nroute \"/denied\" { .backend = old; .allow = nobody; }",
+        &server.declared("old"),
+    );
     let mut visitor = stage.visitor();
     visitor.send("POST /denied HTTP/1.1\r\nHost: www.test\r\nTransfer-Encoding: chunked\r\n\r\n");
     assert_eq!(visitor.reply(false).status, 403);
@@ -494,7 +555,10 @@ fn a_half_closed_visitor_gets_its_answer() {
         }
     });
     let stage = before(&server);
-    for request in ["GET / HTTP/1.1\r\nHost: www.test\r\n\r\n", "POST / HTTP/1.1\r\nHost: www.test\r\nContent-Length: 2\r\n\r\nhi"] {
+    for request in [
+        "GET / HTTP/1.1\r\nHost: www.test\r\n\r\n",
+        "POST / HTTP/1.1\r\nHost: www.test\r\nContent-Length: 2\r\n\r\nhi",
+    ] {
         let mut visitor = stage.visitor();
         visitor.send(request);
         close_sending(&mut visitor);
@@ -528,7 +592,10 @@ fn a_visitor_who_leaves_frees_the_old_server_and_is_recorded_once() {
         ("/quiet/answer", "GET /quiet/answer HTTP/1.1\r\nHost: www.test\r\n\r\n"),
         ("/thinking", "GET /thinking HTTP/1.1\r\nHost: www.test\r\n\r\n"),
         ("/upload", "POST /upload HTTP/1.1\r\nHost: www.test\r\nContent-Length: 1000\r\n\r\nhello"),
-        ("/chunks", "POST /chunks HTTP/1.1\r\nHost: www.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n"),
+        (
+            "/chunks",
+            "POST /chunks HTTP/1.1\r\nHost: www.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",
+        ),
     ];
     for (path, request) in cases {
         let mut visitor = stage.visitor();
@@ -581,7 +648,11 @@ fn a_visitor_who_leaves_politely_frees_the_old_server_too() {
 fn half_an_answer_never_looks_whole() {
     let server = OldServer::playing(|connection| {
         while let Some(asked) = connection.request() {
-            let head = if asked.line.contains("/length") { "Content-Length: 100000" } else { "Transfer-Encoding: chunked" };
+            let head = if asked.line.contains("/length") {
+                "Content-Length: 100000"
+            } else {
+                "Transfer-Encoding: chunked"
+            };
             connection.write(format!("HTTP/1.1 200 OK\r\n{head}\r\n\r\n").as_bytes());
             connection.write(if asked.line.contains("/length") { b"hello" } else { b"5\r\nhello\r\n" });
             if asked.line.contains("/garbage") {
@@ -634,7 +705,11 @@ fn over_plain_http_half_an_answer_never_looks_whole_either() {
     visitor.send("GET / HTTP/1.0\r\nHost: www.test\r\n\r\n");
     let mut all = Vec::new();
     let end = visitor.stream.read_to_end(&mut all);
-    assert!(end.is_err() || all.starts_with(b"HTTP/1.1 502"), "a clean end: {}", String::from_utf8_lossy(&all));
+    assert!(
+        end.is_err() || all.starts_with(b"HTTP/1.1 502"),
+        "a clean end: {}",
+        String::from_utf8_lossy(&all)
+    );
 }
 
 // Limits
@@ -658,7 +733,11 @@ fn who_is_too_slow_is_told_so() {
     }
     assert!(server.heard_nothing());
     let log = stage.log("www.test", "access");
-    assert_eq!(log.lines().filter(|line| line.contains(" 408 ") && line.contains("body_timeout")).count(), 2, "{log}");
+    assert_eq!(
+        log.lines().filter(|line| line.contains(" 408 ") && line.contains("body_timeout")).count(),
+        2,
+        "{log}"
+    );
 }
 
 #[test]
@@ -666,11 +745,14 @@ fn what_is_too_large_is_refused() {
     let server = OldServer::answering(echo);
     let site = "site \"www.test\" { route \"/\" { .backend = old; } route \"/tiny/\" { .backend = old; .body_bytes_max = 10B; }\
          route \"/large/\" { .backend = old; .body_bytes_max = 100KB; } }";
-    let settings = ".body_bytes_max = 1KB; .target_bytes_max = 1KB; .head_bytes_max = 4KB; .header_count_max = 20;";
+    let settings =
+        ".body_bytes_max = 1KB; .target_bytes_max = 1KB; .head_bytes_max = 4KB; .header_count_max = 20;";
     let stage = Stage::raw(settings, &format!("{site}\n{}", server.declared("old")));
     let post = |path: &str, bytes: usize| {
         let body = "x".repeat(bytes);
-        let length = stage.visitor().ask(&format!("POST {path} HTTP/1.1\r\nHost: www.test\r\nContent-Length: {bytes}\r\n\r\n{body}"));
+        let length = stage
+            .visitor()
+            .ask(&format!("POST {path} HTTP/1.1\r\nHost: www.test\r\nContent-Length: {bytes}\r\n\r\n{body}"));
         let chunked = stage
             .visitor()
             .ask(&format!("POST {path} HTTP/1.1\r\nHost: www.test\r\nTransfer-Encoding: chunked\r\n\r\n{bytes:x}\r\n{body}\r\n0\r\n\r\n"));
@@ -684,9 +766,27 @@ fn what_is_too_large_is_refused() {
     let mut visitor = stage.visitor();
     assert_eq!(visitor.get(&format!("/{}", "a".repeat(1_023))).status, 200);
     assert_eq!(visitor.get(&format!("/{}", "a".repeat(1_024))).status, 414);
-    assert_eq!(stage.visitor().ask(&format!("GET / HTTP/1.1\r\nHost: www.test\r\n{}\r\n", "X: y\r\n".repeat(19))).status, 200);
-    assert_eq!(stage.visitor().ask(&format!("GET / HTTP/1.1\r\nHost: www.test\r\n{}\r\n", "X: y\r\n".repeat(20))).status, 431);
-    assert_eq!(stage.visitor().ask(&format!("GET / HTTP/1.1\r\nHost: www.test\r\nX: {}\r\n\r\n", "y".repeat(4_096))).status, 431);
+    assert_eq!(
+        stage
+            .visitor()
+            .ask(&format!("GET / HTTP/1.1\r\nHost: www.test\r\n{}\r\n", "X: y\r\n".repeat(19)))
+            .status,
+        200
+    );
+    assert_eq!(
+        stage
+            .visitor()
+            .ask(&format!("GET / HTTP/1.1\r\nHost: www.test\r\n{}\r\n", "X: y\r\n".repeat(20)))
+            .status,
+        431
+    );
+    assert_eq!(
+        stage
+            .visitor()
+            .ask(&format!("GET / HTTP/1.1\r\nHost: www.test\r\nX: {}\r\n\r\n", "y".repeat(4_096)))
+            .status,
+        431
+    );
 }
 
 // Other protocols
@@ -721,7 +821,10 @@ fn an_upgraded_connection_carries_bytes_both_ways() {
     assert_eq!(asked.header("sec-websocket-key"), Some("dGhlIHNhbXBsZSBub25jZQ=="));
     opener.send(()).expect("the old server listens");
     let reply = visitor.reply(false);
-    assert_eq!((reply.status, reply.header("connection"), reply.header("upgrade")), (101, Some("upgrade"), Some("websocket")));
+    assert_eq!(
+        (reply.status, reply.header("connection"), reply.header("upgrade")),
+        (101, Some("upgrade"), Some("websocket"))
+    );
     assert_eq!(reply.header("sec-websocket-accept"), Some("s3pPLMBiTxaQ9kYGzzhZRbK+xOo="));
     let mut bytes = [0; 12];
     visitor.stream.read_exact(&mut bytes).expect("a welcome, and what was sent ahead");
@@ -739,6 +842,45 @@ fn an_upgraded_connection_carries_bytes_both_ways() {
 }
 
 #[test]
+fn a_tunnel_ends_on_both_sides() {
+    let (ring, events) = bell();
+    let server = OldServer::playing(move |connection| {
+        let Some(asked) = connection.head() else { return };
+        connection
+            .write(b"HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n");
+        if asked.line.contains("/over") {
+            connection.write(b"over");
+            return;
+        }
+        ring(read_to_end(connection));
+    });
+    let mut stage = before(&server);
+    // The old server has said its last.
+    let mut visitor = stage.visitor();
+    visitor.send(WEBSOCKET.replace("/echo", "/over"));
+    assert_eq!(visitor.reply(false).status, 101);
+    let mut last = String::new();
+    visitor.stream.read_to_string(&mut last).expect("an end with a goodbye");
+    assert_eq!(last, "over");
+    drop(visitor);
+    // The visitor has, and then one leaves without a word.
+    let mut visitor = stage.visitor();
+    visitor.send(WEBSOCKET);
+    assert_eq!(visitor.reply(false).status, 101);
+    visitor.send("last words");
+    close_sending(&mut visitor);
+    assert_eq!(wait(&events), b"last words");
+    assert!(visitor.hung_up());
+    let mut visitor = stage.visitor();
+    visitor.send(WEBSOCKET);
+    assert_eq!(visitor.reply(false).status, 101);
+    leave(visitor);
+    assert_eq!(wait(&events), b"");
+    let log = stage.log("www.test", "access");
+    assert_eq!(log.lines().filter(|line| line.contains(" 101 ")).count(), 3, "{log}");
+}
+
+#[test]
 fn an_upgrade_that_is_refused_leaves_a_connection_as_it_was() {
     let server = OldServer::answering(|asked| ok(&asked.line));
     let stage = before(&server);
@@ -753,7 +895,11 @@ fn an_upgrade_that_is_refused_leaves_a_connection_as_it_was() {
     assert_eq!(visitor.reply(false).status, 400);
     assert!(visitor.hung_up());
     assert_eq!(server.heard().header("upgrade"), Some("websocket"));
-    assert!(server.heard().line.contains("/next") && server.heard().line.contains("/echo") && server.heard_nothing());
+    assert!(
+        server.heard().line.contains("/next")
+            && server.heard().line.contains("/echo")
+            && server.heard_nothing()
+    );
 }
 
 #[test]
@@ -772,7 +918,10 @@ fn an_old_server_cannot_switch_unasked() {
     ] {
         assert_eq!(stage.visitor().ask(request).status, 502, "{request}");
         let asked = server.heard();
-        assert!(asked.header("upgrade").is_none_or(|to| to == "other") && asked.header("http2-settings").is_none());
+        assert!(
+            asked.header("upgrade").is_none_or(|to| to == "other")
+                && asked.header("http2-settings").is_none()
+        );
     }
 }
 
@@ -816,7 +965,8 @@ fn large_bodies_cost_no_memory(bytes: u64) {
         .env("DOORWARD_TEST_BODY_BYTES", bytes.to_string())
         .output()
         .expect("this program");
-    let said = String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
+    let said =
+        String::from_utf8_lossy(&output.stdout).into_owned() + &String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && said.contains("1 passed"), "{said}");
     for line in said.lines().filter(|line| line.contains("MiB")) {
         println!("{line}");
@@ -837,14 +987,17 @@ fn ten_gibibytes_up_and_down_cost_no_memory() {
 #[test]
 #[ignore = "run by the two above, in a process of its own"]
 fn a_large_body_alone() {
-    let bytes: u64 = std::env::var("DOORWARD_TEST_BODY_BYTES").ok().and_then(|text| text.parse().ok()).unwrap_or(MIB);
+    let bytes: u64 =
+        std::env::var("DOORWARD_TEST_BODY_BYTES").ok().and_then(|text| text.parse().ok()).unwrap_or(MIB);
     let server = OldServer::playing(move |connection| {
         let piece = vec![b'x'; 1 << 16];
         while let Some(asked) = connection.head() {
             let mut got = 0;
             if asked.line.starts_with("PUT") {
-                let length = asked.header("content-length").and_then(|length| length.parse().ok()).expect("a length");
-                got = std::io::copy(&mut (&mut connection.stream).take(length), &mut std::io::sink()).expect("an upload");
+                let length =
+                    asked.header("content-length").and_then(|length| length.parse().ok()).expect("a length");
+                got = std::io::copy(&mut (&mut connection.stream).take(length), &mut std::io::sink())
+                    .expect("an upload");
                 connection.write(&ok(&got.to_string()));
                 continue;
             }

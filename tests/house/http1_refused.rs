@@ -26,7 +26,12 @@ impl Bads {
         self.0.push(Bad { group, bytes: bytes.as_ref().to_vec(), status, before: 0 });
     }
 
-    fn all<B: AsRef<[u8]>>(&mut self, group: &'static str, status: u16, payloads: impl IntoIterator<Item = B>) {
+    fn all<B: AsRef<[u8]>>(
+        &mut self,
+        group: &'static str,
+        status: u16,
+        payloads: impl IntoIterator<Item = B>,
+    ) {
         for bytes in payloads {
             self.add(group, status, bytes);
         }
@@ -88,7 +93,11 @@ fn bad_line_ends(bads: &mut Bads) {
     bads.add("line ends", 400, "GET /a HTTP/1.1\nHost: www.test\n\n");
     bads.add("line ends", 400, "GET /a HTTP/1.1\rHost: www.test\r\r");
     bads.add("line ends", 400, "GET /a HTTP/1.1\n\rHost: www.test\n\r\n\r");
-    bads.add("line ends", 400, format!("POST /a HTTP/1.1\r\nHost: www.test\r\nContent-Length: 0\r\n\n{SMUGGLED}"));
+    bads.add(
+        "line ends",
+        400,
+        format!("POST /a HTTP/1.1\r\nHost: www.test\r\nContent-Length: 0\r\n\n{SMUGGLED}"),
+    );
     bads.add("line ends", 400, format!("GET /a HTTP/1.1\r\nHost: www.test\r\nX: a\n\n{SMUGGLED}"));
     bads.add("line ends", 400, format!("GET /a HTTP/1.1\r\nHost: www.test\r\nX: a\r\r{SMUGGLED}"));
 }
@@ -124,8 +133,24 @@ fn bad_folds(bads: &mut Bads) {
 fn bad_beginnings(bads: &mut Bads) {
     let good = "GET /a HTTP/1.1\r\nHost: www.test\r\n\r\n";
     for first in [
-        &b" "[..], b"\t", b"\0", b"\x0b", b"\x0c", b"\x1b", b"\x7f", b"\x80", b"\xef\xbb\xbf", b"\n", b"\r", b"\n\r\n",
-        b"\r\r\n", b"\r\n ", b"\r\n\n", b"\r\n\r\n\r\n\r\n\r\n", b":", b"\"",
+        &b" "[..],
+        b"\t",
+        b"\0",
+        b"\x0b",
+        b"\x0c",
+        b"\x1b",
+        b"\x7f",
+        b"\x80",
+        b"\xef\xbb\xbf",
+        b"\n",
+        b"\r",
+        b"\n\r\n",
+        b"\r\r\n",
+        b"\r\n ",
+        b"\r\n\n",
+        b"\r\n\r\n\r\n\r\n\r\n",
+        b":",
+        b"\"",
     ] {
         bads.add("beginnings", 400, cat(&[first, good.as_bytes()]));
     }
@@ -155,10 +180,41 @@ fn bad_request_lines(bads: &mut Bads) {
         bads.add("versions", 505, with(format!("GET /a {version}").as_bytes()));
     }
     for version in [
-        "HTTP/1.1.1", "HTTP/01.1", "HTTP/1.01", "HTTP/1.10", "HTTP/11", "HTTP/1", "HTTP/2", "HTTP/1.", "HTTP/.1",
-        "HTTP/", "HTTP", "HTTP/1,1", "HTTP/-1.1", "HTTP/+1.1", "HTTP /1.1", "HTTP/ 1.1", "HTTP/1. 1", "http/1.1",
-        "Http/1.1", "HTTPS/1.1", "XTTP/1.1", "HTTP\\1.1", "HTTP/1.1a", "HTTP/1.1;", "HTTP/1.1 x", "HTTP/1.1 ",
-        "HTTP/1.1\t", "HTTP/\u{ff11}.1", "HTTP/1.\0", "HTTP/0x1.1", "ICY/1.0", "RTSP/1.0", "\0HTTP/1.1", "HTTP/a.b", "HTTP//1.1",
+        "HTTP/1.1.1",
+        "HTTP/01.1",
+        "HTTP/1.01",
+        "HTTP/1.10",
+        "HTTP/11",
+        "HTTP/1",
+        "HTTP/2",
+        "HTTP/1.",
+        "HTTP/.1",
+        "HTTP/",
+        "HTTP",
+        "HTTP/1,1",
+        "HTTP/-1.1",
+        "HTTP/+1.1",
+        "HTTP /1.1",
+        "HTTP/ 1.1",
+        "HTTP/1. 1",
+        "http/1.1",
+        "Http/1.1",
+        "HTTPS/1.1",
+        "XTTP/1.1",
+        "HTTP\\1.1",
+        "HTTP/1.1a",
+        "HTTP/1.1;",
+        "HTTP/1.1 x",
+        "HTTP/1.1 ",
+        "HTTP/1.1\t",
+        "HTTP/\u{ff11}.1",
+        "HTTP/1.\0",
+        "HTTP/0x1.1",
+        "ICY/1.0",
+        "RTSP/1.0",
+        "\0HTTP/1.1",
+        "HTTP/a.b",
+        "HTTP//1.1",
     ] {
         bads.add("versions", 400, with(format!("GET /a {version}").as_bytes()));
     }
@@ -169,8 +225,20 @@ fn bad_request_lines(bads: &mut Bads) {
     bads.all(
         "request lines",
         400,
-        ["GET", "GET ", "GET /a", "GET /a ", "GET  HTTP/1.1", " /a HTTP/1.1", "/a HTTP/1.1", "GET/a HTTP/1.1", "GET /a b HTTP/1.1", "GET /a HTTP/1.1 HTTP/1.1", "GET /a\u{a0}HTTP/1.1 HTTP/1.1"]
-            .map(|line| with(line.as_bytes())),
+        [
+            "GET",
+            "GET ",
+            "GET /a",
+            "GET /a ",
+            "GET  HTTP/1.1",
+            " /a HTTP/1.1",
+            "/a HTTP/1.1",
+            "GET/a HTTP/1.1",
+            "GET /a b HTTP/1.1",
+            "GET /a HTTP/1.1 HTTP/1.1",
+            "GET /a\u{a0}HTTP/1.1 HTTP/1.1",
+        ]
+        .map(|line| with(line.as_bytes())),
     );
     for byte in odd_bytes() {
         bads.add("methods", 400, with(&cat(&[b"G", &[byte], b"T /a HTTP/1.1"])));
@@ -190,11 +258,43 @@ fn bad_targets(bads: &mut Bads) {
         "targets",
         400,
         [
-            "a", "www.test/a", "?a=b", "#", "*", "**", "*a", "www.test:443", "http:/a", "http:a", "http://", "https://",
-            "https:///a", "ftp://www.test/a", "file:///etc/passwd", "javascript:alert(1)", "://www.test/a", "https://other.test/a",
-            "https://user@www.test/a", "https://user:word@www.test/a", "https://www.test:99999/a", "https://www.test:x/a",
-            "https://www.test@other.test/a", "https://[::1/a", "https://www.test\\@other.test/a", "https://other.test:443/a",
-            "/a#b", "/a?b#c", "/a?b\"c", "/a?b<c", "/a?b>c", "@www.test/a", ":80/a", "..", "../a", "./a", "\\a",
+            "a",
+            "www.test/a",
+            "?a=b",
+            "#",
+            "*",
+            "**",
+            "*a",
+            "www.test:443",
+            "http:/a",
+            "http:a",
+            "http://",
+            "https://",
+            "https:///a",
+            "ftp://www.test/a",
+            "file:///etc/passwd",
+            "javascript:alert(1)",
+            "://www.test/a",
+            "https://other.test/a",
+            "https://user@www.test/a",
+            "https://user:word@www.test/a",
+            "https://www.test:99999/a",
+            "https://www.test:x/a",
+            "https://www.test@other.test/a",
+            "https://[::1/a",
+            "https://www.test\\@other.test/a",
+            "https://other.test:443/a",
+            "/a#b",
+            "/a?b#c",
+            "/a?b\"c",
+            "/a?b<c",
+            "/a?b>c",
+            "@www.test/a",
+            ":80/a",
+            "..",
+            "../a",
+            "./a",
+            "\\a",
         ]
         .map(target),
     );
@@ -203,11 +303,52 @@ fn bad_targets(bads: &mut Bads) {
         "paths",
         400,
         [
-            "/%", "/%2", "/%zz", "/%2x", "/%%32e", "/%u002f", "/%00", "/a%00b", "/%0a", "/%0d%0aX:%20y", "/%0D%0ASet-Cookie:a=b",
-            "/%1f", "/%7f", "/%80", "/%ff", "/%c0%af", "/%c0%ae%c0%ae/", "/%e0%80%af", "/%f0%80%80%af", "/%ed%a0%80", "/%f4%90%80%80",
-            "/%c2%85", "/%5c", "/a%5C..%5Cb", "/a%2fb", "/a%2Fb", "/%2f", "/..%2fa", "/a/..%2f..%2fb", "/..", "/../", "/../a", "/a/../../b",
-            "/%2e%2e", "/%2e%2e/a", "/a/%2e%2e/%2e%2e/b", "/a/.%2e/../b", "/..;/a", "/a/..;/b", "/a/..;x=y/b", "/.;/a", "/a/%2e%2e;/b",
-            "/a/.;x/b", "/./../a", "//../a", "/a//../../../b",
+            "/%",
+            "/%2",
+            "/%zz",
+            "/%2x",
+            "/%%32e",
+            "/%u002f",
+            "/%00",
+            "/a%00b",
+            "/%0a",
+            "/%0d%0aX:%20y",
+            "/%0D%0ASet-Cookie:a=b",
+            "/%1f",
+            "/%7f",
+            "/%80",
+            "/%ff",
+            "/%c0%af",
+            "/%c0%ae%c0%ae/",
+            "/%e0%80%af",
+            "/%f0%80%80%af",
+            "/%ed%a0%80",
+            "/%f4%90%80%80",
+            "/%c2%85",
+            "/%5c",
+            "/a%5C..%5Cb",
+            "/a%2fb",
+            "/a%2Fb",
+            "/%2f",
+            "/..%2fa",
+            "/a/..%2f..%2fb",
+            "/..",
+            "/../",
+            "/../a",
+            "/a/../../b",
+            "/%2e%2e",
+            "/%2e%2e/a",
+            "/a/%2e%2e/%2e%2e/b",
+            "/a/.%2e/../b",
+            "/..;/a",
+            "/a/..;/b",
+            "/a/..;x=y/b",
+            "/.;/a",
+            "/a/%2e%2e;/b",
+            "/a/.;x/b",
+            "/./../a",
+            "//../a",
+            "/a//../../../b",
         ]
         .map(target),
     );
@@ -232,13 +373,27 @@ fn bad_names(bads: &mut Bads) {
         "header names",
         400,
         [
-            get_with(": v"), get_with(":"), get_with("X"), get_with("X-Test"), get_with("X y: v"), get_with("\0: v"),
-            get_with("X-Test v"), get_with("X-Test; v"), get_with("(X): v"), get_with("X\u{e9}: v"), get_with("\"X\": v"),
-            get_with("GET /smuggled HTTP/1.1"), get_with("X-Test: a\r\n: b"),
+            get_with(": v"),
+            get_with(":"),
+            get_with("X"),
+            get_with("X-Test"),
+            get_with("X y: v"),
+            get_with("\0: v"),
+            get_with("X-Test v"),
+            get_with("X-Test; v"),
+            get_with("(X): v"),
+            get_with("X\u{e9}: v"),
+            get_with("\"X\": v"),
+            get_with("GET /smuggled HTTP/1.1"),
+            get_with("X-Test: a\r\n: b"),
         ],
     );
     for line in [
-        "Transfer_Encoding: chunked", "transfer_encoding: chunked", "Content_Length: 5", "TRANSFER_ENCODING: x", "CONTENT_LENGTH: 0",
+        "Transfer_Encoding: chunked",
+        "transfer_encoding: chunked",
+        "Content_Length: 5",
+        "TRANSFER_ENCODING: x",
+        "CONTENT_LENGTH: 0",
     ] {
         bads.add("lookalikes", 400, post_with(line, "0\r\n\r\n"));
         bads.add("lookalikes", 400, post_with(format!("Content-Length: 5\r\n{line}"), "0\r\n\r\n"));
@@ -267,7 +422,18 @@ fn bad_values(bads: &mut Bads) {
             get_with("Connection: upgrade\r\nUpgrade: web socket"),
         ],
     );
-    for name in ["host", "content-length", "transfer-encoding", "cookie", "Authorization", "content-type", "if-match", "range", "expect", "Sec-WebSocket-Key"] {
+    for name in [
+        "host",
+        "content-length",
+        "transfer-encoding",
+        "cookie",
+        "Authorization",
+        "content-type",
+        "if-match",
+        "range",
+        "expect",
+        "Sec-WebSocket-Key",
+    ] {
         bads.add("connection options", 400, get_with(format!("Connection: {name}")));
         bads.add("connection options", 400, get_with(format!("Connection: close, {name}")));
     }
@@ -278,34 +444,124 @@ fn bad_values(bads: &mut Bads) {
 
 fn bad_lengths(bads: &mut Bads) {
     for value in [
-        "+5", "-5", "-0", "5 5", "5,5", "5, 5", "5,6", "5,", ",5", "0x5", "0X5", "5.0", "5e0", "", "five", "5;", "5;a=b", "\"5\"", "'5'",
-        "\u{ff15}", "5_0", "5 x", "5h", "0b101", "18446744073709551616", "18446744073709551621", "9223372036854775808",
-        "99999999999999999999999999", "4294967301x", "5\u{b}", "\u{c}5", "5\u{7f}", "5\0", "5\u{a0}", "NaN", "1e1", "(5)", "=5", "5/2", "- 5",
+        "+5",
+        "-5",
+        "-0",
+        "5 5",
+        "5,5",
+        "5, 5",
+        "5,6",
+        "5,",
+        ",5",
+        "0x5",
+        "0X5",
+        "5.0",
+        "5e0",
+        "",
+        "five",
+        "5;",
+        "5;a=b",
+        "\"5\"",
+        "'5'",
+        "\u{ff15}",
+        "5_0",
+        "5 x",
+        "5h",
+        "0b101",
+        "18446744073709551616",
+        "18446744073709551621",
+        "9223372036854775808",
+        "99999999999999999999999999",
+        "4294967301x",
+        "5\u{b}",
+        "\u{c}5",
+        "5\u{7f}",
+        "5\0",
+        "5\u{a0}",
+        "NaN",
+        "1e1",
+        "(5)",
+        "=5",
+        "5/2",
+        "- 5",
     ] {
         bads.add("lengths", 400, post_with(format!("Content-Length: {value}"), format!("hello{SMUGGLED}")));
     }
     for (one, two) in [("5", "5"), ("5", "6"), ("0", "5"), ("5", "0"), ("5", ""), ("5", "x"), ("05", "5")] {
-        bads.add("lengths", 400, post_with(format!("Content-Length: {one}\r\nContent-Length: {two}"), "hello"));
-        bads.add("lengths", 400, post_with(format!("content-length: {one}\r\nX: y\r\nCONTENT-LENGTH: {two}"), "hello"));
+        bads.add(
+            "lengths",
+            400,
+            post_with(format!("Content-Length: {one}\r\nContent-Length: {two}"), "hello"),
+        );
+        bads.add(
+            "lengths",
+            400,
+            post_with(format!("content-length: {one}\r\nX: y\r\nCONTENT-LENGTH: {two}"), "hello"),
+        );
     }
 }
 
 fn bad_codings(bads: &mut Bads) {
     for value in [
-        "chunked, chunked", "chunked,chunked", "identity", "gzip", "chunked, gzip", "chunked, identity", "chunked;q=1", "chunked;", "xchunked", "chunkedx",
-        "chunked,", ",chunked", ", chunked", "\"chunked\"", "'chunked'", "chunk", "chunked chunked", "cow", "", ",", "chunked\u{b}", "\u{b}chunked", "chunked\u{c}",
-        "chunked\0", "chunked\u{7f}", "\u{ff43}hunked", "chunked\u{a0}", "chunked-", "chun ked", "c", "0", "[chunked]", "chunked=1", "chunked/1", "gzip chunked",
-        "identity, chunked, identity", "ch\u{212a}unked", "chun\u{212a}ed",
+        "chunked, chunked",
+        "chunked,chunked",
+        "identity",
+        "gzip",
+        "chunked, gzip",
+        "chunked, identity",
+        "chunked;q=1",
+        "chunked;",
+        "xchunked",
+        "chunkedx",
+        "chunked,",
+        ",chunked",
+        ", chunked",
+        "\"chunked\"",
+        "'chunked'",
+        "chunk",
+        "chunked chunked",
+        "cow",
+        "",
+        ",",
+        "chunked\u{b}",
+        "\u{b}chunked",
+        "chunked\u{c}",
+        "chunked\0",
+        "chunked\u{7f}",
+        "\u{ff43}hunked",
+        "chunked\u{a0}",
+        "chunked-",
+        "chun ked",
+        "c",
+        "0",
+        "[chunked]",
+        "chunked=1",
+        "chunked/1",
+        "gzip chunked",
+        "identity, chunked, identity",
+        "ch\u{212a}unked",
+        "chun\u{212a}ed",
     ] {
-        bads.add("codings", 400, post_with(format!("Transfer-Encoding: {value}"), format!("0\r\n\r\n{SMUGGLED}")));
         bads.add(
             "codings",
             400,
-            post_with(format!("Content-Length: 5\r\nTransfer-Encoding: {value}"), format!("0\r\n\r\n{SMUGGLED}")),
+            post_with(format!("Transfer-Encoding: {value}"), format!("0\r\n\r\n{SMUGGLED}")),
+        );
+        bads.add(
+            "codings",
+            400,
+            post_with(
+                format!("Content-Length: 5\r\nTransfer-Encoding: {value}"),
+                format!("0\r\n\r\n{SMUGGLED}"),
+            ),
         );
     }
     for value in ["gzip, chunked", "identity, chunked", "cow, chunked", "deflate , chunked"] {
-        bads.add("codings", 501, post_with(format!("Transfer-Encoding: {value}"), format!("0\r\n\r\n{SMUGGLED}")));
+        bads.add(
+            "codings",
+            501,
+            post_with(format!("Transfer-Encoding: {value}"), format!("0\r\n\r\n{SMUGGLED}")),
+        );
     }
     for lines in [
         "Transfer-Encoding: chunked\r\nTransfer-Encoding: chunked",
@@ -320,10 +576,23 @@ fn bad_codings(bads: &mut Bads) {
         "Content-Length: 5\r\nX: y\r\nTRANSFER-ENCODING: chunked",
     ] {
         bads.add("codings", 400, post_with(lines, format!("0\r\n\r\n{SMUGGLED}")));
-        bads.add("codings", 400, cat(&[b"GET /a HTTP/1.1\r\nHost: www.test\r\n", lines.as_bytes(), b"\r\n\r\n0\r\n\r\n"]));
+        bads.add(
+            "codings",
+            400,
+            cat(&[b"GET /a HTTP/1.1\r\nHost: www.test\r\n", lines.as_bytes(), b"\r\n\r\n0\r\n\r\n"]),
+        );
     }
-    for lines in ["Transfer-Encoding: chunked", "Transfer-Encoding: chunked\r\nContent-Length: 5", "Transfer-Encoding: x", "Connection: keep-alive\r\nTransfer-Encoding: chunked"] {
-        bads.add("codings", 400, cat(&[b"POST /a HTTP/1.0\r\nHost: www.test\r\n", lines.as_bytes(), b"\r\n\r\n0\r\n\r\n"]));
+    for lines in [
+        "Transfer-Encoding: chunked",
+        "Transfer-Encoding: chunked\r\nContent-Length: 5",
+        "Transfer-Encoding: x",
+        "Connection: keep-alive\r\nTransfer-Encoding: chunked",
+    ] {
+        bads.add(
+            "codings",
+            400,
+            cat(&[b"POST /a HTTP/1.0\r\nHost: www.test\r\n", lines.as_bytes(), b"\r\n\r\n0\r\n\r\n"]),
+        );
     }
 }
 
@@ -332,15 +601,63 @@ fn bad_hosts(bads: &mut Bads) {
         "hosts",
         400,
         [
-            "X: y", "Host:", "Host: ", "Host: www.test\r\nHost: www.test", "Host: www.test\r\nHost: other.test", "Host: www.test\r\nhost: www.test",
-            "Host: www.test\r\nHost:", "Host: www.test, www.test", "Host: www.test,other.test", "Host: www.test other.test", "Host: user@www.test",
-            "Host: other.test@www.test", "Host: :443", "Host: www.test:abc", "Host: www.test:99999", "Host: www.test:0", "Host: www.test:-1",
-            "Host: www.test:+443", "Host: www.test:443:443", "Host: www.test:443 ,", "Host: www.test/a", "Host: http://www.test", "Host: //www.test",
-            "Host: www.test?a", "Host: www.test#a", "Host: [::1", "Host: ::1", "Host: [::1]x", "Host: [www.test]", "Host: [::g]", "Host: []",
-            "Host: www..test", "Host: .www.test", "Host: www.test..", "Host: .", "Host: www%2etest", "Host: www.te%73t", "Host: www.test%00",
-            "Host: www.test\\", "Host: www.t\u{e9}st", "Host: www.test\t.evil.test", "Host: 127.1", "Host: 0x7f.1", "Host: 2130706433", "Host: *",
-            "Host: \"www.test\"", "Host: (www.test)", "Host: www.test;a", "Host: www.test|a", "Host: www.test&a", "Host: www.test'", "Host: <www.test>",
-            "Host: www.test\0", "Host: www\u{0}.test", "Host: www.test\u{b}", "H\u{f6}st: www.test", "Hos\tt: www.test",
+            "X: y",
+            "Host:",
+            "Host: ",
+            "Host: www.test\r\nHost: www.test",
+            "Host: www.test\r\nHost: other.test",
+            "Host: www.test\r\nhost: www.test",
+            "Host: www.test\r\nHost:",
+            "Host: www.test, www.test",
+            "Host: www.test,other.test",
+            "Host: www.test other.test",
+            "Host: user@www.test",
+            "Host: other.test@www.test",
+            "Host: :443",
+            "Host: www.test:abc",
+            "Host: www.test:99999",
+            "Host: www.test:0",
+            "Host: www.test:-1",
+            "Host: www.test:+443",
+            "Host: www.test:443:443",
+            "Host: www.test:443 ,",
+            "Host: www.test/a",
+            "Host: http://www.test",
+            "Host: //www.test",
+            "Host: www.test?a",
+            "Host: www.test#a",
+            "Host: [::1",
+            "Host: ::1",
+            "Host: [::1]x",
+            "Host: [www.test]",
+            "Host: [::g]",
+            "Host: []",
+            "Host: www..test",
+            "Host: .www.test",
+            "Host: www.test..",
+            "Host: .",
+            "Host: www%2etest",
+            "Host: www.te%73t",
+            "Host: www.test%00",
+            "Host: www.test\\",
+            "Host: www.t\u{e9}st",
+            "Host: www.test\t.evil.test",
+            "Host: 127.1",
+            "Host: 0x7f.1",
+            "Host: 2130706433",
+            "Host: *",
+            "Host: \"www.test\"",
+            "Host: (www.test)",
+            "Host: www.test;a",
+            "Host: www.test|a",
+            "Host: www.test&a",
+            "Host: www.test'",
+            "Host: <www.test>",
+            "Host: www.test\0",
+            "Host: www\u{0}.test",
+            "Host: www.test\u{b}",
+            "H\u{f6}st: www.test",
+            "Hos\tt: www.test",
         ]
         .map(host),
     );
@@ -350,45 +667,172 @@ fn bad_hosts(bads: &mut Bads) {
     bads.add("hosts", 400, "GET https://www.test/a HTTP/1.1\r\n\r\n");
     bads.add("hosts", 400, "GET https://www.test/a HTTP/1.1\r\nHost: other.test\r\n\r\n");
     bads.add("hosts", 400, "GET https://www.test:8443/a HTTP/1.1\r\nHost: www.test\r\n\r\n");
-    for name in ["other.test", "www.test.evil.test", "evilwww.test", "test", "127.0.0.1", "[::1]", "localhost", "ww.test"] {
+    for name in [
+        "other.test",
+        "www.test.evil.test",
+        "evilwww.test",
+        "test",
+        "127.0.0.1",
+        "[::1]",
+        "localhost",
+        "ww.test",
+    ] {
         bads.add("hosts", 421, host(format!("Host: {name}")));
     }
 }
 
 fn bad_chunks(bads: &mut Bads) {
     for size in [
-        "0x5", "0X5", "+5", "-5", "-0", "5 ", "5\t", " 5", "\t5", "5 5", "5_0", "5,", "5.0", "5h", "g", "", ";a=b", "\"5\"", "5\0", "\x005", "\u{ff15}",
-        "5\u{b}", "5\u{c}", "5\u{a0}", "00000000000000005", "10000000000000005", "ffffffffffffffff", "8000000000000005", "fffffffffffffffff",
-        "100000000000000000000000000000005", "5=", "5\"", "5\\", "5/", "5:", "(5)", "0o5", "5e+0", "05x", "%35",
+        "0x5",
+        "0X5",
+        "+5",
+        "-5",
+        "-0",
+        "5 ",
+        "5\t",
+        " 5",
+        "\t5",
+        "5 5",
+        "5_0",
+        "5,",
+        "5.0",
+        "5h",
+        "g",
+        "",
+        ";a=b",
+        "\"5\"",
+        "5\0",
+        "\x005",
+        "\u{ff15}",
+        "5\u{b}",
+        "5\u{c}",
+        "5\u{a0}",
+        "00000000000000005",
+        "10000000000000005",
+        "ffffffffffffffff",
+        "8000000000000005",
+        "fffffffffffffffff",
+        "100000000000000000000000000000005",
+        "5=",
+        "5\"",
+        "5\\",
+        "5/",
+        "5:",
+        "(5)",
+        "0o5",
+        "5e+0",
+        "05x",
+        "%35",
     ] {
         bads.add("chunk sizes", 400, chunked(format!("{size}\r\nhello\r\n0\r\n\r\n{SMUGGLED}")));
     }
     for body in [
-        "5\nhello\r\n0\r\n\r\n", "5\rhello\r\n0\r\n\r\n", "5\r\rhello\r\n0\r\n\r\n", "5\r\r\nhello\r\n0\r\n\r\n", "5\n\r\nhello\r\n0\r\n\r\n",
-        "5\r\nhello\n0\r\n\r\n", "5\r\nhello\r0\r\n\r\n", "5\r\nhello0\r\n\r\n", "5\r\nhelloXX0\r\n\r\n", "5\r\nhello\r\r\n0\r\n\r\n",
-        "5\r\nhello\n\r\n0\r\n\r\n", "5\r\nhello \r\n0\r\n\r\n", "4\r\nhello\r\n0\r\n\r\n", "6\r\nhello\r\n0\r\n\r\n", "5\r\nhello\r\n\r\n0\r\n\r\n",
-        "0\n\r\n", "0\r\r\n\r\n", "0\r\n\n", "0\n\n", "0\r\r", "5\r\nhello\r\n0\r\n\r\r\n", "\r\n0\r\n\r\n", "\n0\r\n\r\n", "5\r\nhello\r\n0\r\n\rX",
-        "5\r\nhello\r\n 0\r\n\r\n", "5\r\nhello\r\n0 \r\n\r\n",
+        "5\nhello\r\n0\r\n\r\n",
+        "5\rhello\r\n0\r\n\r\n",
+        "5\r\rhello\r\n0\r\n\r\n",
+        "5\r\r\nhello\r\n0\r\n\r\n",
+        "5\n\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\n0\r\n\r\n",
+        "5\r\nhello\r0\r\n\r\n",
+        "5\r\nhello0\r\n\r\n",
+        "5\r\nhelloXX0\r\n\r\n",
+        "5\r\nhello\r\r\n0\r\n\r\n",
+        "5\r\nhello\n\r\n0\r\n\r\n",
+        "5\r\nhello \r\n0\r\n\r\n",
+        "4\r\nhello\r\n0\r\n\r\n",
+        "6\r\nhello\r\n0\r\n\r\n",
+        "5\r\nhello\r\n\r\n0\r\n\r\n",
+        "0\n\r\n",
+        "0\r\r\n\r\n",
+        "0\r\n\n",
+        "0\n\n",
+        "0\r\r",
+        "5\r\nhello\r\n0\r\n\r\r\n",
+        "\r\n0\r\n\r\n",
+        "\n0\r\n\r\n",
+        "5\r\nhello\r\n0\r\n\rX",
+        "5\r\nhello\r\n 0\r\n\r\n",
+        "5\r\nhello\r\n0 \r\n\r\n",
     ] {
         bads.add("chunk lines", 400, chunked(format!("{body}{SMUGGLED}")));
     }
     for ext in [
-        ";", ";;a", ";a;", ";=b", ";a=", ";a==b", " a", "  ", "; ", ";a ", ";a=b ", ";a=b\t", ";a b", ";a\0b", ";a=b\u{1}", ";a=\u{e9}", ";a=\"b", ";a=\"b\u{7f}\"",
-        ";a=\"b\0\"", ";a=\"b\"c", ";a=\"b\" ", ";\"a\"", ";a=b=c", ";a,b", ";a=b c", ";a;;b", ";(a)", ";a=\"\\", ";a\u{b}=b", " =b",
+        ";",
+        ";;a",
+        ";a;",
+        ";=b",
+        ";a=",
+        ";a==b",
+        " a",
+        "  ",
+        "; ",
+        ";a ",
+        ";a=b ",
+        ";a=b\t",
+        ";a b",
+        ";a\0b",
+        ";a=b\u{1}",
+        ";a=\u{e9}",
+        ";a=\"b",
+        ";a=\"b\u{7f}\"",
+        ";a=\"b\0\"",
+        ";a=\"b\"c",
+        ";a=\"b\" ",
+        ";\"a\"",
+        ";a=b=c",
+        ";a,b",
+        ";a=b c",
+        ";a;;b",
+        ";(a)",
+        ";a=\"\\",
+        ";a\u{b}=b",
+        " =b",
     ] {
         bads.add("chunk extensions", 400, chunked(format!("5{ext}\r\nhello\r\n0\r\n\r\n{SMUGGLED}")));
     }
     for line in [
-        "5;a\n", "5;a\r", "5;a\r\r\n", "5;\n", "5;a=\"b\n\"\r\n", "5;a=\"b\r\n\"\r\n", "5;a\nb\r\n", "5;a\rb\r\n", "5 ;\n", "5 \n", "2;\nxx\r\n",
+        "5;a\n",
+        "5;a\r",
+        "5;a\r\r\n",
+        "5;\n",
+        "5;a=\"b\n\"\r\n",
+        "5;a=\"b\r\n\"\r\n",
+        "5;a\nb\r\n",
+        "5;a\rb\r\n",
+        "5 ;\n",
+        "5 \n",
+        "2;\nxx\r\n",
     ] {
         bads.add("chunk extensions", 400, chunked(format!("{line}hello\r\n0\r\n\r\n{SMUGGLED}")));
     }
     bads.add("chunk extensions", 400, chunked(format!("5;a={}\r\nhello\r\n0\r\n\r\n", "b".repeat(17 << 10))));
-    bads.add("chunk extensions", 400, chunked(format!("{}0\r\n\r\n", "1;a=bbbbbbbbbbbbbbbbbbbbbbbbbb\r\nx\r\n".repeat(1_000))));
+    bads.add(
+        "chunk extensions",
+        400,
+        chunked(format!("{}0\r\n\r\n", "1;a=bbbbbbbbbbbbbbbbbbbbbbbbbb\r\nx\r\n".repeat(1_000))),
+    );
     for trailer in [
-        "Content-Length: 5\r\n", "content-length: 5\r\n", "Transfer-Encoding: chunked\r\n", "Host: www.test\r\n", "Content_Length: 5\r\n",
-        "Transfer_Encoding: chunked\r\n", "X : 1\r\n", "X\t: 1\r\n", " X: 1\r\n", "X: 1\r\n 2\r\n", "X: 1\n", "X: a\rb\r\n", "X: a\0\r\n", "X\r\n", ": x\r\n",
-        "\r\r\n", "GET /smuggled HTTP/1.1\r\nHost: www.test\r\n", "X\0: 1\r\n", "X(: 1\r\n", "X: 1\r\r\n", "X: \u{7f}\r\n",
+        "Content-Length: 5\r\n",
+        "content-length: 5\r\n",
+        "Transfer-Encoding: chunked\r\n",
+        "Host: www.test\r\n",
+        "Content_Length: 5\r\n",
+        "Transfer_Encoding: chunked\r\n",
+        "X : 1\r\n",
+        "X\t: 1\r\n",
+        " X: 1\r\n",
+        "X: 1\r\n 2\r\n",
+        "X: 1\n",
+        "X: a\rb\r\n",
+        "X: a\0\r\n",
+        "X\r\n",
+        ": x\r\n",
+        "\r\r\n",
+        "GET /smuggled HTTP/1.1\r\nHost: www.test\r\n",
+        "X\0: 1\r\n",
+        "X(: 1\r\n",
+        "X: 1\r\r\n",
+        "X: \u{7f}\r\n",
     ] {
         bads.add("trailers", 400, chunked(format!("5\r\nhello\r\n0\r\n{trailer}\r\n{SMUGGLED}")));
     }
@@ -477,7 +921,8 @@ fn what_is_refused_reaches_nobody() {
 }
 
 fn shown(bytes: &[u8]) -> String {
-    let text: String = bytes.iter().flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect();
+    let text: String =
+        bytes.iter().flat_map(|byte| std::ascii::escape_default(*byte)).map(char::from).collect();
     text.chars().take(220).collect()
 }
 
@@ -512,12 +957,14 @@ fn odd_heads() -> Vec<Odd> {
         odd("\r\nGET /a HTTP/1.1\r\nHost: www.test\r\n\r\n", GET),
         odd("\r\n\r\nGET /a HTTP/1.1\r\nHost: www.test\r\n\r\n", GET),
         odd("GET /a HTTP/1.0\r\nHost: www.test\r\n\r\n", GET),
-        odd("GET /a HTTP/1.0\r\nHost: www.test\r\nConnection: keep-alive\r\n\r\n", GET).seen(&[("connection", None)]),
+        odd("GET /a HTTP/1.0\r\nHost: www.test\r\nConnection: keep-alive\r\n\r\n", GET)
+            .seen(&[("connection", None)]),
         odd("GET https://www.test/a HTTP/1.0\r\n\r\n", GET),
         odd("GET https://www.test/a?b HTTP/1.1\r\nHost: www.test\r\n\r\n", "GET /a?b HTTP/1.1"),
         odd("GET HTTPS://WWW.test HTTP/1.1\r\nHost: www.test\r\n\r\n", "GET / HTTP/1.1"),
         odd("GET https://www.test?b HTTP/1.1\r\nHost: www.test\r\n\r\n", "GET /?b HTTP/1.1"),
-        odd("GET https://www.test:443/a HTTP/1.1\r\nHost: www.test\r\n\r\n", GET).seen(&[("host", Some("www.test"))]),
+        odd("GET https://www.test:443/a HTTP/1.1\r\nHost: www.test\r\n\r\n", GET)
+            .seen(&[("host", Some("www.test"))]),
         odd("OPTIONS * HTTP/1.1\r\nHost: www.test\r\n\r\n", "OPTIONS * HTTP/1.1"),
         odd("OPTIONS https://www.test HTTP/1.1\r\nHost: www.test\r\n\r\n", "OPTIONS * HTTP/1.1"),
         odd(host("host:www.test"), GET).seen(&[("host", Some("www.test"))]),
@@ -540,23 +987,34 @@ fn odd_heads() -> Vec<Odd> {
         odd(get_with("X: 1\r\nX: 2"), GET).seen(&[("x", Some("1"))]),
         odd(get_with("Connection: close"), GET).seen(&[("connection", None)]),
         odd(get_with("Connection: Close, , Keep-Alive,"), GET).seen(&[("connection", None)]),
-        odd(get_with("Connection: X-Gone\r\nX-Gone: 1\r\nX-Kept: 2"), GET).seen(&[("x-gone", None), ("x-kept", Some("2"))]),
+        odd(get_with("Connection: X-Gone\r\nX-Gone: 1\r\nX-Kept: 2"), GET)
+            .seen(&[("x-gone", None), ("x-kept", Some("2"))]),
         odd(get_with("Connection:"), GET),
         odd(get_with("TE: trailers, deflate"), GET).seen(&[("te", Some("trailers"))]),
         odd(get_with("TE: gzip"), GET).seen(&[("te", None)]),
-        odd(get_with("Keep-Alive: timeout=5\r\nProxy-Connection: keep-alive"), GET).seen(&[("keep-alive", None), ("proxy-connection", None)]),
-        odd(get_with("Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nConnection: Upgrade, HTTP2-Settings"), GET)
-            .seen(&[("upgrade", None), ("http2-settings", None)]),
+        odd(get_with("Keep-Alive: timeout=5\r\nProxy-Connection: keep-alive"), GET)
+            .seen(&[("keep-alive", None), ("proxy-connection", None)]),
+        odd(
+            get_with(
+                "Upgrade: h2c\r\nHTTP2-Settings: AAMAAABkAAQAAP__\r\nConnection: Upgrade, HTTP2-Settings",
+            ),
+            GET,
+        )
+        .seen(&[("upgrade", None), ("http2-settings", None)]),
         odd(get_with("Upgrade: websocket"), GET).seen(&[("upgrade", None)]),
         odd(get_with("Cookie: a=b; c=\"d\"; ;; e"), GET).seen(&[("cookie", Some("a=b; c=\"d\"; ;; e"))]),
         odd(get_with("Accept: text/html\r\nAccept: */*;q=0.1"), GET).seen(&[("accept", Some("text/html"))]),
         odd(get_with("X_Remote_User: root\r\nRemote-User: root\r\nProxy: http://evil.test"), GET)
             .seen(&[("remote-user", None), ("proxy", None)]),
-        odd(get_with("Range: bytes=0-1,-5\r\nIf-None-Match: W/\"x\", *"), GET).seen(&[("range", Some("bytes=0-1,-5"))]),
+        odd(get_with("Range: bytes=0-1,-5\r\nIf-None-Match: W/\"x\", *"), GET)
+            .seen(&[("range", Some("bytes=0-1,-5"))]),
         odd(get_with("Expect: 100-Continue"), GET),
-        odd("POST /a HTTP/1.0\r\nHost: www.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello", POST)
-            .seen(&[("expect", None)])
-            .body("hello"),
+        odd(
+            "POST /a HTTP/1.0\r\nHost: www.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\nhello",
+            POST,
+        )
+        .seen(&[("expect", None)])
+        .body("hello"),
     ];
     let long = format!("X: {}", "y".repeat(60_000));
     odds.push(odd(get_with(long), GET));
@@ -620,9 +1078,17 @@ fn odd_bodies() -> Vec<Odd> {
         odd(post_with("Connection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 5", "hello"), POST).seen(&[("upgrade", None)]).body("hello"),
     ];
     for body in [
-        "0000000000000005\r\nhello\r\n0\r\n\r\n", "05\r\nhello\r\n000\r\n\r\n", "1\r\nh\r\n4\r\nello\r\n0\r\n\r\n", "5;a\r\nhello\r\n0\r\n\r\n",
-        "5;a=b\r\nhello\r\n0;c\r\n\r\n", "5;a=\"b;c\\\"\"\r\nhello\r\n0\r\n\r\n", "5 ; a = b\r\nhello\r\n0\r\n\r\n", "5\t;\ta\r\nhello\r\n0\r\n\r\n",
-        "5;a=\"b c\" ; d\r\nhello\r\n0 ; e\r\n\r\n", "5\r\nhello\r\n0\r\nX-Trailer: y\r\n\r\n", "5\r\nhello\r\n0\r\nX:\r\nX: z\r\n\r\n",
+        "0000000000000005\r\nhello\r\n0\r\n\r\n",
+        "05\r\nhello\r\n000\r\n\r\n",
+        "1\r\nh\r\n4\r\nello\r\n0\r\n\r\n",
+        "5;a\r\nhello\r\n0\r\n\r\n",
+        "5;a=b\r\nhello\r\n0;c\r\n\r\n",
+        "5;a=\"b;c\\\"\"\r\nhello\r\n0\r\n\r\n",
+        "5 ; a = b\r\nhello\r\n0\r\n\r\n",
+        "5\t;\ta\r\nhello\r\n0\r\n\r\n",
+        "5;a=\"b c\" ; d\r\nhello\r\n0 ; e\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX-Trailer: y\r\n\r\n",
+        "5\r\nhello\r\n0\r\nX:\r\nX: z\r\n\r\n",
     ] {
         odds.push(odd(chunked(body), POST).seen(&[("transfer-encoding", Some("chunked"))]).body("hello"));
     }
@@ -655,7 +1121,8 @@ struct Range {
 impl Range {
     fn open() -> Self {
         let recorder = Recorder::open();
-        let backend = format!("backend old {{ .url = \"http://{}\"; .first_byte_timeout = 10s; }}", recorder.address);
+        let backend =
+            format!("backend old {{ .url = \"http://{}\"; .first_byte_timeout = 10s; }}", recorder.address);
         let stage = Stage::with("route \"/\" { .backend = old; }", &backend);
         let prober = stage.visitor();
         Self { stage, recorder, prober, probes: 0 }
@@ -688,7 +1155,8 @@ impl Range {
             if String::from_utf8_lossy(bytes).contains("smuggled") {
                 return Err(format!("something was smuggled: {}", shown(bytes)));
             }
-            complete += judge(bytes).map_err(|why| format!("{why} reached the backend: {}", shown(bytes)))?.len();
+            complete +=
+                judge(bytes).map_err(|why| format!("{why} reached the backend: {}", shown(bytes)))?.len();
         }
         if complete != bad.before {
             return Err(format!("{complete} whole requests reached the backend"));
@@ -709,7 +1177,9 @@ impl Range {
         }
         let [bytes] = &came[..] else { return Err(format!("{} connections to the backend", came.len())) };
         let requests = judge(bytes).map_err(|why| format!("{why} reached the backend: {}", shown(bytes)))?;
-        let [request] = &requests[..] else { return Err(format!("{} requests to the backend", requests.len())) };
+        let [request] = &requests[..] else {
+            return Err(format!("{} requests to the backend", requests.len()));
+        };
         if request.line != odd.line {
             return Err(format!("arrived as {}", request.line));
         }
@@ -736,7 +1206,11 @@ fn statuses(mut heard: &[u8]) -> Result<Vec<u16>, String> {
         let end = find(heard, b"\r\n\r\n").ok_or_else(reply)?;
         let head = String::from_utf8_lossy(&heard[..end]).to_ascii_lowercase();
         let status = head.get(9..12).and_then(|digits| digits.parse().ok()).ok_or_else(reply)?;
-        let length = head.split("content-length: ").nth(1).and_then(|rest| rest.lines().next()?.parse().ok()).unwrap_or(0);
+        let length = head
+            .split("content-length: ")
+            .nth(1)
+            .and_then(|rest| rest.lines().next()?.parse().ok())
+            .unwrap_or(0);
         heard = heard.get(end + 4 + length..).ok_or_else(reply)?;
         statuses.push(status);
     }
@@ -770,19 +1244,32 @@ fn judge(mut bytes: &[u8]) -> Result<Vec<Strict>, String> {
         let mut lines = strict_lines(head)?;
         let line = String::from_utf8(lines.remove(0)).map_err(|_| "a request line in no charset")?;
         let parts: Vec<&str> = line.split(' ').collect();
-        let [method, target, "HTTP/1.1"] = parts[..] else { return Err("a request line of other than three words".into()) };
-        if !method.bytes().all(is_token) || !(target.starts_with('/') || target == "*") || !target.bytes().all(|byte| byte.is_ascii_graphic()) {
+        let [method, target, "HTTP/1.1"] = parts[..] else {
+            return Err("a request line of other than three words".into());
+        };
+        if !method.bytes().all(is_token)
+            || !(target.starts_with('/') || target == "*")
+            || !target.bytes().all(|byte| byte.is_ascii_graphic())
+        {
             return Err("an odd request line".into());
         }
         let headers = strict_fields(lines)?;
-        let all = |name: &str| headers.iter().filter(|(known, _)| known == name).map(|(_, value)| value.as_slice()).collect::<Vec<_>>();
+        let all = |name: &str| {
+            headers
+                .iter()
+                .filter(|(known, _)| known == name)
+                .map(|(_, value)| value.as_slice())
+                .collect::<Vec<_>>()
+        };
         if all("host").len() != 1 {
             return Err("not one Host".into());
         }
         let (body, trailers, left) = match (&all("content-length")[..], &all("transfer-encoding")[..]) {
             ([], []) => (Vec::new(), Vec::new(), rest),
             ([length], []) => {
-                let digits = std::str::from_utf8(length).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
+                let digits = std::str::from_utf8(length)
+                    .ok()
+                    .filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()));
                 let length: usize = digits.and_then(|text| text.parse().ok()).ok_or("an odd length")?;
                 match rest.split_at_checked(length) {
                     Some((body, left)) => (body.to_vec(), Vec::new(), left),
@@ -834,8 +1321,11 @@ fn strict_chunks(mut bytes: &[u8]) -> Result<Option<Chunked<'_>>, String> {
     let mut body = Vec::new();
     loop {
         let Some(end) = find(bytes, b"\r\n") else { return Ok(None) };
-        let size = std::str::from_utf8(&bytes[..end]).ok().filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
-        let size = usize::from_str_radix(size.ok_or("an odd chunk size")?, 16).map_err(|_| "an odd chunk size")?;
+        let size = std::str::from_utf8(&bytes[..end])
+            .ok()
+            .filter(|text| !text.is_empty() && text.bytes().all(|byte| byte.is_ascii_hexdigit()));
+        let size =
+            usize::from_str_radix(size.ok_or("an odd chunk size")?, 16).map_err(|_| "an odd chunk size")?;
         bytes = &bytes[end + 2..];
         if size == 0 {
             if let Some(left) = bytes.strip_prefix(b"\r\n") {
@@ -888,7 +1378,8 @@ impl Recorder {
     fn settled(&self) -> Vec<Vec<u8>> {
         let pages = self.book.pages.lock().expect("the book");
         let open = |pages: &mut Vec<(Vec<u8>, bool)>| !pages.iter().all(|(_, over)| *over);
-        let (mut pages, waited) = self.book.turned.wait_timeout_while(pages, PATIENCE, open).expect("the book");
+        let (mut pages, waited) =
+            self.book.turned.wait_timeout_while(pages, PATIENCE, open).expect("the book");
         assert!(!waited.timed_out(), "a connection to the backend stays open: {pages:?}");
         // Places are kept: a connection knows its page by number.
         pages.iter_mut().map(|(bytes, _)| std::mem::take(bytes)).filter(|bytes| !bytes.is_empty()).collect()
