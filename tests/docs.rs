@@ -55,3 +55,31 @@ fn every_cause_named_in_the_pages_exists_with_that_status() {
         }
     }
 }
+
+/// Every Rust source below a folder, as one text.
+fn sources(under: &Path, into: &mut String) {
+    for entry in fs::read_dir(under).expect("a folder of the project") {
+        let path = entry.expect("an entry of the folder").path();
+        if path.is_dir() {
+            sources(&path, into);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            into.push_str(&fs::read_to_string(&path).expect("a source"));
+        }
+    }
+}
+
+#[test]
+fn the_tests_that_the_map_names_are_there() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let (_, table) = map.split_once("## What always holds").expect("the table of what always holds");
+    let table = table.split("\n## ").next().unwrap_or_default();
+    let mut code = String::new();
+    sources(&root.join("src"), &mut code);
+    sources(&root.join("tests"), &mut code);
+    let named: Vec<&str> = table.split('`').skip(1).step_by(2).filter(|word| word.contains('_')).collect();
+    assert!(named.len() > 10);
+    for test in named {
+        assert!(code.contains(&format!("fn {test}(")), "no test is called {test}");
+    }
+}

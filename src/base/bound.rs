@@ -73,7 +73,7 @@ bounds! {
     idle_timeout: time = 75, "Time a connection may rest between two requests.";
     body_timeout: time = 30, "Longest pause between two pieces of a request body, or of an answer the visitor does not read.";
     total_timeout: time = 0, "Longest a whole visit may take, 0 for no limit (Subversion and event streams need none).";
-    linger_timeout: time = 5, "Time given to a visitor to read an answer that came before the request was complete.";
+    linger_timeout: time = 5, "Time given to a visitor to read an answer that came before the request was complete; 0 closes at once.";
     drain_timeout: time = 30, "Time open visits get to finish when the house closes.";
 }
 

@@ -14,8 +14,11 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     };
     match house::start(options) {
         Ok(running) => {
-            running.wait();
-            End::Good
+            if running.wait() {
+                return End::Good;
+            }
+            paper.fault("doorward: the gateway ended, and nobody had told it to; its log says more\n");
+            End::Faults
         }
         Err(fault) => {
             // Drawn faults of the rules, or one sentence about a port, a folder, another gateway.

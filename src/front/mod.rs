@@ -84,6 +84,9 @@ impl<D: Door> Front<D> {
     ) -> Result<Greeted, Fault> {
         let proxied = listen::proxied(&mut stream, street.peer, terms.proxy_protocol, &terms.trusted).await?;
         if let Some(Proxied { source, destination }) = proxied {
+            // The peer has said in its header what it knows; what follows are the visitor's own words, also
+            // those of one whom it could not name. Only a named one may be trusted again.
+            street.trusted = false;
             if let Some(source) = source {
                 street.peer = Peer::new(source);
                 street.trusted = terms.trusted.contains(street.peer.ip);
@@ -143,7 +146,8 @@ fn limit(duration: Duration) -> Duration {
 
 /// Serves a door on a unix socket over plain HTTP/1, for as long as the future is polled.
 pub async fn serve_unix<D: Door>(listener: UnixListener, door: Rc<D>, bounds: Arc<Bounds>, closing: Closing) {
-    while let Ok((stream, _)) = listener.accept().await {
+    loop {
+        let (stream, _) = accepted(async || listener.accept().await).await;
         let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
         spawn_local(async move {
             let street = Street { peer: Peer::unknown(), trusted: false, port: 0, secure: None };
@@ -159,12 +163,42 @@ pub async fn serve_tcp<D: Door>(
     bounds: Arc<Bounds>,
     closing: Closing,
 ) {
-    while let Ok((stream, peer)) = listener.accept().await {
+    loop {
+        let (stream, peer) = accepted(async || listener.accept().await).await;
         let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
         let port = stream.local_addr().map_or(0, |address: SocketAddr| address.port());
         spawn_local(async move {
             let street = Street { peer: Peer::new(peer), trusted: false, port, secure: None };
             h1::serve::<TcpStream, D>(stream, BytesMut::new(), Rc::new(street), door, bounds, ear).await;
         });
+    }
+}
+
+/// The next connection, whatever goes wrong before: most likely no file descriptor is left, and then trying
+/// again at once would change nothing.
+async fn accepted<T>(accept: impl AsyncFn() -> std::io::Result<T>) -> T {
+    loop {
+        match accept().await {
+            Ok(accepted) => return accepted,
+            Err(_) => tokio::time::sleep(Duration::from_secs(1)).await,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::clock;
+    use std::cell::Cell;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_listener_outlives_a_shortage_of_files() {
+        let (tries, begun) = (Cell::new(0), clock::now());
+        let accept = async || {
+            tries.set(tries.get() + 1);
+            if tries.get() < 3 { Err(std::io::Error::from_raw_os_error(24)) } else { Ok(tries.get()) }
+        };
+        assert_eq!(accepted(accept).await, 3);
+        assert_eq!(begun.elapsed(), Duration::from_secs(2));
     }
 }

@@ -33,17 +33,18 @@ use crate::visit::Worlds;
 /// How often certificates are looked at.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
 
+/// True when the house ended because it was told to.
 pub fn run(
     options: Options,
     orders: mpsc::UnboundedSender<Order>,
     received: mpsc::UnboundedReceiver<Order>,
     ready: &SyncSender<Result<Open, StartFault>>,
-) {
+) -> bool {
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             let _ = ready.send(Err(StartFault(format!("cannot start a runtime: {error}"))));
-            return;
+            return false;
         }
     };
     LocalSet::new().block_on(&runtime, async {
@@ -53,13 +54,14 @@ pub fn run(
                     announce(&open);
                 }
                 let _ = ready.send(Ok(open));
-                house.live(received).await;
+                house.live(received).await
             }
             Err(fault) => {
                 let _ = ready.send(Err(fault));
+                false
             }
         }
-    });
+    })
 }
 
 struct House {
@@ -225,16 +227,16 @@ impl House {
         Ok(())
     }
 
-    /// Until it is told to stop.
-    async fn live(mut self, mut orders: mpsc::UnboundedReceiver<Order>) {
+    /// Until it is told to stop; false when all workers ended without that.
+    async fn live(mut self, mut orders: mpsc::UnboundedReceiver<Order>) -> bool {
         let mut renewals = interval(RENEW_EVERY);
         renewals.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                order = orders.recv() => match order {
-                    Some(Order::Status(answer)) => drop(answer.send(Answer::done(self.status()))),
-                    Some(Order::Reload(answer)) => drop(answer.send(self.reload())),
-                    Some(Order::Stop) | None => self.stop(),
+                Some(order) = orders.recv() => match order {
+                    Order::Status(answer) => drop(answer.send(Answer::done(self.status()))),
+                    Order::Reload(answer) => drop(answer.send(self.reload())),
+                    Order::Stop => self.stop(),
                 },
                 said = Signals::next(&mut self.signals) => match said {
                     Said::Reload => {
@@ -251,8 +253,14 @@ impl House {
         for worker in self.workers.drain(..) {
             let _ = worker.join();
         }
-        self.keep.office.note(Level::Info, "the house is closed", &[]);
+        let told = self.closing.begun();
+        if told {
+            self.keep.office.note(Level::Info, "the house is closed", &[]);
+        } else {
+            self.keep.office.note(Level::Error, "all workers have ended, and nobody said so", &[]);
+        }
         self.keep.close().await;
+        told
     }
 
     fn stop(&mut self) {

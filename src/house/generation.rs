@@ -99,7 +99,7 @@ pub fn read(rules: &Path, environment: &Environment) -> Result<Settings, String>
 /// The first generation.
 pub fn first(settings: &Settings, keep: &Keep) -> Result<World, String> {
     let (certificates, problems) = Certificates::load(wishes(settings), &keep.authority, None, clock::wall())?;
-    tell(keep, &problems);
+    tell(keep, &certificates, &problems);
     let acceptor =
         Acceptor::new(Arc::new(certificates)).map_err(|error| format!("cannot set up TLS: {error}"))?;
     world(settings, keep, acceptor, &HashMap::new())
@@ -114,7 +114,7 @@ pub fn next(settings: &Settings, keep: &Keep, previous: &World) -> Result<World,
         Certificates::load(wishes(settings), &keep.authority, Some(&shown), clock::wall())?;
     let kept = previous.backends.iter().map(|backend| (backend.name().into(), Arc::clone(backend))).collect();
     let world = world(settings, keep, acceptor, &kept)?;
-    tell(keep, &problems);
+    tell(keep, &certificates, &problems);
     world.acceptor.swap(Arc::new(certificates));
     Ok(world)
 }
@@ -126,7 +126,7 @@ fn world(
     kept: &HashMap<Box<str>, Arc<Backend>>,
 ) -> Result<World, String> {
     let backend = |config: &upstream::Config| match kept.get(&config.name) {
-        Some(backend) if backend.config() == config => Ok(Arc::clone(backend)),
+        Some(backend) if backend.is(config) => Ok(Arc::clone(backend)),
         _ => Backend::new(config.clone()).map(Arc::new),
     };
     let backends = settings.backends.iter().map(backend).collect::<Result<_, String>>()?;
@@ -135,6 +135,9 @@ fn world(
         keep.office.sheet(&site.name, named.unwrap_or(&settings.default_log))
     };
     let gateway = &settings.gateway;
+    if keep.https_port.is_none() && settings.sites.iter().any(|site| site.force_https) {
+        keep.office.note(Level::Warning, "no https door is open: visitors of plain http are not sent to one", &[]);
+    }
     Ok(World {
         sheets: settings.sites.iter().map(sheet).collect(),
         rules: Table::new(settings.sites.clone()),
@@ -157,7 +160,7 @@ pub fn renew(keep: &Keep, acceptor: &Acceptor) -> Result<(), String> {
     let now = clock::wall();
     if shown.renew_due(now) {
         let (renewed, problems) = shown.renewed(&keep.authority, now)?;
-        tell(keep, &problems);
+        tell(keep, &renewed, &problems);
         acceptor.swap(Arc::new(renewed));
     }
     Ok(())
@@ -188,7 +191,9 @@ fn wishes(settings: &Settings) -> Vec<Wanted> {
     settings.sites.iter().map(wish).collect()
 }
 
-fn tell(keep: &Keep, problems: &[Problem]) {
+/// What an operator should know of the certificates that are shown from now on.
+fn tell(keep: &Keep, certificates: &Certificates, problems: &[Problem]) {
+    keep.office.certificates(&certificates.ends());
     for problem in problems {
         let level = match problem.severity {
             Severity::Warning => Level::Warning,

@@ -85,7 +85,7 @@ enum Order {
 pub struct Running {
     pub open: Open,
     orders: mpsc::UnboundedSender<Order>,
-    thread: JoinHandle<()>,
+    thread: JoinHandle<bool>,
 }
 
 impl Running {
@@ -113,9 +113,9 @@ impl Running {
         let _ = self.orders.send(Order::Stop);
     }
 
-    /// Waits for the end.
-    pub fn wait(self) {
-        let _ = self.thread.join();
+    /// Waits for the end; true when it came because somebody said so, false when the house fell.
+    pub fn wait(self) -> bool {
+        self.thread.join().unwrap_or(false)
     }
 }
 
@@ -143,8 +143,11 @@ pub fn serve(options: Options) -> ExitCode {
     use std::io::Write as _;
     match start(options) {
         Ok(running) => {
-            running.wait();
-            ExitCode::SUCCESS
+            if running.wait() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
         }
         Err(fault) => {
             let _ = writeln!(std::io::stderr(), "{fault}");

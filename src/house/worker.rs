@@ -2,6 +2,7 @@
 
 use std::cell::Cell;
 use std::net::TcpListener;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::thread::JoinHandle;
@@ -138,10 +139,20 @@ async fn work(post: Post, pen: Rc<Pen>) -> std::io::Result<()> {
             empty.await;
         }
     };
-    tokio::select! {
-        () = emptied => {}
-        () = tokio::time::sleep(drain) => {}
-        _ = phase.wait_for(|phase| *phase == Phase::Shut) => {}
+    let ended = async {
+        tokio::select! {
+            () = emptied => {}
+            () = tokio::time::sleep(drain) => {}
+            // Nobody is left to say it when the control thread has died: then the drain time decides.
+            Ok(_) = phase.wait_for(|phase| *phase == Phase::Shut) => {}
+        }
+    };
+    let mut ended = pin!(ended);
+    loop {
+        tokio::select! {
+            () = &mut ended => break,
+            _ = ticks.tick() => pen.flush(),
+        }
     }
     Ok(())
 }

@@ -17,7 +17,7 @@ use crate::base::fault::Fault;
 pub struct Street {
     /// Who stands there: the peer of the socket, or whom a trusted peer's PROXY header named.
     pub peer: Peer,
-    /// The socket's own peer is one that the operator trusts to name visitors (`X-Forwarded-*`).
+    /// Who stands there is one whom the operator trusts to name visitors (`X-Forwarded-*`).
     pub trusted: bool,
     /// The port the visitor connected to.
     pub port: u16,

@@ -243,45 +243,62 @@ fn bad(detail: &'static str) -> Fault {
     Fault::with(Cause::Malformed, detail)
 }
 
-/// Says to a backend who asks, for what, and how: `X-Forwarded-For/-Proto/-Host/-Port/-Ssl` and
-/// `Forwarded`, all from what was decided on, in place of anything that stood there. Without an address
-/// nothing is said of who.
-pub fn write(headers: &mut HeaderMap, request: &Request, address: Option<IpAddr>) {
-    let (proto, ssl) = if request.secure { ("https", "on") } else { ("http", "off") };
-    let host = request.host.header();
-    // One buffer for all that has to be written; the values are slices of it.
-    let mut buffer = BytesMut::with_capacity(160 + host.len());
-    let mut put = |name: HeaderName, text: std::fmt::Arguments<'_>| {
-        // Writing into a growing buffer can't fail, nor can a host or an address be no header value.
-        let _ = buffer.write_fmt(text);
-        match HeaderValue::from_maybe_shared(buffer.split().freeze()) {
-            Ok(value) => set_field(headers, name, value),
-            Err(_) => drop(headers.remove(name)),
-        }
-    };
-    let typed = request.host.as_typed();
-    match address {
-        Some(IpAddr::V4(v4)) => {
-            put(X_FORWARDED_FOR, format_args!("{v4}"));
-            put(FORWARDED, format_args!("for={v4};host=\"{typed}\";proto={proto}"));
-        }
-        Some(IpAddr::V6(v6)) => {
-            put(X_FORWARDED_FOR, format_args!("{v6}"));
-            put(FORWARDED, format_args!("for=\"[{v6}]\";host=\"{typed}\";proto={proto}"));
-        }
-        None => put(FORWARDED, format_args!("host=\"{typed}\";proto={proto}")),
+/// What a backend is told of who asks, for what, and how: `X-Forwarded-For/-Proto/-Host/-Port/-Ssl` and
+/// `Forwarded`, all from what was decided on. Without an address nothing is said of who.
+#[derive(Clone, Debug)]
+pub struct Introduction {
+    address: Option<HeaderValue>,
+    forwarded: Option<HeaderValue>,
+    host: HeaderValue,
+    port: HeaderValue,
+    proto: &'static str,
+    ssl: &'static str,
+}
+
+impl Introduction {
+    pub fn new(request: &Request, address: Option<IpAddr>) -> Self {
+        let (proto, ssl) = if request.secure { ("https", "on") } else { ("http", "off") };
+        let typed = request.host.as_typed();
+        // One buffer for all that has to be written; the values are slices of it. The host too: an
+        // introduction may be kept, and a slice of the request would keep its cookies and all with it.
+        let mut buffer = BytesMut::with_capacity(160 + 2 * typed.len());
+        let mut value = |text: std::fmt::Arguments<'_>| {
+            // Writing into a growing buffer can't fail, nor can a host or an address be no header value.
+            let _ = buffer.write_fmt(text);
+            HeaderValue::from_maybe_shared(buffer.split().freeze()).ok()
+        };
+        let host = value(format_args!("{typed}")).unwrap_or_else(|| request.host.header());
+        let forwarded = match address {
+            Some(IpAddr::V4(v4)) => value(format_args!("for={v4};host=\"{typed}\";proto={proto}")),
+            Some(IpAddr::V6(v6)) => value(format_args!("for=\"[{v6}]\";host=\"{typed}\";proto={proto}")),
+            None => value(format_args!("host=\"{typed}\";proto={proto}")),
+        };
+        let port = match request.port {
+            443 => HeaderValue::from_static("443"),
+            80 => HeaderValue::from_static("80"),
+            port => HeaderValue::from(port),
+        };
+        Self { address: address.and_then(|address| value(format_args!("{address}"))), forwarded, host, port, proto, ssl }
     }
-    match request.port {
-        443 => set_field(headers, X_FORWARDED_PORT, HeaderValue::from_static("443")),
-        80 => set_field(headers, X_FORWARDED_PORT, HeaderValue::from_static("80")),
-        port => set_field(headers, X_FORWARDED_PORT, HeaderValue::from(port)),
+
+    /// The host as it was typed.
+    pub const fn host(&self) -> &HeaderValue {
+        &self.host
     }
-    if address.is_none() {
-        headers.remove(X_FORWARDED_FOR);
+
+    /// Puts it into a request's headers, in place of anything that stood there.
+    pub fn put(&self, headers: &mut HeaderMap) {
+        let mut told = |name: HeaderName, value: &Option<HeaderValue>| match value {
+            Some(value) => set_field(headers, name, value.clone()),
+            None => drop(headers.remove(name)),
+        };
+        told(X_FORWARDED_FOR, &self.address);
+        told(FORWARDED, &self.forwarded);
+        set_field(headers, X_FORWARDED_HOST, self.host.clone());
+        set_field(headers, X_FORWARDED_PORT, self.port.clone());
+        set_field(headers, X_FORWARDED_PROTO, HeaderValue::from_static(self.proto));
+        set_field(headers, X_FORWARDED_SSL, HeaderValue::from_static(self.ssl));
     }
-    set_field(headers, X_FORWARDED_HOST, host);
-    set_field(headers, X_FORWARDED_PROTO, HeaderValue::from_static(proto));
-    set_field(headers, X_FORWARDED_SSL, HeaderValue::from_static(ssl));
 }
 
 /// A map that is full (32,768 fields) keeps what it has; what a stranger said is not in it.

@@ -1,14 +1,17 @@
 //! Header fields: which ones end at this house, and which ones nobody outside may set.
 
 use http::header::{
-    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, PROXY_AUTHENTICATE,
-    PROXY_AUTHORIZATION, TE, TRANSFER_ENCODING, UPGRADE,
+    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, TE,
+    TRANSFER_ENCODING, UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 
+/// What an answer says of its own connection, and other doors that it announces; `Connection` is the first.
+static OF_THE_CONNECTION: [HeaderName; 8] =
+    [CONNECTION, KEEP_ALIVE, TRANSFER_ENCODING, UPGRADE, TE, ALT_SVC, PROXY_CONNECTION, HTTP2_SETTINGS];
 const KEEP_ALIVE: HeaderName = HeaderName::from_static("keep-alive");
 const PROXY_CONNECTION: HeaderName = HeaderName::from_static("proxy-connection");
 const HTTP2_SETTINGS: HeaderName = HeaderName::from_static("http2-settings");
@@ -58,7 +61,12 @@ impl Marks {
 /// Each with what follows it: `x-forwarded` is also `x-forwarded-for` and all its kin.
 const X_FAMILIES: &[&str] = &[
     "x-accel",
+    "x-amzn-oidc",
+    "x-auth-email",
+    "x-auth-groups",
     "x-auth-request",
+    "x-auth-user",
+    "x-auth-username",
     "x-authelia",
     "x-authentik",
     "x-authenticated",
@@ -70,6 +78,9 @@ const X_FAMILIES: &[&str] = &[
     "x-doorward",
     "x-envoy-external",
     "x-forwarded",
+    "x-goog-authenticated-user",
+    "x-goog-iap",
+    "x-ms-client-principal",
     "x-original",
     "x-pomerium",
     "x-real",
@@ -133,14 +144,14 @@ fn is_impostor(first: u8, name: &str) -> bool {
     match first {
         b'c' => {
             name == "client-ip"
-                || ["client-cert", "cf-connecting"].iter().any(|family| is_or_below(name, family))
+                || ["client-cert", "cf-access", "cf-connecting"].iter().any(|family| is_or_below(name, family))
         }
         b'f' => matches!(name, "forwarded" | "fastly-client-ip" | "fly-client-ip" | "front-end-https"),
         // `Proxy` becomes HTTP_PROXY in a CGI program's environment (httpoxy); `Proxy-*` is for this hop.
         b'p' => is_or_below(name, "proxy"),
         b'r' => is_or_below(name, "remote"),
         b's' => matches!(name, "script-name" | "server-name" | "server-port") || is_or_below(name, "ssl"),
-        b't' => name == "true-client-ip",
+        b't' => name == "true-client-ip" || is_or_below(name, "tailscale"),
         b'w' => is_or_below(name, "wl-proxy"),
         b'x' => X_NAMES.contains(&name) || X_FAMILIES.iter().any(|family| is_or_below(name, family)),
         _ => false,
@@ -279,20 +290,26 @@ pub(super) fn trim(mut text: &[u8]) -> &[u8] {
 /// they are kept as meaning.
 pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
     if headers.contains_key(CONNECTION) {
-        let named: Vec<HeaderName> = headers
-            .get_all(CONNECTION)
-            .iter()
-            .flat_map(list)
-            .filter_map(|option| HeaderName::from_bytes(option).ok())
-            .filter(|name| *name != TE && !is_meaning(name.as_str()))
-            .collect();
-        for name in named {
-            headers.remove(name);
-        }
+        remove_named(headers);
         headers.remove(CONNECTION);
     }
     settle_te(headers);
     for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, HTTP2_SETTINGS] {
+        headers.remove(name);
+    }
+}
+
+/// Takes away what `Connection` names, but for what gives a message its meaning.
+fn remove_named(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(CONNECTION)
+        .iter()
+        .flat_map(list)
+        .filter(|option| !option.eq_ignore_ascii_case(b"keep-alive") && !option.eq_ignore_ascii_case(b"close"))
+        .filter_map(|option| HeaderName::from_bytes(option).ok())
+        .filter(|name| *name != TE && !is_meaning(name.as_str()))
+        .collect();
+    for name in named {
         headers.remove(name);
     }
 }
@@ -311,11 +328,28 @@ pub(super) fn settle_te(headers: &mut HeaderMap) {
 /// What an answer of a backend may not bring along: everything of its connection to us, and the doors it
 /// would announce beside ours.
 pub fn clean_answer(headers: &mut HeaderMap) {
-    strip_hop_by_hop(headers);
-    for name in [ALT_SVC, TE, PROXY_AUTHENTICATE, PROXY_AUTHORIZATION] {
-        headers.remove(name);
+    // Most answers carry one of these at most: names are compared, which costs less than looking each up.
+    let mut found = [false; 8];
+    let mut proxies = false;
+    for name in headers.keys() {
+        let known = OF_THE_CONNECTION.iter().zip(&mut found).find(|(known, _)| *known == name);
+        match known {
+            Some((_, found)) => *found = true,
+            None => proxies |= is_or_below(name.as_str(), "proxy"),
+        }
     }
-    drop_where(headers, |name| is_or_below(name, "proxy"));
+    let [connection, ..] = found;
+    if connection {
+        remove_named(headers);
+    }
+    for (name, found) in OF_THE_CONNECTION.iter().zip(found) {
+        if found {
+            headers.remove(name);
+        }
+    }
+    if proxies {
+        drop_where(headers, |name| is_or_below(name, "proxy"));
+    }
 }
 
 /// Leaves trailers that only tell something (`Server-Timing`, checksums, gRPC's status), and takes away
@@ -502,6 +536,12 @@ mod tests {
             "X-Original-Host",
             "X-Rewrite-URL",
             "X-Auth-Request-User",
+            "X-Auth-User",
+            "X-Amzn-Oidc-Identity",
+            "X-Goog-Authenticated-User-Email",
+            "X-MS-Client-Principal-Name",
+            "Cf-Access-Authenticated-User-Email",
+            "Tailscale-User-Login",
             "X-Authenticated-User",
             "X-WebAuth-User",
             "X-authentik-username",

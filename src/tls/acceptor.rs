@@ -20,6 +20,10 @@ use crate::base::crypto;
 use crate::base::fault::Fault;
 use crate::message::exchange::Secure;
 
+/// Sealed bytes that may wait for a visitor who reads slowly: one piece of a large body from a backend, so
+/// that it leaves in one write.
+const SEALED_BYTES_MAX: usize = 136 << 10;
+
 pub type TlsStream<S> = tokio_rustls::server::TlsStream<S>;
 
 /// Does handshakes; shared by all workers.
@@ -65,7 +69,8 @@ impl Acceptor {
     where
         S: AsyncRead + AsyncWrite + Unpin,
     {
-        let stream = self.tls.accept(stream).await.map_err(|error| fault(&error))?;
+        let roomy = |connection: &mut ServerConnection| connection.set_buffer_limit(Some(SEALED_BYTES_MAX));
+        let stream = self.tls.accept_with(stream, roomy).await.map_err(|error| fault(&error))?;
         let secure = self.secure(stream.get_ref().1);
         Ok((stream, secure))
     }

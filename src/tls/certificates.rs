@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use aws_lc_rs::digest;
 use rustls::sign::CertifiedKey;
+use x509_parser::prelude::{FromDer, X509Certificate};
 
 use super::authority::{self, Authority};
 use super::files::{self, Stamp};
@@ -136,6 +137,16 @@ impl Certificates {
             }
             Upkeep::Missing => true,
         })
+    }
+
+    /// When each site's certificate ends, by the site's first name; sites without one of their own are left out.
+    pub fn ends(&self) -> Vec<(&str, Wall)> {
+        let end = |site: &'_ Wanted| -> Option<Wall> {
+            let shown = self.by_name.get(key(site.names.first()?).as_ref()).filter(|shown| shown.mark.is_some())?;
+            let (_, leaf) = X509Certificate::from_der(shown.key.cert.first()?).ok()?;
+            Some(Wall::from_seconds(u64::try_from(leaf.validity().not_after.timestamp()).ok()?))
+        };
+        self.wanted.iter().filter_map(|site| Some((&**site.names.first()?, end(site)?))).collect()
     }
 
     /// Which certificate a visitor is shown who asks for this host (canonical: lower case, no trailing dot);

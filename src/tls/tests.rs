@@ -279,6 +279,15 @@ mod handshakes {
         }
     }
 
+    #[test]
+    fn each_site_tells_when_its_certificate_ends() {
+        let folder = Folder::new();
+        let (certificates, _) = load(vec![local(&["a.test", "also.test"]), local(&["b.test"])], &folder.authority());
+        let ends = certificates.ends();
+        assert_eq!(ends.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["a.test", "b.test"]);
+        assert!(ends.iter().all(|(_, end)| later(29) < *end && *end < later(31)));
+    }
+
     #[tokio::test]
     async fn a_name_that_is_not_served_and_no_name_get_the_neutral_certificate() {
         let folder = Folder::new();

@@ -4,6 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use aws_lc_rs::digest::{SHA256, digest};
 use http::HeaderValue;
 use hyper::client::conn::http1::Builder;
 use rustls_pki_types::ServerName;
@@ -27,6 +28,8 @@ pub struct Backend(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub config: Config,
     pub tls: Option<(TlsConnector, ServerName<'static>)>,
+    /// The SHA-256 of the file of authorities, as it was when it was read.
+    authorities: Option<[u8; 32]>,
     pub host_header: Option<HeaderValue>,
     pub http: Builder,
     shards: Box<[Shard]>,
@@ -80,8 +83,9 @@ impl Backend {
             })?),
         };
         let mut http = Builder::new();
-        http.title_case_headers(true).max_buf_size(BUFFER_BYTES_MAX).max_header_size(HEADER_BYTES_MAX);
+        http.max_buf_size(BUFFER_BYTES_MAX).max_header_size(HEADER_BYTES_MAX);
         Ok(Self(Arc::new(Inner {
+            authorities: authorities(&config),
             config,
             tls,
             host_header,
@@ -93,6 +97,12 @@ impl Backend {
 
     pub fn config(&self) -> &Config {
         &self.0.config
+    }
+
+    /// Whether this is what a declaration means now: in the same words the same authorities, whose file may
+    /// have changed.
+    pub fn is(&self, config: &Config) -> bool {
+        self.0.config == *config && self.0.authorities == authorities(config)
     }
 
     pub fn name(&self) -> &str {
@@ -119,6 +129,11 @@ impl Backend {
             faults: faults.collect(),
         }
     }
+}
+
+fn authorities(config: &Config) -> Option<[u8; 32]> {
+    let bytes = std::fs::read(config.tls.as_ref()?.ca.as_ref()?).ok()?;
+    digest(&SHA256, &bytes).as_ref().try_into().ok()
 }
 
 impl fmt::Debug for Backend {

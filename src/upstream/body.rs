@@ -11,7 +11,7 @@ use hyper::body::Incoming;
 
 use super::pool::Held;
 use super::wire::{Line, Upload};
-use super::{connect, framing, send};
+use super::{connect, send};
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
@@ -37,7 +37,7 @@ impl HttpBody for Sending {
 
     fn poll_frame(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Polled {
         let mut polled = Pin::new(&mut self.inner).poll_frame(cx);
-        // A visitor could say there what it may not say in the head: who it is, how long the body was.
+        // What a stranger may not say in a head, he may not say behind the body either.
         if let Poll::Ready(Some(Ok(frame))) = &mut polled
             && let Some(trailers) = frame.trailers_mut()
         {
@@ -98,7 +98,7 @@ impl Receiving {
 
 fn clean(mut frame: Frame<Bytes>) -> Frame<Bytes> {
     if let Some(trailers) = frame.trailers_mut() {
-        framing::clean_trailers(trailers);
+        headers::clean_trailers(trailers);
     }
     frame
 }

@@ -1,11 +1,11 @@
 //! The framing of requests as they are sent and of answers as they come, where hyper is kinder than we are.
 
-use http::header::{CONNECTION, CONTENT_LENGTH, TE, TRAILER, TRANSFER_ENCODING, UPGRADE};
+use http::header::{CONTENT_LENGTH, TRAILER, TRANSFER_ENCODING, UPGRADE};
 use http::response::Parts;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, StatusCode, Version};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::Body as _;
 
-use crate::message::Body;
+use crate::message::{Body, headers};
 
 /// Says the length of a body in exactly one way, whatever the headers said.
 pub fn set_length(request: &mut Request<Body>) {
@@ -109,55 +109,24 @@ fn chunked_alone(headers: &HeaderMap) -> Result<(), &'static str> {
     }
 }
 
-/// An interim answer's headers are passed on outside the corridor, so they are cleaned here: what belongs
-/// to the connection or to framing stays behind.
-pub fn clean_interim(headers: &HeaderMap) -> HeaderMap {
-    let named: Vec<HeaderName> = headers
-        .get_all(CONNECTION)
-        .iter()
-        .flat_map(|value| value.as_bytes().split(|byte| *byte == b','))
-        .filter_map(|name| HeaderName::from_bytes(name.trim_ascii()).ok())
-        .collect();
-    let kept = headers.iter().filter(|(name, _)| !of_the_connection(name) && !named.contains(name));
-    kept.map(|(name, value)| (name.clone(), value.clone())).collect()
-}
-
-/// What a trailer may not say: it would come too late, or be believed too much.
-pub fn clean_trailers(trailers: &mut HeaderMap) {
-    let forbidden: Vec<HeaderName> = trailers.keys().filter(|name| !allowed_late(name)).cloned().collect();
-    for name in forbidden {
-        trailers.remove(name);
+/// An interim answer from the lines it was read in; `None` where they make no sense, which hyper will say. It
+/// is passed on outside the corridor, so it is cleaned here as answers are, and tells of no body.
+pub fn interim(status: &[u8; 12], lines: &[u8]) -> Option<Response<()>> {
+    let mut fields = [httparse::EMPTY_HEADER; 64];
+    let (_, parsed) = match httparse::parse_headers(lines, &mut fields).ok()? {
+        httparse::Status::Complete(parsed) => parsed,
+        httparse::Status::Partial => return None,
+    };
+    let mut headers = HeaderMap::new();
+    for field in parsed {
+        headers.append(HeaderName::from_bytes(field.name.as_bytes()).ok()?, HeaderValue::from_bytes(field.value).ok()?);
     }
-}
-
-fn of_the_connection(name: &HeaderName) -> bool {
-    *name == CONNECTION
-        || *name == CONTENT_LENGTH
-        || *name == TRANSFER_ENCODING
-        || *name == TE
-        || *name == TRAILER
-        || *name == UPGRADE
-        || matches!(name.as_str(), "keep-alive" | "proxy-connection" | "proxy-authenticate")
-}
-
-fn allowed_late(name: &HeaderName) -> bool {
-    !of_the_connection(name)
-        && !matches!(
-            name.as_str(),
-            "age"
-                | "cache-control"
-                | "content-encoding"
-                | "content-range"
-                | "content-type"
-                | "date"
-                | "expires"
-                | "host"
-                | "location"
-                | "retry-after"
-                | "set-cookie"
-                | "vary"
-                | "warning"
-                | "www-authenticate"
-                | "strict-transport-security"
-        )
+    headers::clean_answer(&mut headers);
+    for name in [CONTENT_LENGTH, TRAILER] {
+        headers.remove(name);
+    }
+    let mut answer = Response::new(());
+    *answer.status_mut() = StatusCode::from_bytes(status.get(9..)?).ok()?;
+    *answer.headers_mut() = headers;
+    Some(answer)
 }

@@ -274,6 +274,8 @@ impl Drop for Open {
 async fn drive(mut connection: Connection<TokioIo<Wire>, Body>, line: Rc<Line>, open: Open) {
     if let Err(error) = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await {
         *line.ended.borrow_mut() = Fault::inside(&error).cloned();
+        // Whoever waits to take the connection over learns that there is none.
+        drop(line.tunnel.take());
         return;
     }
     let parts = connection.into_parts();

@@ -141,13 +141,10 @@ async fn exchange(
     flight: &Flight<'_>,
 ) -> Result<Answer, Failure> {
     let upload = !matches!(request.body(), Body::Empty | Body::Full(_));
-    held.line.begin(upload, held.used && wish.repeatable);
+    held.line.begin(upload, held.used && wish.repeatable, wish.hints.clone());
     if upload {
         let body = std::mem::take(request.body_mut());
         *request.body_mut() = Body::stream(Sending::new(body, Rc::clone(&held.line)));
-    }
-    if let Some(hints) = &wish.hints {
-        relay(&mut request, hints.clone());
     }
     let heir = wish.upgrade.as_ref().map(|_| {
         let (heir, tunnel) = oneshot::channel();
@@ -249,15 +246,6 @@ async fn first_byte<T>(held: &mut Held, sent: impl Future<Output = T>) -> Option
         }
     })
     .await
-}
-
-fn relay(request: &mut Request<Body>, hints: Hints) {
-    hyper::ext::on_informational(request, move |interim| {
-        let mut answer = Response::new(());
-        *answer.status_mut() = interim.status();
-        *answer.headers_mut() = framing::clean_interim(interim.headers());
-        hints.send(answer);
-    });
 }
 
 /// The request that hyper had written and lost. Read back rather than copied beforehand: a copy would be

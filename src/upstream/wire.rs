@@ -13,14 +13,17 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
 use super::connect::tls_inside;
+use super::framing;
 use super::pool::Open;
 use super::trust;
 use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
+use crate::message::Hints;
 use crate::message::exchange::Io;
 
 /// More interim (1xx) answers to one request than this are a flood.
 const INTERIM_MAX: u32 = 32;
+const INTERIM_BYTES_MAX: usize = 16 << 10;
 
 /// How far the request's body has come.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -36,6 +39,8 @@ pub enum Upload {
 /// What is known of a connection by those who use it: one exchange at a time.
 pub struct Line {
     watch: RefCell<Watch>,
+    /// Where interim answers go.
+    hints: RefCell<Option<Hints>>,
     /// What the backend did that no backend may do.
     pub violation: Cell<Option<&'static str>>,
     /// Why TLS broke in mid-connection.
@@ -63,6 +68,7 @@ impl Line {
     pub fn new() -> Rc<Self> {
         Rc::new(Self {
             watch: RefCell::new(Watch::default()),
+            hints: RefCell::new(None),
             violation: Cell::new(None),
             tls_broken: Cell::new(None),
             heard: Cell::new(false),
@@ -79,7 +85,8 @@ impl Line {
     }
 
     /// Before a request: an answer is expected now.
-    pub fn begin(&self, upload: bool, keep_head: bool) {
+    pub fn begin(&self, upload: bool, keep_head: bool, hints: Option<Hints>) {
+        *self.hints.borrow_mut() = hints;
         *self.watch.borrow_mut() = Watch { phase: Phase::Head, ..Watch::default() };
         self.heard.set(false);
         self.upload.set(if upload { Upload::Moving } else { Upload::Done });
@@ -90,6 +97,7 @@ impl Line {
     /// After an answer: whatever comes now was not asked for.
     pub fn rest(&self) {
         self.watch.borrow_mut().phase = Phase::Rest;
+        *self.hints.borrow_mut() = None;
     }
 
     pub fn uploading(&self) -> bool {
@@ -103,7 +111,12 @@ impl Line {
 
     fn read(&self, bytes: &[u8]) -> io::Result<()> {
         self.heard.set(true);
-        self.watch.borrow_mut().see(bytes).map_err(|why| {
+        let mut tell = |status: &[u8; 12], head: &[u8]| {
+            if let (Some(hints), Some(interim)) = (&*self.hints.borrow(), framing::interim(status, head)) {
+                hints.send(interim);
+            }
+        };
+        self.watch.borrow_mut().see(bytes, &mut tell).map_err(|why| {
             self.violation.set(Some(why));
             io::Error::new(io::ErrorKind::InvalidData, why)
         })
@@ -171,10 +184,15 @@ struct Watch {
     /// The status line is over.
     past_status: bool,
     interim: u32,
+    /// The header lines of the interim answer that is being read.
+    told: Vec<u8>,
 }
 
+/// An interim answer as it was read: its status line's first bytes, its header lines.
+type Tell<'a> = dyn FnMut(&[u8; 12], &[u8]) + 'a;
+
 impl Watch {
-    fn see(&mut self, mut bytes: &[u8]) -> Result<(), &'static str> {
+    fn see(&mut self, mut bytes: &[u8], tell: &mut Tell<'_>) -> Result<(), &'static str> {
         match self.phase {
             Phase::Body => return Ok(()),
             Phase::Rest => return Err("it sent bytes that nobody had asked for"),
@@ -182,7 +200,10 @@ impl Watch {
         }
         while let Some(at) = memchr(b'\n', bytes) {
             let (line, rest) = bytes.split_at(at);
-            self.take(line);
+            self.take(line)?;
+            if self.past_status && self.is_interim() {
+                self.told.push(b'\n');
+            }
             bytes = rest.get(1..).unwrap_or(&[]);
             if self.last != b'\r' {
                 return Err("a line of its header does not end in CR LF");
@@ -195,10 +216,12 @@ impl Watch {
             self.last = 0;
             self.past_status = true;
             if empty {
-                if self.status.get(9) != Some(&b'1') || self.status.ends_with(b"101") {
+                if !self.is_interim() {
                     self.phase = Phase::Body;
                     return Ok(());
                 }
+                tell(&self.status, &self.told);
+                self.told.clear();
                 self.interim += 1;
                 if self.interim > INTERIM_MAX {
                     return Err("it sends interim answers without end");
@@ -206,12 +229,21 @@ impl Watch {
                 self.past_status = false;
             }
         }
-        self.take(bytes);
-        Ok(())
+        self.take(bytes)
     }
 
-    fn take(&mut self, part: &[u8]) {
-        let Some(last) = part.last() else { return };
+    fn is_interim(&self) -> bool {
+        self.status.get(9) == Some(&b'1') && !self.status.ends_with(b"101")
+    }
+
+    fn take(&mut self, part: &[u8]) -> Result<(), &'static str> {
+        let Some(last) = part.last() else { return Ok(()) };
+        if self.past_status && self.is_interim() {
+            if self.told.len() + part.len() > INTERIM_BYTES_MAX {
+                return Err("its interim answer is too large");
+            }
+            self.told.extend_from_slice(part);
+        }
         if !self.past_status {
             for (place, byte) in self.status.iter_mut().skip(self.length).zip(part) {
                 *place = *byte;
@@ -219,6 +251,7 @@ impl Watch {
         }
         self.last = *last;
         self.length += part.len();
+        Ok(())
     }
 }
 
@@ -356,7 +389,7 @@ mod tests {
     fn watch(pieces: &[&str]) -> (Result<(), &'static str>, Phase) {
         let mut watch = Watch { phase: Phase::Head, ..Watch::default() };
         for piece in pieces {
-            if let Err(why) = watch.see(piece.as_bytes()) {
+            if let Err(why) = watch.see(piece.as_bytes(), &mut |_, _| {}) {
                 return (Err(why), watch.phase);
             }
         }
@@ -396,6 +429,6 @@ mod tests {
 
     #[test]
     fn bytes_at_rest_are_refused() {
-        assert!(Watch::default().see(b"x").is_err());
+        assert!(Watch::default().see(b"x", &mut |_, _| {}).is_err());
     }
 }

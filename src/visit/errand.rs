@@ -1,6 +1,9 @@
 //! The request as the backend gets it, and the answer as the visitor gets it.
 
+use std::cell::RefCell;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
+use std::rc::Rc;
 
 use aws_lc_rs::digest;
 use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
@@ -8,11 +11,13 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 
 use super::World;
 use super::meter;
+use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::{base64, clock, random};
 use crate::message::request::Upgrade;
-use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, forwarded, headers};
+use crate::message::forwarded::Introduction;
+use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, headers};
 use crate::plan::VisitorAddress;
 use crate::upstream::{Answer, Backend};
 
@@ -24,32 +29,85 @@ pub struct Wish {
 }
 
 /// What was decided on, as it is sent: the canonical path, the visitor's own headers, who speaks and how.
-pub fn compose(request: Request, body: Body, backend: &Backend, world: &World) -> (http::Request<Body>, Wish) {
+pub fn compose(
+    request: Request,
+    body: Body,
+    backend: &Backend,
+    world: &World,
+    introductions: &Introductions,
+) -> (http::Request<Body>, Wish) {
     let target = request.target_for_backend();
-    let address = visible(&request, backend, world);
-    let mut fields = HeaderMap::new();
-    forwarded::write(&mut fields, &request, address);
+    let introduction = introductions.of(&request, backend.config().visitor_address, &world.pseudonyms);
     let Request { method, host, headers, upgrade, .. } = request;
     let mut errand = http::Request::new(body);
     *errand.method_mut() = method;
     *errand.uri_mut() = Uri::from(target);
     *errand.headers_mut() = headers;
     let to = errand.headers_mut();
-    to.insert(HOST, host.header().clone());
-    to.extend(fields);
+    to.insert(HOST, host.header());
+    introduction.put(to);
     let key = upgrade.as_ref().and_then(|upgrade| ask_to_switch(to, upgrade));
     (errand, Wish { upgrade, key })
 }
 
-/// The visitor's address as this backend may see it.
-fn visible(request: &Request, backend: &Backend, world: &World) -> Option<IpAddr> {
-    match backend.config().visitor_address {
-        VisitorAddress::Pseudonym => {
-            let day = clock::wall().day_number();
-            Some(IpAddr::V6(request.client.pseudonym(&world.pseudonyms, day)))
+/// How visitors were introduced lately: who asks once mostly asks again, and a pseudonym is a keyed hash.
+/// One place for each of a few visitors; who comes later takes it over.
+#[derive(Default)]
+pub struct Introductions(RefCell<Vec<Option<Known>>>);
+
+const PLACES: usize = 256;
+
+struct Known {
+    client: ClientIp,
+    seen_as: VisitorAddress,
+    day: u64,
+    secure: bool,
+    port: u16,
+    introduction: Rc<Introduction>,
+}
+
+impl Introductions {
+    fn of(&self, request: &Request, seen_as: VisitorAddress, key: &PseudonymKey) -> Rc<Introduction> {
+        let day = clock::wall().day_number();
+        let mut places = self.0.borrow_mut();
+        if places.is_empty() {
+            places.resize_with(PLACES, || None);
         }
-        VisitorAddress::Cut => Some(request.client.anonymous().address()),
-        VisitorAddress::Full => Some(request.client.expose()),
+        let mut hasher = DefaultHasher::new();
+        request.client.hash(&mut hasher);
+        // A place for each of 256; the remainder always fits.
+        let at = usize::try_from(hasher.finish() % PLACES as u64).unwrap_or(0);
+        let Some(place) = places.get_mut(at) else {
+            return Rc::new(Introduction::new(request, visible(request.client, seen_as, key, day)));
+        };
+        if let Some(known) = place
+            && known.client == request.client
+            && known.day == day
+            && known.seen_as == seen_as
+            && (known.secure, known.port) == (request.secure, request.port)
+            && known.introduction.host() == request.host.as_typed()
+        {
+            return Rc::clone(&known.introduction);
+        }
+        let introduction = Rc::new(Introduction::new(request, visible(request.client, seen_as, key, day)));
+        *place = Some(Known {
+            client: request.client,
+            seen_as,
+            day,
+            secure: request.secure,
+            port: request.port,
+            introduction: Rc::clone(&introduction),
+        });
+        introduction
+    }
+}
+
+/// A visitor's address as a backend may see it.
+fn visible(client: ClientIp, seen_as: VisitorAddress, key: &PseudonymKey, day: u64) -> Option<IpAddr> {
+    match seen_as {
+        VisitorAddress::Pseudonym => Some(IpAddr::V6(client.pseudonym(key, day))),
+        VisitorAddress::Cut => Some(client.anonymous().address()),
+        VisitorAddress::Full => Some(client.expose()),
         VisitorAddress::None => None,
     }
 }
@@ -75,12 +133,16 @@ fn accept_for(key: &HeaderValue) -> String {
 }
 
 /// The backend's answer, cleaned of what was meant for us alone.
-pub fn bring_back(answer: Answer, wish: &Wish, total: std::time::Duration) -> Result<Departure, Fault> {
+pub fn bring_back(answer: Answer, wish: &Wish, time: &meter::Time) -> Result<Departure, Fault> {
     let Answer { head, body, upgraded } = answer;
     let (mut parts, ()) = head.into_parts();
     headers::clean_answer(&mut parts.headers);
     let Some(far) = upgraded else {
-        return Ok(Departure::answer(Response::from_parts(parts, meter::timed(body, total))));
+        // To an extended CONNECT any success says that a tunnel stands: a page would be taken for frames.
+        if parts.status.is_success() && wish.upgrade.as_ref().is_some_and(|upgrade| upgrade.extended) {
+            return Err(Fault::with(Cause::Protocol, "the backend answered a WebSocket with a page"));
+        }
+        return Ok(Departure::answer(Response::from_parts(parts, time.limit(body))));
     };
     let Some(upgrade) = &wish.upgrade else {
         return Err(Fault::with(Cause::Protocol, "the backend switched protocols without being asked"));
@@ -109,6 +171,26 @@ impl TunnelRider for Unrecorded {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn answer(status: u16) -> Answer {
+        let mut head = Response::new(());
+        *head.status_mut() = StatusCode::from_u16(status).unwrap();
+        Answer { head, body: Body::full("page"), upgraded: None }
+    }
+
+    #[test]
+    fn a_page_is_never_taken_for_a_tunnel() {
+        let time = meter::Time::begin(std::time::Duration::ZERO);
+        let asked = |extended| Wish {
+            upgrade: Some(Upgrade { protocol: HeaderValue::from_static("websocket"), extended }),
+            key: None,
+        };
+        let cause = |status, wish: &Wish| bring_back(answer(status), wish, &time).err().map(|fault| fault.cause);
+        assert_eq!(cause(200, &asked(true)), Some(Cause::Protocol));
+        assert_eq!(cause(403, &asked(true)), None);
+        assert_eq!(cause(200, &asked(false)), None);
+        assert_eq!(cause(200, &Wish { upgrade: None, key: None }), None);
+    }
 
     #[test]
     fn the_key_of_the_standard_is_answered_as_the_standard_says() {

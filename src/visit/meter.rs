@@ -6,10 +6,11 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use tokio::time::{Sleep, sleep, timeout};
+use tokio::time::{Sleep, sleep_until, timeout_at};
 
 use crate::base::amount;
 use crate::base::cause::Cause;
+use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
 use crate::message::Body;
 
@@ -62,29 +63,42 @@ impl HttpBody for Capped {
     }
 }
 
-/// What `work` yields, within `most` of time; zero is no limit.
-///
-/// Takes it pinned: a future that is handed over lies in its new owner twice, and this one is large.
-pub async fn within<T>(
+/// The time of one visit: what is spent on waiting for the answer's head is gone for its body.
+pub struct Time {
     most: Duration,
-    work: Pin<&mut impl Future<Output = Result<T, Fault>>>,
-) -> Result<T, Fault> {
-    if most.is_zero() {
-        return work.await;
+    /// `None`: no limit.
+    end: Option<Instant>,
+}
+
+impl Time {
+    /// From now on this long; zero is no limit.
+    pub fn begin(most: Duration) -> Self {
+        let end = if most.is_zero() { None } else { clock::now().checked_add(most) };
+        Self { most, end }
     }
-    timeout(most, work).await.unwrap_or_else(|_| Err(too_long(most)))
+
+    /// What `work` yields, if there is time for it. Taken pinned: a future that is handed over lies in its new
+    /// owner twice, and this one is large.
+    pub async fn within<T>(&self, work: Pin<&mut impl Future<Output = Result<T, Fault>>>) -> Result<T, Fault> {
+        match self.end {
+            None => work.await,
+            Some(end) => timeout_at(end, work).await.unwrap_or_else(|_| Err(too_long(self.most))),
+        }
+    }
+
+    /// A body that breaks off when the time is up.
+    pub fn limit(&self, body: Body) -> Body {
+        match self.end {
+            Some(end) if !body.is_end_stream() => {
+                Body::stream(Timed { body, most: self.most, end: Box::pin(sleep_until(end)) })
+            }
+            _ => body,
+        }
+    }
 }
 
 fn too_long(most: Duration) -> Fault {
     Fault::with(Cause::TotalTimeout, format!("the visit took longer than {}", amount::write_duration(most)))
-}
-
-/// The rest of an answer, within `most` of time from now; zero is no limit.
-pub fn timed(body: Body, most: Duration) -> Body {
-    if most.is_zero() || body.is_end_stream() {
-        return body;
-    }
-    Body::stream(Timed { body, most, end: Box::pin(sleep(most)) })
 }
 
 struct Timed {
@@ -163,11 +177,18 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn a_visit_has_its_time() {
-        let most = Duration::from_secs(3);
-        let fault = within(most, pin!(std::future::pending::<Result<(), Fault>>())).await.unwrap_err();
-        assert_eq!(fault.cause, Cause::TotalTimeout);
-        assert_eq!(within(Duration::ZERO, pin!(async { Ok(7) })).await, Ok(7));
-        let fault = all(timed(Body::stream(Never), most)).await.unwrap_err();
-        assert_eq!(fault.cause, Cause::TotalTimeout);
+        let start = clock::now();
+        let time = Time::begin(Duration::from_secs(3));
+        let slow = async {
+            tokio::time::sleep(Duration::from_secs(2)).await;
+            Ok(Body::stream(Never))
+        };
+        // Two seconds went by for the head: one is left for the body.
+        let body = time.within(pin!(slow)).await.unwrap();
+        assert_eq!(all(time.limit(body)).await.unwrap_err().cause, Cause::TotalTimeout);
+        assert_eq!(start.elapsed(), Duration::from_secs(3));
+        let never = pin!(std::future::pending::<Result<(), Fault>>());
+        assert_eq!(time.within(never).await.unwrap_err().cause, Cause::TotalTimeout);
+        assert_eq!(Time::begin(Duration::ZERO).within(pin!(async { Ok(7) })).await, Ok(7));
     }
 }

@@ -34,6 +34,7 @@ pub struct Corridor {
     number: Cell<u64>,
     pool: Rc<Pool>,
     pen: Rc<Pen>,
+    introductions: errand::Introductions,
 }
 
 /// What a request brings along.
@@ -46,7 +47,7 @@ impl Corridor {
     pub fn new(worlds: Arc<Worlds>, pool: Rc<Pool>, pen: Rc<Pen>) -> Self {
         let number = Cell::new(worlds.number());
         let world = RefCell::new(worlds.current());
-        Self { worlds, world, number, pool, pen }
+        Self { worlds, world, number, pool, pen, introductions: errand::Introductions::default() }
     }
 
     /// The generation that holds now.
@@ -80,12 +81,12 @@ impl Corridor {
         let body = meter::capped(ticket.upload(luggage.body), route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max))?;
         let backend = world.backend(route.backend)?;
         ticket.backend(backend.name());
-        let (errand, wish) = errand::compose(request, body, backend, world);
-        let total = route.total_timeout.unwrap_or(world.terms.bounds.total_timeout);
+        let (errand, wish) = errand::compose(request, body, backend, world, &self.introductions);
+        let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
         let sending = pin!(self.pool.send(backend, errand, luggage.hints));
-        let answer = meter::within(total, sending).await?;
+        let answer = time.within(sending).await?;
         ticket.first_byte();
-        errand::bring_back(answer, &wish, total)
+        errand::bring_back(answer, &wish, &time)
     }
 }
 

@@ -2,6 +2,7 @@
 //! meaning. Every payload goes over TLS as it is; behind the gateway stands a recorder that keeps raw bytes.
 
 use std::collections::BTreeMap;
+use std::fs;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{Arc, Condvar, Mutex};
@@ -916,6 +917,7 @@ fn what_is_refused_reaches_nobody() {
     for (group, (tried, refused)) in &groups {
         println!("{group:>20}: {refused} of {tried}");
     }
+    range.every_answer_is_recorded();
     println!("{} of {} payloads refused, nothing dangerous forwarded", bads.len() - wrong.len(), bads.len());
     assert!(wrong.is_empty(), "{} of {}:\n{}", wrong.len(), bads.len(), wrong.join("\n"));
 }
@@ -1116,6 +1118,8 @@ struct Range {
     recorder: Recorder,
     prober: Visitor<Secure>,
     probes: usize,
+    /// Answers that were read, those to probes too.
+    answers: usize,
 }
 
 impl Range {
@@ -1125,7 +1129,7 @@ impl Range {
             format!("backend old {{ .url = \"http://{}\"; .first_byte_timeout = 10s; }}", recorder.address);
         let stage = Stage::with("route \"/\" { .backend = old; }", &backend);
         let prober = stage.visitor();
-        Self { stage, recorder, prober, probes: 0 }
+        Self { stage, recorder, prober, probes: 0, answers: 0 }
     }
 
     /// Sends bytes, says goodbye, and hands back all that came: from the gateway, and to the backend.
@@ -1138,6 +1142,7 @@ impl Range {
         let _ = stream.flush();
         let mut heard = Vec::new();
         let _ = stream.read_to_end(&mut heard);
+        self.answers += statuses(&heard).map_or(0, |statuses| statuses.len()) + 1;
         // Whatever is on its way to the backend now is there before this probe is.
         self.probes += 1;
         let path = format!("/probe/{}", self.probes);
@@ -1169,6 +1174,22 @@ impl Range {
 }
 
 impl Range {
+    /// One line for each answer, whatever was asked.
+    fn every_answer_is_recorded(&mut self) {
+        self.stage.close();
+        let folder = self.stage.folder.0.join("state/log");
+        let mut lines = 0;
+        for site in fs::read_dir(folder).expect("the logs") {
+            for log in fs::read_dir(site.expect("a site").path()).expect("the logs") {
+                let path = log.expect("a log").path();
+                if path.file_name().is_some_and(|name| name.to_string_lossy().starts_with("access")) {
+                    lines += fs::read_to_string(path).expect("a log").lines().count();
+                }
+            }
+        }
+        assert_eq!(lines, self.answers, "lines in the logs, and answers");
+    }
+
     fn try_odd(&mut self, odd: &Odd) -> Result<(), String> {
         let (heard, came) = self.fire(&odd.bytes);
         let statuses = statuses(&heard)?;

@@ -18,8 +18,9 @@ use crate::base::clock;
 use crate::front::deadline::Deadline;
 use crate::message::Body;
 
-/// What is gathered before a write: about one TLS record.
+/// What is gathered before a write: about one TLS record, of pieces that are cheaper copied than written.
 const GATHER: usize = 16 << 10;
+const GATHER_PIECE: usize = 4 << 10;
 
 /// How this answer is to be written.
 #[derive(Clone, Copy)]
@@ -168,8 +169,8 @@ async fn stream<I: AsyncRead + AsyncWrite + Unpin>(
     }
 }
 
-/// One piece of body: small ones are gathered, of large ones the first part fills what is gathered and the
-/// rest is written from where it lies.
+/// One piece of body: small ones are gathered, large ones are written from where they lie, together with what
+/// is gathered.
 async fn piece<I: AsyncRead + AsyncWrite + Unpin>(
     line: &Line<I>,
     out: &mut Vec<u8>,
@@ -184,13 +185,11 @@ async fn piece<I: AsyncRead + AsyncWrite + Unpin>(
     if length == Length::Chunked {
         chunk_size(out, data.len());
     }
-    let room = GATHER.saturating_sub(out.len()).min(data.len());
-    let (now, later) = data.split_at_checked(room).unwrap_or((data, &[]));
-    out.extend_from_slice(now);
-    if !later.is_empty() {
-        line.send(out, deadline, stall).await?;
+    if data.len() <= GATHER_PIECE && out.len() + data.len() <= GATHER {
+        out.extend_from_slice(data);
+    } else {
+        line.send_both(out, data, deadline, stall).await?;
         out.clear();
-        line.send(later, deadline, stall).await?;
     }
     if length == Length::Chunked {
         out.extend_from_slice(b"\r\n");

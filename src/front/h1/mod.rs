@@ -68,6 +68,9 @@ pub async fn serve<I, D>(
             Next::Fault(fault) => connection.refuse(fault).await,
             Next::Closed => After::Close,
         };
+        if !matches!(after, After::Again) {
+            connection.line.wire().end_turn();
+        }
         match after {
             After::Again => {}
             After::Close => return connection.line.linger(connection.bounds.linger_timeout).await,
@@ -208,6 +211,7 @@ where
         let manner = Manner { keep_alive: answer::keeps_alive(&response, manner), ..manner };
         match self.write(response, manner).await {
             Ending::Broken => return After::Abort,
+<<<<<<< HEAD
             Ending::BrokenUnseen => {
                 self.line.wire().io.spoil();
                 return After::Abort;
@@ -216,6 +220,9 @@ where
                 self.line.wire().end_turn();
                 return After::Close;
             }
+=======
+            Ending::Complete if !manner.keep_alive => return After::Close,
+>>>>>>> main
             Ending::Complete => {}
         }
         if !self.line.wire().upload_is_over() {
@@ -242,13 +249,28 @@ where
         loop {
             let (line, hints, deadline) = (&self.line, &self.hints, &mut self.deadline);
             let event = poll_fn(|cx| {
-                if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
-                    return Poll::Ready(Event::Done(departure));
-                }
+                // Before the answer: what came ahead of it goes ahead of it, also when both came at once.
                 if takes_hints && let Poll::Ready(hint) = hints.poll_next(cx) {
                     return Poll::Ready(Event::Hint(hint));
                 }
+<<<<<<< HEAD
                 line.wire().poll_gone(cx, deadline).map(|()| Event::Gone)
+=======
+                if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
+                    return Poll::Ready(Event::Done(departure));
+                }
+                let mut wire = line.wire();
+                if wire.poll_lost(cx).is_ready() {
+                    return Poll::Ready(Event::Gone);
+                }
+                // Some old clients close their sending side and still wait; they get a moment, then the
+                // old server behind us is not kept busy for nobody.
+                if wire.eof {
+                    deadline.start(HALF_CLOSED);
+                    return deadline.poll(cx).map(|()| Event::Gone);
+                }
+                Poll::Pending
+>>>>>>> main
             });
             match event.await {
                 Event::Done(departure) => {

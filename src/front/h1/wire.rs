@@ -3,10 +3,10 @@
 
 use std::cell::{RefCell, RefMut};
 use std::future::poll_fn;
-use std::io;
+use std::io::{self, IoSlice};
 use std::pin::{Pin, pin};
-use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::rc::{Rc, Weak};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use bytes::{Buf, Bytes, BytesMut};
@@ -59,6 +59,8 @@ pub struct Wire<I> {
     upload: UploadState,
     /// Which request's body may read here; an older handle gets nothing.
     turn: u64,
+    /// Whoever waits for more of that body.
+    reader: Option<Waker>,
 }
 
 enum UploadState {
@@ -77,7 +79,7 @@ enum Piece {
 
 impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
     pub fn new(io: I, inbound: BytesMut) -> Self {
-        Self { io, inbound, eof: false, upload: UploadState::Done, turn: 0 }
+        Self { io, inbound, eof: false, upload: UploadState::Done, turn: 0, reader: None }
     }
 
     /// Reads once into `inbound`. A rest that finds nothing gives its buffer back: an idle connection
@@ -98,6 +100,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         self.poll_fill(cx, HEAD_READ)
     }
 
+<<<<<<< HEAD
     /// While a visitor waits for an answer, or for more of one: ready when it has left. Some old clients
     /// close their sending side and still wait, and nothing tells them from those who left: they get a
     /// moment, then the old server behind us is not kept busy for nobody.
@@ -114,6 +117,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
 
     /// Ready when the connection is lost.
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+=======
+    /// While an answer is made or written: ready when the connection is lost. A closed sending side alone is no
+    /// loss, the visitor may still read.
+    pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+>>>>>>> main
         if !self.upload_is_over() {
             return Poll::Pending; // the upload's own reader notices
         }
@@ -130,6 +138,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
     /// The next request's body begins; handles to earlier ones go dead.
     pub fn begin_upload(&mut self, framing: &Framing, bounds: &Bounds) -> u64 {
         self.turn += 1;
+        self.reader = None;
         self.upload = match framing {
             Framing::None | Framing::Length(0) => UploadState::Done,
             Framing::Length(length) => UploadState::Length(*length),
@@ -138,14 +147,19 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         self.turn
     }
 
+    /// Nobody wants the rest of the body. Whoever still waits for it, on its way to a backend, is told now.
     pub fn end_turn(&mut self) {
         self.turn += 1;
+        if let Some(reader) = self.reader.take() {
+            reader.wake();
+        }
     }
 
     pub fn upload_is_over(&self) -> bool {
         matches!(self.upload, UploadState::Done)
     }
 
+<<<<<<< HEAD
     /// Whether what is left of the body may be read away: not more than `most`, as far as that is known,
     /// and surely on its way.
     pub fn upload_drains(&self, most: u64, coming: bool) -> bool {
@@ -157,6 +171,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         }
     }
 
+=======
+>>>>>>> main
     /// Bytes of body still to come, where they were announced.
     fn upload_remaining(&self) -> Option<u64> {
         match &self.upload {
@@ -219,12 +235,19 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
 
     pub fn upload(&self, framing: &Framing, bounds: &Bounds) -> Upload<I> {
         let turn = self.wire().begin_upload(framing, bounds);
+<<<<<<< HEAD
         Upload { line: self.clone(), turn, deadline: Deadline::default(), stall: bounds.body_timeout }
+=======
+        Upload { line: Rc::downgrade(&self.0), turn, deadline: Deadline::default(), stall: bounds.body_timeout }
+>>>>>>> main
     }
 
     /// Reads what is left of a body that nobody wants, up to `most` bytes. True when its end was reached
     /// and the connection may be used again.
     pub async fn drain(&self, most: u64, within: Duration) -> bool {
+        if within.is_zero() {
+            return false;
+        }
         let mut deadline = Deadline::default();
         deadline.set(within);
         let mut drained = 0;
@@ -249,8 +272,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     }
 
     /// Says goodbye, then reads on for a while so that what the visitor still sends does not reset the
-    /// connection under the answer.
+    /// connection under the answer. No time at all: closes at once.
     pub async fn linger(&self, within: Duration) {
+        if within.is_zero() {
+            return;
+        }
         let mut deadline = Deadline::default();
         deadline.set(within);
         let goodbye = poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_shutdown(cx) {
@@ -293,6 +319,32 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
         Ok(())
     }
 
+    /// Writes two pieces one after the other, in one go as far as the connection can.
+    pub async fn send_both(
+        &self,
+        mut first: &[u8],
+        mut second: &[u8],
+        deadline: &mut Deadline,
+        stall: Duration,
+    ) -> io::Result<()> {
+        while !first.is_empty() {
+            let pieces = [IoSlice::new(first), IoSlice::new(second)];
+            let sent = poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_write_vectored(cx, &pieces) {
+                Poll::Pending => stalled(deadline, stall, cx),
+                Poll::Ready(sent) => Poll::Ready(sent),
+            })
+            .await?;
+            if sent == 0 {
+                return Err(io::ErrorKind::WriteZero.into());
+            }
+            deadline.clear();
+            let of_first = sent.min(first.len());
+            first.advance(of_first);
+            second.advance((sent - of_first).min(second.len()));
+        }
+        self.send(second, deadline, stall).await
+    }
+
     pub async fn flush(&self, deadline: &mut Deadline, stall: Duration) -> io::Result<()> {
         poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_flush(cx) {
             Poll::Pending => stalled(deadline, stall, cx),
@@ -309,9 +361,10 @@ fn stalled<T>(deadline: &mut Deadline, stall: Duration, cx: &mut Context<'_>) ->
     deadline.poll(cx).map(|()| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// The body of one request, read from the connection as it is wanted.
+/// The body of one request, read from the connection as it is wanted. It does not keep the connection open:
+/// a backend that is slow to take it must not keep a visitor who was told goodbye.
 pub struct Upload<I> {
-    line: Line<I>,
+    line: Weak<RefCell<Wire<I>>>,
     turn: u64,
     deadline: Deadline,
     stall: Duration,
@@ -323,9 +376,11 @@ impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
 
     fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         let upload = self.get_mut();
-        let mut wire = upload.line.wire();
+        let over = || fail(Cause::VisitorLeft, "the answer was complete before the upload");
+        let Some(line) = upload.line.upgrade() else { return over() };
+        let mut wire = line.borrow_mut();
         if wire.turn != upload.turn {
-            return fail(Cause::VisitorLeft, "the answer was complete before the upload");
+            return over();
         }
         loop {
             match wire.next_piece() {
@@ -347,6 +402,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
                 Poll::Pending => {
                     upload.deadline.start(upload.stall);
                     if upload.deadline.poll(cx).is_pending() {
+                        if !wire.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
+                            wire.reader = Some(cx.waker().clone());
+                        }
                         return Poll::Pending;
                     }
                     wire.upload = UploadState::Broken;
@@ -360,15 +418,78 @@ impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
     }
 
     fn is_end_stream(&self) -> bool {
-        let wire = self.line.wire();
-        wire.turn == self.turn && wire.upload_is_over()
+        self.line.upgrade().is_some_and(|line| {
+            let wire = line.borrow();
+            wire.turn == self.turn && wire.upload_is_over()
+        })
     }
 
     fn size_hint(&self) -> SizeHint {
-        self.line.wire().upload_remaining().map_or_else(SizeHint::default, SizeHint::with_exact)
+        let Some(line) = self.line.upgrade() else { return SizeHint::default() };
+        let wire = line.borrow();
+        let rest = if wire.turn == self.turn { wire.upload_remaining() } else { None };
+        rest.map_or_else(SizeHint::default, SizeHint::with_exact)
     }
 }
 
 fn fail<T>(cause: Cause, detail: &str) -> Poll<Option<Result<T, Fault>>> {
     Poll::Ready(Some(Err(Fault::with(cause, detail))))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    use tokio::io::{AsyncWriteExt, DuplexStream, duplex};
+
+    use super::*;
+
+    #[derive(Default)]
+    struct Bell(AtomicUsize);
+
+    impl Wake for Bell {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    fn waiting() -> (DuplexStream, Line<DuplexStream>, Upload<DuplexStream>) {
+        let (visitor, door) = duplex(1 << 10);
+        let line = Line::new(door, BytesMut::new());
+        let upload = line.upload(&Framing::Length(10), &Bounds::default());
+        (visitor, line, upload)
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_waits_for_a_body_that_nobody_wants_is_told_at_once() {
+        let (_visitor, line, mut upload) = waiting();
+        let bell = Arc::new(Bell::default());
+        let waker = Waker::from(Arc::clone(&bell));
+        let mut cx = Context::from_waker(&waker);
+        assert!(Pin::new(&mut upload).poll_frame(&mut cx).is_pending());
+        line.wire().end_turn();
+        assert_eq!(bell.0.load(Ordering::Relaxed), 1);
+        let Poll::Ready(Some(Err(fault))) = Pin::new(&mut upload).poll_frame(&mut cx) else { panic!() };
+        assert_eq!(fault.cause, Cause::VisitorLeft);
+        assert!(!upload.is_end_stream() && upload.size_hint().exact().is_none());
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_upload_on_its_way_keeps_no_connection_open() {
+        let (mut visitor, line, mut upload) = waiting();
+        visitor.write_all(b"half").await.unwrap();
+        assert!(poll_fn(|cx| Pin::new(&mut upload).poll_frame(cx)).await.is_some_and(|frame| frame.is_ok()));
+        drop(line);
+        assert_eq!(visitor.read(&mut [0; 8]).await.unwrap(), 0);
+        assert!(poll_fn(|cx| Pin::new(&mut upload).poll_frame(cx)).await.is_some_and(|frame| frame.is_err()));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn no_time_to_linger_is_none() {
+        let (_visitor, line, _upload) = waiting();
+        line.linger(Duration::ZERO).await;
+        assert!(!line.drain(1 << 10, Duration::ZERO).await);
+    }
 }

@@ -35,7 +35,9 @@ pub struct Frames {
     head: [u8; HEAD],
     have: usize,
     payload: usize,
-    /// A block of headers has begun and not ended.
+    /// The frame that is read belongs to a block of headers.
+    heading: bool,
+    /// A block of headers has begun, and the frame that ends it has not.
     open: bool,
     empty: u32,
     window: Instant,
@@ -43,7 +45,7 @@ pub struct Frames {
 
 impl Frames {
     pub fn new(now: Instant) -> Self {
-        Self { preface: PREFACE, head: [0; HEAD], have: 0, payload: 0, open: false, empty: 0, window: now }
+        Self { preface: PREFACE, head: [0; HEAD], have: 0, payload: 0, heading: false, open: false, empty: 0, window: now }
     }
 
     /// Follows the bytes; false when there are too many empty frames.
@@ -77,12 +79,14 @@ impl Frames {
         true
     }
 
+    /// A block of headers has begun and not all of it is there.
     pub fn headers_open(&self) -> bool {
-        self.open
+        self.open || (self.heading && self.payload > 0)
     }
 
     fn frame(&mut self, kind: u8, flags: u8, now: Instant) -> bool {
-        if kind == HEADERS || kind == CONTINUATION {
+        self.heading = kind == HEADERS || kind == CONTINUATION;
+        if self.heading {
             self.open = flags & END_HEADERS == 0;
         }
         let empty = match kind {
@@ -195,7 +199,14 @@ mod tests {
             assert!(frames.follow(&[*byte], now));
         }
         assert!(frames.headers_open());
-        assert!(frames.follow(&frame(CONTINUATION, END_HEADERS, b"g"), now));
+        // The last frame of a block is not there before its last byte is.
+        let last = frame(CONTINUATION, END_HEADERS, b"gh");
+        let (most, end) = last.split_at(last.len() - 1);
+        assert!(frames.follow(most, now));
+        assert!(frames.headers_open());
+        assert!(frames.follow(end, now));
+        assert!(!frames.headers_open());
+        assert!(frames.follow(&frame(DATA, 0, b"ij")[..10], now));
         assert!(!frames.headers_open());
     }
 

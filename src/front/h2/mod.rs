@@ -15,11 +15,11 @@ use std::rc::Rc;
 use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
-use http::header::{CONTENT_LENGTH, COOKIE, DATE};
-use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, DATE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::spawn_local;
@@ -116,13 +116,16 @@ async fn accept<I, D>(
             Event::Rested if leaving => return connection.abrupt_shutdown(Reason::NO_ERROR),
             Event::Rested => {
                 let rested = clock::now().saturating_duration_since(shared.last_end.get());
-                match shared.bounds.idle_timeout.checked_sub(rested).filter(|rest| !rest.is_zero()) {
-                    Some(rest) => deadline.set(rest),
-                    None => {
-                        leaving = true;
-                        connection.graceful_shutdown();
-                        deadline.set(shared.bounds.linger_timeout);
+                let rest = shared.bounds.idle_timeout.saturating_sub(rested);
+                if rest.is_zero() {
+                    if shared.bounds.linger_timeout.is_zero() {
+                        return connection.abrupt_shutdown(Reason::NO_ERROR);
                     }
+                    leaving = true;
+                    connection.graceful_shutdown();
+                    deadline.set(shared.bounds.linger_timeout);
+                } else {
+                    deadline.set(rest);
                 }
             }
         }
@@ -203,14 +206,16 @@ impl<D: Door> Visit<D> {
         hints: &Hints,
         respond: &mut SendResponse<Bytes>,
     ) -> Option<Departure> {
-        let mut visit = pin!(Rc::clone(&self.shared.door).visit(&self.shared.street, arrival));
+        // In a box of its own: spawning a stream moves its task about, and a visit is large.
+        let mut visit = Box::pin(Rc::clone(&self.shared.door).visit(&self.shared.street, arrival));
         poll_fn(|cx| {
-            if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
-                return Poll::Ready(Some(departure));
-            }
+            // Before the answer: what came ahead of it goes ahead of it, also when both came at once.
             while let Poll::Ready(hint) = hints.poll_next(cx) {
                 // An interim answer that can't be sent is only a hint less.
                 let _ = respond.send_informational(hint);
+            }
+            if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
+                return Poll::Ready(Some(departure));
             }
             respond.poll_reset(cx).map(|_| None)
         })
@@ -219,13 +224,18 @@ impl<D: Door> Visit<D> {
 }
 
 /// The head as the visit wants it: what the library checked is taken as checked, what it does not count is
-/// counted here, and a cookie that came in crumbs is one line again.
+/// counted here.
 fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> {
+<<<<<<< HEAD
     let mut headers = parts.headers;
     let target = parts
         .uri
         .path_and_query()
         .map_or_else(Bytes::new, |path| Bytes::copy_from_slice(path.as_str().as_bytes()));
+=======
+    let headers = parts.headers;
+    let target = parts.uri.path_and_query().map_or_else(Bytes::new, |path| Bytes::copy_from_slice(path.as_str().as_bytes()));
+>>>>>>> main
     if target.len() as u64 > bounds.target_bytes_max {
         return Err(Fault::with(Cause::TargetTooLong, "the request target is too long"));
     }
@@ -236,7 +246,6 @@ fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> 
     if (bytes + target.len()) as u64 > bounds.head_bytes_max {
         return Err(Fault::with(Cause::HeadTooLarge, "too many bytes of header fields"));
     }
-    join_crumbs(&mut headers)?;
     Ok(Head {
         method: parts.method,
         target,
@@ -252,22 +261,6 @@ fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> 
         version: Version::HTTP_2,
         headers,
     })
-}
-
-/// RFC 9113, 8.2.3: several cookie fields are one cookie, for HTTP/1 joined by `; `.
-fn join_crumbs(headers: &mut HeaderMap) -> Result<(), Fault> {
-    let mut crumbs = headers.get_all(COOKIE).iter();
-    let Some(first) = crumbs.next() else { return Ok(()) };
-    let Some(second) = crumbs.next() else { return Ok(()) };
-    let mut joined = BytesMut::from(first.as_bytes());
-    for crumb in std::iter::once(second).chain(crumbs) {
-        joined.extend_from_slice(b"; ");
-        joined.extend_from_slice(crumb.as_bytes());
-    }
-    let joined = HeaderValue::from_maybe_shared(joined.freeze())
-        .map_err(|_| Fault::with(Cause::Malformed, "a cookie that is no header value"))?;
-    headers.insert(COOKIE, joined);
-    Ok(())
 }
 
 async fn send(response: Response<Body>, respond: &mut SendResponse<Bytes>, head_only: bool, bounds: &Bounds) {

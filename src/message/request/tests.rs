@@ -470,7 +470,7 @@ fn backends_are_told_what_was_decided() {
     let request = admit(second("GET", "/", &[("x-forwarded-for", "10.0.0.1"), ("accept", "*/*")])).unwrap();
     let mut headers = request.headers.clone();
     headers.append("x-forwarded-host", HeaderValue::from_static("stale"));
-    forwarded::write(&mut headers, &request, Some("192.0.2.1".parse().unwrap()));
+    forwarded::Introduction::new(&request, Some("192.0.2.1".parse().unwrap())).put(&mut headers);
     for (name, value) in [
         ("x-forwarded-for", "192.0.2.1"),
         ("x-forwarded-proto", "https"),
@@ -484,12 +484,17 @@ fn backends_are_told_what_was_decided() {
     assert_eq!(headers.len(), 7);
     assert_eq!(forwarded::parse(&headers).unwrap().port, Some(443));
 
-    forwarded::write(&mut headers, &request, Some("2001:db8::1".parse().unwrap()));
+    forwarded::Introduction::new(&request, Some("2001:db8::1".parse().unwrap())).put(&mut headers);
     assert_eq!(headers["x-forwarded-for"], "2001:db8::1");
     assert_eq!(headers["forwarded"], "for=\"[2001:db8::1]\";host=\"www.example\";proto=https");
 
+    // What is kept of a visitor keeps nothing of his request alive.
+    let kept = forwarded::Introduction::new(&request, None);
+    assert_eq!(kept.host(), request.host.as_typed());
+    assert_ne!(kept.host().as_bytes().as_ptr(), request.host.as_typed().as_ptr());
+
     let request = admit(first("GET", "/", &[("host", "[::1]:8080")])).unwrap();
-    forwarded::write(&mut headers, &request, None);
+    forwarded::Introduction::new(&request, None).put(&mut headers);
     assert!(!headers.contains_key("x-forwarded-for"));
     assert_eq!(headers["forwarded"], "host=\"[::1]:8080\";proto=http");
     assert_eq!(
@@ -669,13 +674,13 @@ fn what_admission_costs() {
             let start = crate::base::clock::now();
             for request in &mut requests {
                 let mut headers = std::mem::take(&mut request.headers);
-                forwarded::write(&mut headers, request, Some(std::net::IpAddr::from([192, 0, 2, 1])));
+                forwarded::Introduction::new(request, Some(std::net::IpAddr::from([192, 0, 2, 1]))).put(&mut headers);
                 request.headers = headers;
             }
             best(&mut telling, start);
         }
         println!(
-            "{target}: admit {:?}, target_for_backend {:?}, forwarded::write {:?}",
+            "{target}: admit {:?}, target_for_backend {:?}, introduction {:?}",
             taking / ROUND,
             asking / ROUND,
             telling / ROUND

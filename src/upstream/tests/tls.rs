@@ -85,6 +85,20 @@ fn a_backend_that_proves_its_name_is_spoken_to() {
 }
 
 #[test]
+fn other_authorities_in_the_same_file_make_another_backend() {
+    let (before, after) = (certified(&["127.0.0.1"], |_| {}), certified(&["127.0.0.1"], |_| {}));
+    let config = Config {
+        tls: Some(TlsTo { name: None, ca: Some(before.ca.clone()), pin: None }),
+        ..config(tcp(1))
+    };
+    let kept = backend(config.clone());
+    assert!(kept.is(&config));
+    assert!(!kept.is(&Config { idle_max: 7, ..config.clone() }));
+    std::fs::copy(&after.ca, &before.ca).unwrap();
+    assert!(!kept.is(&config));
+}
+
+#[test]
 fn what_is_not_proved_is_not_believed() {
     let good = certified(&["127.0.0.1", "wiki.internal"], |_| {});
     let other = certified(&["127.0.0.1"], |_| {});
