@@ -38,7 +38,7 @@ fn wait<T>(events: &Receiver<T>) -> T {
 fn gate() -> (impl Fn() + Send + Sync, Sender<()>) {
     let (opener, gate) = channel();
     let gate = Mutex::new(gate);
-    (move || drop(gate.lock().expect("the gate").recv_timeout(PATIENCE)), opener)
+    (move || gate.lock().expect("the gate").recv_timeout(PATIENCE).expect("the gate opens"), opener)
 }
 
 /// Says goodbye and reads on.

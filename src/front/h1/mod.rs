@@ -211,18 +211,11 @@ where
         let manner = Manner { keep_alive: answer::keeps_alive(&response, manner), ..manner };
         match self.write(response, manner).await {
             Ending::Broken => return After::Abort,
-<<<<<<< HEAD
             Ending::BrokenUnseen => {
                 self.line.wire().io.spoil();
                 return After::Abort;
             }
-            Ending::Complete if !manner.keep_alive => {
-                self.line.wire().end_turn();
-                return After::Close;
-            }
-=======
             Ending::Complete if !manner.keep_alive => return After::Close,
->>>>>>> main
             Ending::Complete => {}
         }
         if !self.line.wire().upload_is_over() {
@@ -253,24 +246,10 @@ where
                 if takes_hints && let Poll::Ready(hint) = hints.poll_next(cx) {
                     return Poll::Ready(Event::Hint(hint));
                 }
-<<<<<<< HEAD
-                line.wire().poll_gone(cx, deadline).map(|()| Event::Gone)
-=======
                 if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
                     return Poll::Ready(Event::Done(departure));
                 }
-                let mut wire = line.wire();
-                if wire.poll_lost(cx).is_ready() {
-                    return Poll::Ready(Event::Gone);
-                }
-                // Some old clients close their sending side and still wait; they get a moment, then the
-                // old server behind us is not kept busy for nobody.
-                if wire.eof {
-                    deadline.start(HALF_CLOSED);
-                    return deadline.poll(cx).map(|()| Event::Gone);
-                }
-                Poll::Pending
->>>>>>> main
+                line.wire().poll_gone(cx, deadline).map(|()| Event::Gone)
             });
             match event.await {
                 Event::Done(departure) => {

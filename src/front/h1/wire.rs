@@ -100,7 +100,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         self.poll_fill(cx, HEAD_READ)
     }
 
-<<<<<<< HEAD
     /// While a visitor waits for an answer, or for more of one: ready when it has left. Some old clients
     /// close their sending side and still wait, and nothing tells them from those who left: they get a
     /// moment, then the old server behind us is not kept busy for nobody.
@@ -117,11 +116,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
 
     /// Ready when the connection is lost.
     fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-=======
-    /// While an answer is made or written: ready when the connection is lost. A closed sending side alone is no
-    /// loss, the visitor may still read.
-    pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
->>>>>>> main
         if !self.upload_is_over() {
             return Poll::Pending; // the upload's own reader notices
         }
@@ -159,7 +153,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         matches!(self.upload, UploadState::Done)
     }
 
-<<<<<<< HEAD
     /// Whether what is left of the body may be read away: not more than `most`, as far as that is known,
     /// and surely on its way.
     pub fn upload_drains(&self, most: u64, coming: bool) -> bool {
@@ -171,8 +164,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         }
     }
 
-=======
->>>>>>> main
     /// Bytes of body still to come, where they were announced.
     fn upload_remaining(&self) -> Option<u64> {
         match &self.upload {
@@ -235,11 +226,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
 
     pub fn upload(&self, framing: &Framing, bounds: &Bounds) -> Upload<I> {
         let turn = self.wire().begin_upload(framing, bounds);
-<<<<<<< HEAD
-        Upload { line: self.clone(), turn, deadline: Deadline::default(), stall: bounds.body_timeout }
-=======
-        Upload { line: Rc::downgrade(&self.0), turn, deadline: Deadline::default(), stall: bounds.body_timeout }
->>>>>>> main
+        Upload {
+            line: Rc::downgrade(&self.0),
+            turn,
+            deadline: Deadline::default(),
+            stall: bounds.body_timeout,
+        }
     }
 
     /// Reads what is left of a body that nobody wants, up to `most` bytes. True when its end was reached

@@ -226,16 +226,8 @@ impl<D: Door> Visit<D> {
 /// The head as the visit wants it: what the library checked is taken as checked, what it does not count is
 /// counted here.
 fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> {
-<<<<<<< HEAD
-    let mut headers = parts.headers;
-    let target = parts
-        .uri
-        .path_and_query()
-        .map_or_else(Bytes::new, |path| Bytes::copy_from_slice(path.as_str().as_bytes()));
-=======
     let headers = parts.headers;
     let target = parts.uri.path_and_query().map_or_else(Bytes::new, |path| Bytes::copy_from_slice(path.as_str().as_bytes()));
->>>>>>> main
     if target.len() as u64 > bounds.target_bytes_max {
         return Err(Fault::with(Cause::TargetTooLong, "the request target is too long"));
     }
@@ -249,10 +241,7 @@ fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> 
     Ok(Head {
         method: parts.method,
         target,
-        authority: parts
-            .uri
-            .authority()
-            .map(|authority| Bytes::copy_from_slice(authority.as_str().as_bytes())),
+        authority: parts.uri.authority().map(|authority| Bytes::copy_from_slice(authority.as_str().as_bytes())),
         scheme: parts.uri.scheme_str().map(|scheme| Bytes::copy_from_slice(scheme.as_bytes())),
         protocol: parts
             .extensions
@@ -349,12 +338,7 @@ async fn room(
     Some(room)
 }
 
-async fn carry(
-    response: Response<Body>,
-    respond: &mut SendResponse<Bytes>,
-    incoming: RecvStream,
-    far: Tunnel,
-) {
+async fn carry(response: Response<Body>, respond: &mut SendResponse<Bytes>, incoming: RecvStream, far: Tunnel) {
     let (parts, _) = response.into_parts();
     let Ok(outgoing) = respond.send_response(Response::from_parts(parts, ()), false) else { return };
     tunnel::carry(Near { incoming, outgoing, ahead: Bytes::new() }, far).await;
@@ -368,11 +352,7 @@ struct Near {
 }
 
 impl AsyncRead for Near {
-    fn poll_read(
-        self: Pin<&mut Self>,
-        cx: &mut Context<'_>,
-        buffer: &mut ReadBuf<'_>,
-    ) -> Poll<io::Result<()>> {
+    fn poll_read(self: Pin<&mut Self>, cx: &mut Context<'_>, buffer: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         let near = self.get_mut();
         while near.ahead.is_empty() {
             match ready!(near.incoming.poll_data(cx)) {
@@ -469,10 +449,7 @@ impl Upload {
     fn wait(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         self.deadline.start(self.bounds.body_timeout);
         self.deadline.poll(cx).map(|()| {
-            Some(Err(Fault::with(
-                Cause::BodyTimeout,
-                "the visitor stopped sending in the middle of an upload",
-            )))
+            Some(Err(Fault::with(Cause::BodyTimeout, "the visitor stopped sending in the middle of an upload")))
         })
     }
 }
