@@ -1414,7 +1414,7 @@ impl Recorder {
 fn record(mut stream: impl Read + Write, page: usize, book: &Book) {
     let mut answered = 0;
     let mut all = Vec::new();
-    let mut room = [0; 65_536];
+    let mut room = vec![0; 65_536];
     while let Ok(count @ 1..) = stream.read(&mut room) {
         all.extend_from_slice(&room[..count]);
         book.pages.lock().expect("the book")[page].0.extend_from_slice(&room[..count]);

@@ -55,7 +55,11 @@ impl Drop for Noticing {
     }
 }
 
-struct Pieces(Option<Bytes>, Option<Fault>, Noticing);
+struct Pieces {
+    data: Option<Bytes>,
+    fault: Option<Fault>,
+    _noticing: Noticing,
+}
 
 impl http_body::Body for Pieces {
     type Data = Bytes;
@@ -65,14 +69,10 @@ impl http_body::Body for Pieces {
         mut self: Pin<&mut Self>,
         _: &mut std::task::Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        match (self.0.take(), self.1.take()) {
-            (Some(data), fault) => {
-                self.1 = fault;
-                Poll::Ready(Some(Ok(Frame::data(data))))
-            }
-            (None, Some(fault)) => Poll::Ready(Some(Err(fault))),
-            (None, None) => Poll::Pending,
+        if let Some(data) = self.data.take() {
+            return Poll::Ready(Some(Ok(Frame::data(data))));
         }
+        self.fault.take().map_or(Poll::Pending, |fault| Poll::Ready(Some(Err(fault))))
     }
 }
 
@@ -99,7 +99,11 @@ impl Door for FakeDoor {
         self.seen.borrow_mut().push(String::from_utf8_lossy(&head.target).into_owned());
         let part = self.parts.borrow_mut().pop_front().unwrap_or(Part::Say("hello"));
         let mut noticing = Noticing(Rc::clone(&self.gone), false);
-        let first = Some(Bytes::from_static(b"begin"));
+        let pieces = |fault: Option<Fault>| Pieces {
+            data: Some(Bytes::from_static(b"begin")),
+            _noticing: Noticing(Rc::clone(&self.gone), fault.is_some()),
+            fault,
+        };
         let answer = match part {
             Part::Say(text) => Body::full(text),
             Part::Echo => Body::full(all(body).await.unwrap()),
@@ -109,17 +113,8 @@ impl Door for FakeDoor {
                 tokio::time::sleep(Duration::from_secs(seconds)).await;
                 Body::full("late")
             }
-            Part::Pause => {
-                let body = Pieces(first, None, Noticing(Rc::clone(&self.gone), false));
-                noticing.1 = true;
-                return Departure::answer(Response::new(Body::stream(body)));
-            }
-            Part::Break => {
-                let fault = Some(Fault::with(Cause::Read, "it broke"));
-                let body = Pieces(first, fault, Noticing(Rc::clone(&self.gone), true));
-                noticing.1 = true;
-                return Departure::answer(Response::new(Body::stream(body)));
-            }
+            Part::Pause => Body::stream(pieces(None)),
+            Part::Break => Body::stream(pieces(Some(Fault::with(Cause::Read, "it broke")))),
         };
         noticing.1 = true;
         Departure::answer(Response::new(answer))
@@ -233,7 +228,7 @@ on_stage! {
         let mut at = Try::with([Part::Echo]);
         at.send("POST /a HTTP/1.1\r\nHost: a\r\nContent-Length: 4\r\n\r\n").await;
         for byte in ["a", "b", "c", "d"] {
-            tokio::time::sleep(Bounds::default().body_timeout - Duration::from_secs(1)).await;
+            tokio::time::sleep(Bounds::default().body_timeout.mul_f64(0.9)).await;
             at.send(byte).await;
         }
         at.hear("\r\n\r\nabcd").await;
@@ -346,7 +341,7 @@ on_stage! {
         let mut room = vec![0; 64 << 10];
         let mut got = 0;
         while got < large.len() {
-            tokio::time::sleep(Bounds::default().body_timeout - Duration::from_secs(1)).await;
+            tokio::time::sleep(Bounds::default().body_timeout.mul_f64(0.9)).await;
             got += at.visitor.read(&mut room).await.unwrap();
         }
         assert_eq!(got, large.len());
