@@ -4,6 +4,7 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use aws_lc_rs::hmac;
+use zeroize::Zeroizing;
 
 /// A visitor's address. It can be compared and looked up, but not printed: its `Debug` hides it.
 /// An IPv4 address that arrived as `::ffff:a.b.c.d` is the IPv4 address.
@@ -25,11 +26,10 @@ impl ClientIp {
         Anonymous(Network::around(self.0, 24, 48).address)
     }
 
-    /// The same visitor looks the same for a day and different tomorrow: a keyed hash, shaped as an
-    /// IPv6 unique local address so that every analyser can read it.
-    pub fn pseudonym(self, key: &PseudonymKey, day: u64) -> Ipv6Addr {
-        let mut context = hmac::Context::with_key(&key.0);
-        context.update(&day.to_be_bytes());
+    /// The same visitor looks the same for a day and different tomorrow: a hash under the day's key, shaped
+    /// as an IPv6 unique local address so that every analyser can read it.
+    pub fn pseudonym(self, key: &PseudonymKey) -> Ipv6Addr {
+        let mut context = hmac::Context::with_key(&key.key);
         match self.0 {
             IpAddr::V4(v4) => context.update(&v4.octets()),
             IpAddr::V6(v6) => context.update(&v6.octets()),
@@ -62,12 +62,38 @@ impl fmt::Debug for ClientIp {
     }
 }
 
-/// The key behind the pseudonyms that backends see; made at random, never printed.
-pub struct PseudonymKey(hmac::Key);
+/// The key behind the pseudonyms of one day. The next day's key is made from it and it is forgotten then, so
+/// that whoever finds today's key learns nothing of the visitors of yesterday.
+pub struct PseudonymKey {
+    day: u64,
+    bytes: Zeroizing<[u8; 32]>,
+    key: hmac::Key,
+}
 
 impl PseudonymKey {
-    pub fn new(bytes: &[u8; 32]) -> Self {
-        Self(hmac::Key::new(hmac::HMAC_SHA256, bytes))
+    pub fn new(day: u64, bytes: [u8; 32]) -> Self {
+        Self { day, key: hmac::Key::new(hmac::HMAC_SHA256, &bytes), bytes: Zeroizing::new(bytes) }
+    }
+
+    pub const fn day(&self) -> u64 {
+        self.day
+    }
+
+    /// To be kept over a restart, where nobody else reads.
+    pub fn expose(&self) -> &[u8; 32] {
+        &self.bytes
+    }
+
+    /// The key of a later day.
+    pub fn on(&self, day: u64) -> Self {
+        let mut bytes = self.bytes.clone();
+        for _ in self.day..day {
+            let next = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*bytes), b"the next day");
+            for (place, byte) in bytes.iter_mut().zip(next.as_ref()) {
+                *place = *byte;
+            }
+        }
+        Self::new(day.max(self.day), *bytes)
     }
 }
 
@@ -208,13 +234,21 @@ mod tests {
 
     #[test]
     fn a_pseudonym_lasts_a_day() {
-        let key = PseudonymKey::new(&[7; 32]);
+        let key = PseudonymKey::new(1, [7; 32]);
         let (a, b) = (ip("203.0.113.77"), ip("203.0.113.78"));
-        assert_eq!(a.pseudonym(&key, 1), a.pseudonym(&key, 1));
-        assert_ne!(a.pseudonym(&key, 1), a.pseudonym(&key, 2));
-        assert_ne!(a.pseudonym(&key, 1), b.pseudonym(&key, 1));
-        assert_eq!(a.pseudonym(&key, 1).octets()[0], 0xfd);
-        assert_ne!(a.pseudonym(&key, 1), a.pseudonym(&PseudonymKey::new(&[8; 32]), 1));
+        assert_eq!(a.pseudonym(&key), a.pseudonym(&PseudonymKey::new(1, [7; 32])));
+        assert_ne!(a.pseudonym(&key), b.pseudonym(&key));
+        assert_eq!(a.pseudonym(&key).octets()[0], 0xfd);
+        assert_ne!(a.pseudonym(&key), a.pseudonym(&PseudonymKey::new(1, [8; 32])));
+        assert_ne!(a.pseudonym(&key), a.pseudonym(&key.on(2)));
+    }
+
+    #[test]
+    fn the_keys_of_days_follow_from_each_other_in_one_direction() {
+        let key = PseudonymKey::new(1, [7; 32]);
+        assert_eq!(key.on(2).on(5).expose(), key.on(5).expose());
+        assert_ne!(key.on(2).expose(), key.expose());
+        assert_eq!((key.on(5).on(3).day(), key.on(5).on(3).expose()), (5, key.on(5).expose()));
     }
 
     #[test]

@@ -8,6 +8,7 @@ pub mod closing;
 pub mod deadline;
 pub mod h1;
 pub mod h2;
+mod socket;
 pub mod tunnel;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use tokio::task::spawn_local;
 use tokio::time::timeout;
 
 use self::closing::Closing;
+use self::socket::Socket;
 use crate::base::address::Peer;
 use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
@@ -104,7 +106,7 @@ impl<D: Door> Front<D> {
             Ok(Greeting::Http) => return Ok(Greeted::PlainOnTls(stream)),
             Ok(Greeting::Tls | Greeting::Other) => {}
         }
-        let (stream, secure) = acceptor.accept(stream).await?;
+        let (stream, secure) = acceptor.accept(Socket(stream)).await?;
         self.pen.handshake(Handshake::Done);
         street.secure = Some(secure);
         Ok(Greeted::Tls(Box::new(stream)))
@@ -134,7 +136,7 @@ impl<D: Door> Front<D> {
 
 enum Greeted {
     Plain(TcpStream),
-    Tls(Box<tls::TlsStream<TcpStream>>),
+    Tls(Box<tls::TlsStream<Socket>>),
     PlainOnTls(TcpStream),
     Nobody,
 }

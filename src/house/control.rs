@@ -80,6 +80,8 @@ struct House {
     generation: u64,
     generation_since: Wall,
     signals: Option<Signals>,
+    /// Workers that ended by themselves.
+    gone: usize,
 }
 
 struct Signals {
@@ -169,6 +171,7 @@ impl House {
             generation: 1,
             generation_since: started,
             signals,
+            gone: 0,
         };
         house.answer_commands(door, orders);
         if let Some(listener) = admin {
@@ -245,7 +248,7 @@ impl House {
                     }
                     Said::Stop => self.stop(),
                 },
-                _ = renewals.tick() => self.renew(),
+                _ = renewals.tick() => self.upkeep().await,
                 // Every worker holds a sender; nothing is ever sent.
                 _ = self.ended.recv() => break,
             }
@@ -305,7 +308,16 @@ impl House {
         }
     }
 
-    fn renew(&self) {
+    /// What has to be looked at every minute.
+    async fn upkeep(&mut self) {
+        if let Err(error) = self.keep.turn_the_day().await {
+            self.keep.office.note(Level::Error, "the day's pseudonyms could not be changed", &[("error", &error)]);
+        }
+        let gone = self.workers.iter().filter(|worker| worker.is_finished()).count();
+        if gone > self.gone && !self.closing.begun() {
+            self.gone = gone;
+            self.keep.office.note(Level::Error, "a worker has ended by itself", &[("workers", &self.workers.len())]);
+        }
         if let Err(error) = generation::renew(&self.keep, &self.worlds.current().acceptor) {
             self.keep.office.note(Level::Error, "certificates could not be renewed", &[("error", &error)]);
         }

@@ -6,6 +6,8 @@ use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use super::Environment;
 use crate::base::address::PseudonymKey;
 use crate::base::{clock, random};
@@ -22,6 +24,9 @@ use crate::visit::{Terms, World};
 /// What the house keeps for itself in the store.
 const HOUSE: Space = Space::new("house");
 
+/// Days away after which pseudonyms begin anew.
+const PSEUDONYM_DAYS_MAX: u64 = 3_660;
+
 /// What the store may hold in all.
 const STORE_BYTES_MAX: u64 = 256 << 20;
 
@@ -30,7 +35,7 @@ pub struct Keep {
     pub office: Arc<Office>,
     pub authority: Authority,
     desk: Desk,
-    pseudonyms: Arc<PseudonymKey>,
+    pseudonyms: Arc<ArcSwap<PseudonymKey>>,
     /// The port that visitors of plain http are sent to, as it was really bound.
     https_port: Option<u16>,
 }
@@ -39,7 +44,7 @@ impl Keep {
     pub async fn open(gateway: &Gateway, https_port: Option<u16>, foreground: bool) -> Result<Self, String> {
         let embedded = store::Embedded::open(&gateway.state, STORE_BYTES_MAX).map_err(|fault| fault.to_string())?;
         let desk = Desk::open(Box::new(embedded)).map_err(|error| format!("cannot open the store: {error}"))?;
-        let pseudonyms = Arc::new(PseudonymKey::new(&pseudonym_key(&desk).await?));
+        let pseudonyms = Arc::new(ArcSwap::from_pointee(kept_pseudonyms(&desk).await?));
         let authority = Authority::open(&gateway.state, clock::wall()).map_err(|fault| fault.to_string())?;
         let office = Office::open(crate::record::Options {
             state: gateway.state.clone(),
@@ -50,23 +55,55 @@ impl Keep {
         Ok(Self { office, authority, desk, pseudonyms, https_port })
     }
 
+    /// A new day has a new key, and the old one is forgotten. Kept first: a key that was used must not be lost.
+    pub async fn turn_the_day(&self) -> Result<(), String> {
+        let today = clock::wall().day_number();
+        let current = self.pseudonyms.load_full();
+        if current.day() < today {
+            let next = current.on(today);
+            keep_pseudonyms(&self.desk, &next).await?;
+            self.pseudonyms.store(Arc::new(next));
+        }
+        Ok(())
+    }
+
     pub async fn close(&self) {
         self.desk.close().await;
         self.office.close();
     }
 }
 
-/// The key behind visitors' pseudonyms: kept, so that a restart does not make new visitors of all.
-async fn pseudonym_key(desk: &Desk) -> Result<[u8; 32], String> {
-    let explain = |fault: store::StoreFault| format!("cannot use the store: {fault}");
-    let key = HOUSE.key("pseudonyms").map_err(explain)?;
-    let kept = desk.ask(store::get(key.clone())).await.map_err(explain)?;
-    if let Some(kept) = kept.and_then(|bytes| <[u8; 32]>::try_from(bytes.as_ref()).ok()) {
-        return Ok(kept);
-    }
-    let fresh: [u8; 32] = random::bytes();
-    desk.ask(store::put(key, fresh.to_vec(), None)).await.map_err(explain)?;
-    Ok(fresh)
+/// The key behind visitors' pseudonyms, as it is kept, so that a restart does not make new visitors of all:
+/// its day, then the key.
+async fn kept_pseudonyms(desk: &Desk) -> Result<PseudonymKey, String> {
+    let today = clock::wall().day_number();
+    let kept = desk.ask(store::get(pseudonyms()?)).await.map_err(|fault| unusable(&fault))?;
+    let kept = kept.and_then(|bytes| {
+        let (day, key) = bytes.split_first_chunk::<8>()?;
+        Some(PseudonymKey::new(u64::from_be_bytes(*day), key.try_into().ok()?))
+    });
+    let key = match kept {
+        Some(kept) if kept.day() == today => return Ok(kept),
+        // Each day that has passed is one step; after years away nobody is recognised.
+        Some(kept) if kept.day() < today && today - kept.day() < PSEUDONYM_DAYS_MAX => kept.on(today),
+        _ => PseudonymKey::new(today, random::bytes()),
+    };
+    keep_pseudonyms(desk, &key).await?;
+    Ok(key)
+}
+
+async fn keep_pseudonyms(desk: &Desk, key: &PseudonymKey) -> Result<(), String> {
+    let mut value = key.day().to_be_bytes().to_vec();
+    value.extend_from_slice(key.expose());
+    desk.ask(store::put(pseudonyms()?, value, None)).await.map_err(|fault| unusable(&fault))
+}
+
+fn pseudonyms() -> Result<store::Key, String> {
+    HOUSE.key("pseudonyms").map_err(|fault| unusable(&fault))
+}
+
+fn unusable(fault: &store::StoreFault) -> String {
+    format!("cannot use the store: {fault}")
 }
 
 /// Makes the state folder where it is missing, and keeps others out of it.

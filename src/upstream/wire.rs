@@ -309,7 +309,11 @@ impl AsyncWrite for Wire {
         if self.line.write_failed.get() {
             return Poll::Ready(Ok(whole()));
         }
-        let outcome = ready!(Pin::new(&mut self.io).poll_write_vectored(cx, parts));
+        // A list of one piece costs the kernel more than the piece.
+        let outcome = match parts {
+            [only] => ready!(Pin::new(&mut self.io).poll_write(cx, only)),
+            parts => ready!(Pin::new(&mut self.io).poll_write_vectored(cx, parts)),
+        };
         Poll::Ready(self.line.written(outcome, whole()))
     }
 

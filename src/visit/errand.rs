@@ -14,7 +14,7 @@ use super::meter;
 use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
-use crate::base::{base64, clock, random};
+use crate::base::{base64, random};
 use crate::message::request::Upgrade;
 use crate::message::forwarded::Introduction;
 use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, headers};
@@ -37,7 +37,7 @@ pub fn compose(
     introductions: &Introductions,
 ) -> (http::Request<Body>, Wish) {
     let target = request.target_for_backend();
-    let introduction = introductions.of(&request, backend.config().visitor_address, &world.pseudonyms);
+    let introduction = introductions.of(&request, backend.config().visitor_address, &world.pseudonyms.load());
     let Request { method, host, headers, upgrade, .. } = request;
     let mut errand = http::Request::new(body);
     *errand.method_mut() = method;
@@ -60,6 +60,7 @@ const PLACES: usize = 256;
 struct Known {
     client: ClientIp,
     seen_as: VisitorAddress,
+    /// The day of its pseudonym.
     day: u64,
     secure: bool,
     port: u16,
@@ -68,7 +69,6 @@ struct Known {
 
 impl Introductions {
     fn of(&self, request: &Request, seen_as: VisitorAddress, key: &PseudonymKey) -> Rc<Introduction> {
-        let day = clock::wall().day_number();
         let mut places = self.0.borrow_mut();
         if places.is_empty() {
             places.resize_with(PLACES, || None);
@@ -78,22 +78,22 @@ impl Introductions {
         // A place for each of 256; the remainder always fits.
         let at = usize::try_from(hasher.finish() % PLACES as u64).unwrap_or(0);
         let Some(place) = places.get_mut(at) else {
-            return Rc::new(Introduction::new(request, visible(request.client, seen_as, key, day)));
+            return Rc::new(Introduction::new(request, visible(request.client, seen_as, key)));
         };
         if let Some(known) = place
             && known.client == request.client
-            && known.day == day
+            && known.day == key.day()
             && known.seen_as == seen_as
             && (known.secure, known.port) == (request.secure, request.port)
             && known.introduction.host() == request.host.as_typed()
         {
             return Rc::clone(&known.introduction);
         }
-        let introduction = Rc::new(Introduction::new(request, visible(request.client, seen_as, key, day)));
+        let introduction = Rc::new(Introduction::new(request, visible(request.client, seen_as, key)));
         *place = Some(Known {
             client: request.client,
             seen_as,
-            day,
+            day: key.day(),
             secure: request.secure,
             port: request.port,
             introduction: Rc::clone(&introduction),
@@ -103,9 +103,9 @@ impl Introductions {
 }
 
 /// A visitor's address as a backend may see it.
-fn visible(client: ClientIp, seen_as: VisitorAddress, key: &PseudonymKey, day: u64) -> Option<IpAddr> {
+fn visible(client: ClientIp, seen_as: VisitorAddress, key: &PseudonymKey) -> Option<IpAddr> {
     match seen_as {
-        VisitorAddress::Pseudonym => Some(IpAddr::V6(client.pseudonym(key, day))),
+        VisitorAddress::Pseudonym => Some(IpAddr::V6(client.pseudonym(key))),
         VisitorAddress::Cut => Some(client.anonymous().address()),
         VisitorAddress::Full => Some(client.expose()),
         VisitorAddress::None => None,

@@ -27,7 +27,8 @@ pub struct World {
     pub acceptor: Acceptor,
     /// The port to send visitors of plain http to.
     pub https_port: Option<u16>,
-    pub pseudonyms: Arc<PseudonymKey>,
+    /// The key of the day, which the control thread changes.
+    pub pseudonyms: Arc<ArcSwap<PseudonymKey>>,
     pub terms: Arc<Terms>,
 }
 
