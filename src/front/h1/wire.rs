@@ -45,7 +45,7 @@ impl Stream for TcpStream {
 }
 
 /// An end without a goodbye is an error in TLS.
-impl Stream for TlsStream<TcpStream> {}
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for TlsStream<S> {}
 
 /// Both sides are our own.
 impl Stream for UnixStream {}
