@@ -40,6 +40,7 @@ prove: ## the long proofs: dependencies, all tests in release, minutes of fuzzin
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny check
 	cargo test --locked --release
+	cargo test --locked --release --test house ten_gibibytes -- --ignored --nocapture
 	@set -e; targets=$$(ls fuzz/fuzz_targets); for target in $$targets; do \
 		target=$${target%.rs}; echo "fuzzing $$target for $(FUZZ_SECONDS) s"; fuzz/run.sh $$target $(FUZZ_SECONDS); \
 	done

@@ -17,7 +17,6 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
-use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::{TcpStream, UnixListener, UnixStream};
 use tokio::task::spawn_local;
 use tokio::time::timeout;
@@ -58,9 +57,16 @@ impl<D: Door> Front<D> {
         match greeted {
             Ok(Ok(Greeted::Plain(stream))) => self.http1(stream, street, bounds).await,
             Ok(Ok(Greeted::Tls(stream))) if tls::speaks_h2(stream.get_ref().1) => {
-                Box::pin(h2::serve(*stream, Rc::new(street), Rc::clone(&self.door), bounds, self.closing.ear())).await;
+                Box::pin(h2::serve(
+                    *stream,
+                    Rc::new(street),
+                    Rc::clone(&self.door),
+                    bounds,
+                    self.closing.ear(),
+                ))
+                .await;
             }
-            Ok(Ok(Greeted::Tls(stream))) => self.http1(*stream, street, bounds).await,
+            Ok(Ok(Greeted::Tls(stream))) => self.http1(unboxed(stream), street, bounds).await,
             Ok(Ok(Greeted::PlainOnTls(stream))) => self.refuse(stream, street, bounds).await,
             Ok(Ok(Greeted::Nobody)) => {}
             Ok(Err(fault)) => self.failed(Handshake::Failed, &fault),
@@ -108,10 +114,11 @@ impl<D: Door> Front<D> {
 
     async fn http1<I>(&self, stream: I, street: Street, bounds: Arc<Bounds>)
     where
-        I: AsyncRead + AsyncWrite + Unpin + 'static,
+        I: h1::wire::Stream + 'static,
     {
         let ear = self.closing.ear();
-        Box::pin(h1::serve(stream, BytesMut::new(), Rc::new(street), Rc::clone(&self.door), bounds, ear)).await;
+        Box::pin(h1::serve(stream, BytesMut::new(), Rc::new(street), Rc::clone(&self.door), bounds, ear))
+            .await;
     }
 
     /// Plain http on the https port: told so in words, recorded like any other visit.
@@ -132,6 +139,12 @@ enum Greeted {
     Tls(Box<tls::TlsStream<Socket>>),
     PlainOnTls(TcpStream),
     Nobody,
+}
+
+/// Out of its box, and the box gone: taken out in a match arm, it would lie there empty as long as the arm runs,
+/// which is the life of a connection.
+fn unboxed<T>(boxed: Box<T>) -> T {
+    *boxed
 }
 
 /// Zero means no limit; a year is none.

@@ -1,11 +1,13 @@
 //! The house, tried from the street: real sockets, real TLS, real old servers (as wicked as they come), all in
 //! one process on free ports. Modules by subject; `stage` is what they stand on.
 
-// A test says what is wrong by panicking.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods)]
+// A test says what is wrong by panicking, and how much it tried by printing.
+#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing, clippy::disallowed_methods)]
 
 mod corridor;
 mod frames;
+mod http1_life;
+mod http1_refused;
 mod http2;
 mod http2_raw;
 mod life;

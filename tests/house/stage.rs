@@ -293,7 +293,9 @@ impl<S: Read + Write> Visitor<S> {
     /// Whether the house has hung up, with no word more.
     pub fn hung_up(&mut self) -> bool {
         let mut rest = Vec::new();
-        matches!(self.stream.read_to_end(&mut rest), Ok(0) | Err(_)) && rest.is_empty()
+        // Patience that ran out is no end.
+        let waiting = |error: std::io::Error| error.kind() == std::io::ErrorKind::WouldBlock;
+        !self.stream.read_to_end(&mut rest).is_err_and(waiting) && rest.is_empty()
     }
 }
 

@@ -36,6 +36,8 @@ pub enum Ending {
     Complete,
     /// The visitor or the backend broke off; the connection must show it.
     Broken,
+    /// The same, in a body that ends with the connection: an end alone would look like the body's own.
+    BrokenUnseen,
 }
 
 /// How the length of a body is told.
@@ -73,10 +75,12 @@ pub async fn write<I: AsyncRead + AsyncWrite + Unpin>(
     };
     let ending = match done {
         Ending::Complete
-            if line.send(&out, deadline, stall).await.is_ok() && line.flush(deadline, stall).await.is_ok() =>
+            if line.send(&out, deadline, stall).await.is_ok()
+                && line.flush(deadline, stall).await.is_ok() =>
         {
             Ending::Complete
         }
+        _ if length == Length::UntilClose => Ending::BrokenUnseen,
         _ => Ending::Broken,
     };
     if out.capacity() <= 2 * GATHER {
@@ -113,13 +117,16 @@ async fn stream<I: AsyncRead + AsyncWrite + Unpin>(
             if !waiting {
                 return Poll::Ready(Step::Send);
             }
-            line.wire().poll_lost(cx).map(|()| Step::Gone)
+            line.wire().poll_gone(cx, deadline).map(|()| Step::Gone)
         })
         .await;
+        deadline.clear();
         match step {
             Step::Gone => return Ending::Broken,
             Step::Send => {
-                if line.send(out, deadline, stall).await.is_err() || line.flush(deadline, stall).await.is_err() {
+                if line.send(out, deadline, stall).await.is_err()
+                    || line.flush(deadline, stall).await.is_err()
+                {
                     return Ending::Broken;
                 }
                 out.clear();

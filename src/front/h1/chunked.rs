@@ -1,8 +1,9 @@
 //! A chunked request body: bytes in, events out, no IO.
 //!
 //! As strict as the head: sizes are hexadecimal digits and nothing else, lines end with CRLF, extensions
-//! follow their grammar and are dropped, trailers are read as headers are. Data is handed on as slices of what
-//! was read, never a byte beyond its chunk.
+//! follow their grammar and are dropped, trailers are read as headers are. Blanks stand where the grammar has
+//! them (RFC 9112, 7.1.1: around `;` and `=`) and nowhere else, least of all at the end of a line, where
+//! readers disagree. Data is handed on as slices of what was read, never a byte beyond its chunk.
 
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, header};
@@ -43,9 +44,13 @@ pub struct Decoder {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum State {
     Size,
+    /// Behind a blank that only a `;` may follow.
+    Semicolon,
     /// Behind a `;`: a name must follow.
     NameBegins,
     Name,
+    /// Behind a name and a blank: `=` or `;` must follow.
+    NameEnded,
     /// Behind a `=`: a token or a quoted string must follow.
     ValueBegins,
     Token,
@@ -143,14 +148,20 @@ impl Decoder {
                 }
                 (State::Size, b'0'..=b'9' | b'a'..=b'f' | b'A'..=b'F') => self.digit(b)?,
                 (State::Size, b';') if self.digits > 0 => State::NameBegins,
+                (State::Size, b' ' | b'\t') if self.digits > 0 => State::Semicolon,
+                (state @ (State::Semicolon | State::NameBegins | State::ValueBegins), b' ' | b'\t') => state,
                 (State::NameBegins | State::Name, b) if is_token(b) => State::Name,
-                (State::Name, b'=') => State::ValueBegins,
+                (State::Name | State::NameEnded, b' ' | b'\t') => State::NameEnded,
+                (State::Name | State::NameEnded, b'=') => State::ValueBegins,
                 (State::ValueBegins, b'"') => State::Quoted,
                 (State::ValueBegins | State::Token, b) if is_token(b) => State::Token,
                 (State::Quoted, b'"') => State::Closed,
                 (State::Quoted, b'\\') => State::Escaped,
                 (State::Quoted | State::Escaped, b'\t' | b' '..=0x7e | 0x80..) => State::Quoted,
-                (State::Name | State::Token | State::Closed, b';') => State::NameBegins,
+                (State::Token | State::Closed, b' ' | b'\t') => State::Semicolon,
+                (State::Name | State::NameEnded | State::Token | State::Closed | State::Semicolon, b';') => {
+                    State::NameBegins
+                }
                 (State::Name | State::Token | State::Closed, b'\r') => State::SizeLf,
                 (State::Size, b'\r') if self.digits > 0 => State::SizeLf,
                 (State::SizeLf, b'\n') => {

@@ -12,6 +12,7 @@ pub mod parse;
 pub mod wire;
 
 use std::future::poll_fn;
+use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::task::Poll;
@@ -19,11 +20,10 @@ use std::time::Duration;
 
 use bytes::BytesMut;
 use http::Version;
-use tokio::io::{AsyncRead, AsyncWrite};
 
 use self::answer::{Ending, Manner};
 use self::parse::{Framing, Parsed};
-use self::wire::Line;
+use self::wire::{Line, Stream};
 use super::closing::Ear;
 use super::deadline::Deadline;
 use super::tunnel;
@@ -37,8 +37,6 @@ const DRAIN_MAX: u64 = 256 << 10;
 /// How long a connection that rested lingers: it owes no answer but one that may still be on its way, and a
 /// house that closes should not wait for clients who never look at connections they keep.
 const REST_LINGER: Duration = Duration::from_secs(1);
-/// How long a visitor who has closed its sending side may still wait for an answer.
-const HALF_CLOSED: Duration = Duration::from_secs(5);
 
 enum Next {
     Head(Box<Parsed>),
@@ -57,16 +55,23 @@ enum After {
 }
 
 /// The whole life of one HTTP/1 connection. `inbound` is what was read of it before.
-pub async fn serve<I, D>(io: I, inbound: BytesMut, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, ear: Ear)
-where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
+pub async fn serve<I, D>(
+    io: I,
+    inbound: BytesMut,
+    street: Rc<Street>,
+    door: Rc<D>,
+    bounds: Arc<Bounds>,
+    ear: Ear,
+) where
+    I: Stream + 'static,
     D: Door,
 {
     let mut connection = Connection::new(io, inbound, street, door, bounds, ear);
     loop {
         let after = match connection.next_head().await {
-            Next::Head(parsed) => connection.request(*parsed).await,
-            Next::Fault(fault) => connection.refuse(fault).await,
+            // In boxes of their own, so that a connection at rest is not as large as a visit.
+            Next::Head(parsed) => Box::pin(connection.request(parsed)).await,
+            Next::Fault(fault) => Box::pin(connection.refuse(fault)).await,
             Next::Closed => return connection.line.linger(connection.bounds.linger_timeout.min(REST_LINGER)).await,
         };
         if !matches!(after, After::Again) {
@@ -83,7 +88,7 @@ where
 /// A connection on which nothing can be read that makes sense: says so, once.
 pub async fn refuse<I, D>(io: I, fault: Fault, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, ear: Ear)
 where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: Stream + 'static,
     D: Door,
 {
     let mut connection = Connection::new(io, BytesMut::new(), street, door, bounds, ear);
@@ -104,7 +109,7 @@ struct Connection<I, D> {
 
 impl<I, D> Connection<I, D>
 where
-    I: AsyncRead + AsyncWrite + Unpin + 'static,
+    I: Stream + 'static,
     D: Door,
 {
     fn new(io: I, inbound: BytesMut, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, ear: Ear) -> Self {
@@ -138,7 +143,10 @@ where
             match read.await {
                 Some(Ok(_)) => {}
                 None if started => {
-                    return Next::Fault(Fault::with(Cause::HeadTimeout, "the request head did not arrive in time"));
+                    return Next::Fault(Fault::with(
+                        Cause::HeadTimeout,
+                        "the request head did not arrive in time",
+                    ));
                 }
                 Some(Err(_)) | None => return Next::Closed,
             }
@@ -172,12 +180,12 @@ where
         let manner = Manner { version: Version::HTTP_11, head_only: false, keep_alive: false };
         match self.write(departure.response, manner).await {
             Ending::Complete => After::Close,
-            Ending::Broken => After::Abort,
+            Ending::Broken | Ending::BrokenUnseen => After::Abort,
         }
     }
 
-    async fn request(&mut self, parsed: Parsed) -> After {
-        let Parsed { head, framing, keep_alive, expects_continue } = parsed;
+    async fn request(&mut self, parsed: Box<Parsed>) -> After {
+        let Parsed { head, framing, keep_alive, expects_continue } = *parsed;
         let manner = Manner {
             version: head.version,
             head_only: head.method == http::Method::HEAD,
@@ -201,14 +209,18 @@ where
         if let Some(far) = tunnel {
             return self.tunnel(response, far).await;
         }
-        // A body that may still come in full is read away; one that is too long, or that the visitor was
-        // never told to send, ends the connection instead.
-        let over = self.line.wire().upload_is_over();
-        let drains = over || (continued && self.line.wire().upload_remaining().is_none_or(|rest| rest <= DRAIN_MAX));
-        let manner = Manner { keep_alive: manner.keep_alive && !close && drains && !self.ear.begun(), ..manner };
+        // A body that may still come in full is read away; one that is too long or broken, or that the
+        // visitor was never told to send, ends the connection instead.
+        let drains = self.line.wire().upload_drains(DRAIN_MAX, continued);
+        let manner =
+            Manner { keep_alive: manner.keep_alive && !close && drains && !self.ear.begun(), ..manner };
         let manner = Manner { keep_alive: answer::keeps_alive(&response, manner), ..manner };
         match self.write(response, manner).await {
             Ending::Broken => return After::Abort,
+            Ending::BrokenUnseen => {
+                self.line.wire().io.spoil();
+                return After::Abort;
+            }
             Ending::Complete if !manner.keep_alive => return After::Close,
             Ending::Complete => {}
         }
@@ -230,8 +242,7 @@ where
             Gone,
         }
         let takes_hints = arrival.hints.is_some();
-        // In a box of its own, so that a connection at rest is not as large as a visit.
-        let mut visit = Box::pin(Rc::clone(&self.door).visit(&self.street, arrival));
+        let mut visit = pin!(Rc::clone(&self.door).visit(&self.street, arrival));
         self.deadline.clear();
         loop {
             let (line, hints, deadline) = (&self.line, &self.hints, &mut self.deadline);
@@ -243,23 +254,15 @@ where
                 if let Poll::Ready(departure) = visit.as_mut().poll(cx) {
                     return Poll::Ready(Event::Done(departure));
                 }
-                let mut wire = line.wire();
-                if wire.poll_lost(cx).is_ready() {
-                    return Poll::Ready(Event::Gone);
-                }
-                // Some old clients close their sending side and still wait; they get a moment, then the
-                // old server behind us is not kept busy for nobody.
-                if wire.eof {
-                    deadline.start(HALF_CLOSED);
-                    return deadline.poll(cx).map(|()| Event::Gone);
-                }
-                Poll::Pending
+                line.wire().poll_gone(cx, deadline).map(|()| Event::Gone)
             });
             match event.await {
                 Event::Done(departure) => {
                     self.deadline.clear();
                     return Some(departure);
                 }
+                // Who was told to go on, or never waited for it, need not hear it again.
+                Event::Hint(hint) if *continued && hint.status() == http::StatusCode::CONTINUE => {}
                 Event::Hint(hint) => {
                     *continued |= hint.status() == http::StatusCode::CONTINUE;
                     let mut out = Vec::new();
@@ -292,3 +295,6 @@ where
         After::Tunnelled
     }
 }
+
+#[cfg(test)]
+mod tests;

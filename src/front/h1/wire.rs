@@ -13,6 +13,7 @@ use bytes::{Buf, Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite};
+use tokio::net::{TcpStream, UnixStream};
 
 use super::chunked::{Decoder, Event};
 use super::parse::Framing;
@@ -20,6 +21,7 @@ use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::front::deadline::Deadline;
+use crate::tls::TlsStream;
 
 /// Room made for one read while a head is awaited.
 const HEAD_READ: usize = 4 << 10;
@@ -27,6 +29,26 @@ const HEAD_READ: usize = 4 << 10;
 const BODY_READ: usize = 64 << 10;
 /// What a visitor may send ahead (pipelining) while an answer is being made.
 const AHEAD_MAX: usize = 16 << 10;
+/// How long a visitor who has closed its sending side may still wait for an answer, or for its next piece.
+const HALF_CLOSED: Duration = Duration::from_secs(5);
+
+/// What a connection runs on.
+pub trait Stream: AsyncRead + AsyncWrite + Unpin {
+    /// Makes the coming end of the connection an error to the visitor, where it is not one already.
+    fn spoil(&self) {}
+}
+
+impl Stream for TcpStream {
+    fn spoil(&self) {
+        let _ = self.set_zero_linger();
+    }
+}
+
+/// An end without a goodbye is an error in TLS.
+impl<S: AsyncRead + AsyncWrite + Unpin> Stream for TlsStream<S> {}
+
+/// Both sides are our own.
+impl Stream for UnixStream {}
 
 pub struct Wire<I> {
     pub io: I,
@@ -78,9 +100,22 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         self.poll_fill(cx, HEAD_READ)
     }
 
-    /// While an answer is made or written: ready when the connection is lost. A closed sending side alone is no
-    /// loss, the visitor may still read.
-    pub fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+    /// While a visitor waits for an answer, or for more of one: ready when it has left. Some old clients
+    /// close their sending side and still wait, and nothing tells them from those who left: they get a
+    /// moment, then the old server behind us is not kept busy for nobody.
+    pub fn poll_gone(&mut self, cx: &mut Context<'_>, deadline: &mut Deadline) -> Poll<()> {
+        if self.poll_lost(cx).is_ready() {
+            return Poll::Ready(());
+        }
+        if !self.eof {
+            return Poll::Pending;
+        }
+        deadline.start(HALF_CLOSED);
+        deadline.poll(cx)
+    }
+
+    /// Ready when the connection is lost.
+    fn poll_lost(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         if !self.upload_is_over() {
             return Poll::Pending; // the upload's own reader notices
         }
@@ -118,8 +153,19 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Wire<I> {
         matches!(self.upload, UploadState::Done)
     }
 
+    /// Whether what is left of the body may be read away: not more than `most`, as far as that is known,
+    /// and surely on its way.
+    pub fn upload_drains(&self, most: u64, coming: bool) -> bool {
+        match &self.upload {
+            UploadState::Done => true,
+            UploadState::Length(rest) => coming && *rest <= most,
+            UploadState::Chunked(_) => coming,
+            UploadState::Broken => false,
+        }
+    }
+
     /// Bytes of body still to come, where they were announced.
-    pub fn upload_remaining(&self) -> Option<u64> {
+    fn upload_remaining(&self) -> Option<u64> {
         match &self.upload {
             UploadState::Done => Some(0),
             UploadState::Length(rest) => Some(*rest),
@@ -180,7 +226,12 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
 
     pub fn upload(&self, framing: &Framing, bounds: &Bounds) -> Upload<I> {
         let turn = self.wire().begin_upload(framing, bounds);
-        Upload { line: Rc::downgrade(&self.0), turn, deadline: Deadline::default(), stall: bounds.body_timeout }
+        Upload {
+            line: Rc::downgrade(&self.0),
+            turn,
+            deadline: Deadline::default(),
+            stall: bounds.body_timeout,
+        }
     }
 
     /// Reads what is left of a body that nobody wants, up to `most` bytes. True when its end was reached
@@ -349,7 +400,10 @@ impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
                         return Poll::Pending;
                     }
                     wire.upload = UploadState::Broken;
-                    return fail(Cause::BodyTimeout, "the visitor stopped sending in the middle of an upload");
+                    return fail(
+                        Cause::BodyTimeout,
+                        "the visitor stopped sending in the middle of an upload",
+                    );
                 }
             }
         }
