@@ -85,6 +85,7 @@ impl PseudonymKey {
     }
 
     /// The key of a later day.
+    #[must_use]
     pub fn on(&self, day: u64) -> Self {
         let mut bytes = self.bytes.clone();
         for _ in self.day..day {
