@@ -152,7 +152,7 @@ async fn exchange(
         tunnel
     });
 
-    let sent = held.sender.try_send_request(request);
+    let sent = pin!(held.sender.try_send_request(request));
     let response = match first_byte(&mut held, sent).await {
         None => {
             let why = match held.line.upload.get() {
@@ -221,11 +221,10 @@ async fn exchange(
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has
 /// nothing to answer for, so its clock starts anew with every piece that moves.
-async fn first_byte<T>(held: &mut Held, sent: impl Future<Output = T>) -> Option<T> {
+async fn first_byte<T>(held: &mut Held, mut sent: Pin<&mut impl Future<Output = T>>) -> Option<T> {
     let limit = held.backend.config.first_byte_timeout;
     let started = clock::now();
     let mut due = started + limit;
-    let mut sent = pin!(sent);
     std::future::poll_fn(|cx| {
         if let Poll::Ready(outcome) = sent.as_mut().poll(cx) {
             return Poll::Ready(Some(outcome));

@@ -100,7 +100,8 @@ impl Door for Corridor {
         let mut asker = rescue::Asker::new(id);
         let walked = match admit(id, head, street, &mut ticket, &mut asker) {
             Ok(request) => {
-                rescue::surviving(self.walk(&world, request, luggage, street, &mut ticket, &asker)).await
+                let walk = pin!(self.walk(&world, request, luggage, street, &mut ticket, &asker));
+                rescue::surviving(walk).await
             }
             Err(fault) => Err(fault),
         };

@@ -2,7 +2,7 @@
 
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::pin::pin;
+use std::pin::Pin;
 use std::task::Poll;
 
 use http::{HeaderMap, Method, StatusCode};
@@ -55,8 +55,9 @@ pub fn answer(fault: &Fault, asker: &Asker) -> Departure {
 
 /// What a visit comes to; a panic in it is a fault of our own, with a page and a line like any other, and
 /// ends nothing but this visit.
-pub async fn surviving<T>(visit: impl Future<Output = Result<T, Fault>>) -> Result<T, Fault> {
-    let mut visit = pin!(visit);
+///
+/// Takes it pinned: a future that is handed over lies in its new owner twice, and this one is large.
+pub async fn surviving<T>(mut visit: Pin<&mut impl Future<Output = Result<T, Fault>>>) -> Result<T, Fault> {
     poll_fn(|cx| {
         // Nothing of the visit is looked at again; what rooms share is borrowed for moments only.
         let polled = catch_unwind(AssertUnwindSafe(|| visit.as_mut().poll(cx)));
@@ -72,6 +73,8 @@ pub fn redirect(location: &str, asker: &Asker) -> Departure {
 
 #[cfg(test)]
 mod tests {
+    use std::pin::pin;
+
     use super::*;
 
     #[tokio::test]
@@ -81,8 +84,8 @@ mod tests {
             assert!(Cause::ALL.is_empty(), "a visit that panics");
             Ok(())
         };
-        let fault = surviving(visit).await.unwrap_err();
+        let fault = surviving(pin!(visit)).await.unwrap_err();
         assert_eq!(fault.cause, Cause::Internal);
-        assert_eq!(surviving(async { Ok(7) }).await, Ok(7));
+        assert_eq!(surviving(pin!(async { Ok(7) })).await, Ok(7));
     }
 }
