@@ -54,11 +54,9 @@ fn rooms_named(text: &str) -> Vec<(usize, String)> {
                         '}' if depth == 0 => break,
                         '}' => depth -= 1,
                         ',' if depth == 0 => at_head = true,
-                        c if c.is_alphanumeric() || c == '_' => {
-                            if depth == 0 && at_head {
-                                word.push(c);
-                                continue;
-                            }
+                        c if (c.is_alphanumeric() || c == '_') && depth == 0 && at_head => {
+                            word.push(c);
+                            continue;
                         }
                         _ => {}
                     }
@@ -94,7 +92,9 @@ fn rooms_use_lower_floors_only() {
             continue;
         }
         let Some(&own) = floors.get(room) else {
-            wrong.push(format!("src/{room} stands on no floor: name it in tests/floors.rs and ARCHITECTURE.md"));
+            wrong.push(format!(
+                "src/{room} stands on no floor: name it in tests/floors.rs and ARCHITECTURE.md"
+            ));
             continue;
         };
         let text = fs::read_to_string(file).expect("a source file");
@@ -113,7 +113,8 @@ fn rooms_use_lower_floors_only() {
 
 #[test]
 fn the_reader_of_this_test_sees_groups_and_paths() {
-    let text = "use crate::{base::clock, visit::{self, Stop}, front};\nlet x = crate::tls::y(); // crate::house\n";
+    let text =
+        "use crate::{base::clock, visit::{self, Stop}, front};\nlet x = crate::tls::y(); // crate::house\n";
     let rooms: Vec<String> = rooms_named(text).into_iter().map(|(_, room)| room).collect();
     assert_eq!(rooms, ["base", "visit", "front", "tls"]);
 }

@@ -67,9 +67,14 @@ mod tests {
 
     #[test]
     fn durations_are_read_as_written() {
-        for (text, millis) in
-            [("10s", 10_000), ("250ms", 250), ("1.5h", 5_400_000), ("30d", 2_592_000_000), ("0s", 0), ("1w", 604_800_000)]
-        {
+        for (text, millis) in [
+            ("10s", 10_000),
+            ("250ms", 250),
+            ("1.5h", 5_400_000),
+            ("30d", 2_592_000_000),
+            ("0s", 0),
+            ("1w", 604_800_000),
+        ] {
             assert_eq!(duration(text), Some(Duration::from_millis(millis)), "{text}");
         }
         for text in ["", "10", "s", "10 s", "-1s", "1..5s", "10x", ".5s", "1e9s", "99999999999999999999y"] {
@@ -79,7 +84,9 @@ mod tests {
 
     #[test]
     fn sizes_are_read_as_written() {
-        for (text, bytes) in [("512B", 512), ("64KB", 65_536), ("10MB", 10_485_760), ("1GB", 1 << 30), ("77", 77)] {
+        for (text, bytes) in
+            [("512B", 512), ("64KB", 65_536), ("10MB", 10_485_760), ("1GB", 1 << 30), ("77", 77)]
+        {
             assert_eq!(size(text), Some(bytes), "{text}");
         }
         for text in ["", "KB", "1.5MB", "64kb", "-1B", "99999999999TB"] {

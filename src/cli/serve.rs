@@ -6,12 +6,8 @@ use crate::house;
 
 pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     let Some(main) = rules::find(given.file()) else { return rules::none_found(paper) };
-    let options = house::Options {
-        rules: main,
-        environment: house::environment(),
-        announce: None,
-        foreground: true,
-    };
+    let options =
+        house::Options { rules: main, environment: house::environment(), announce: None, foreground: true };
     match house::start(options) {
         Ok(running) => {
             if running.wait() {

@@ -36,8 +36,8 @@ use tokio::task::LocalSet;
 
 use crate::base::clock;
 use crate::front::closing::Closing;
-use crate::{front, house};
 use crate::message::Door;
+use crate::{front, house};
 
 pub struct Options {
     /// The rules to serve: `vcl-like-rules/main.vcl`.
@@ -108,7 +108,13 @@ fn serve_gateway(options: Options) -> ExitCode {
 
 /// One old service behind its socket, until the future is dropped.
 async fn serve_service<D: Door>(listener: UnixListener, door: Rc<D>) -> io::Result<()> {
-    front::serve_unix(tokio::net::UnixListener::from_std(listener)?, door, Arc::default(), Closing::default()).await;
+    front::serve_unix(
+        tokio::net::UnixListener::from_std(listener)?,
+        door,
+        Arc::default(),
+        Closing::default(),
+    )
+    .await;
     Ok(())
 }
 

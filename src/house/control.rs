@@ -2,8 +2,8 @@
 //! admin pages and renews what runs out.
 
 use std::fmt::Write as _;
-use std::net::SocketAddr;
 use std::io::Write as _;
+use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::rc::Rc;
 use std::sync::Arc;
@@ -106,10 +106,12 @@ impl House {
         let rules = std::path::absolute(&rules).unwrap_or(rules);
         let settings = generation::read(&rules, &environment).map_err(StartFault)?;
         let gateway = settings.gateway.clone();
-        let workers = gateway.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
+        let workers =
+            gateway.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
         generation::state_folder(&gateway.state).map_err(StartFault)?;
         // The socket first: it is what tells two gateways on one state folder apart.
-        let door = socket::open(&socket::socket(&gateway.state)).map_err(|fault| StartFault(fault.to_string()))?;
+        let door =
+            socket::open(&socket::socket(&gateway.state)).map_err(|fault| StartFault(fault.to_string()))?;
         let bind = |addresses: &[SocketAddr]| {
             let sockets = addresses.iter().map(|address| listen::bind(place(*address), workers));
             sockets.collect::<Result<Vec<_>, _>>().map_err(|fault| StartFault(fault.to_string()))
@@ -123,7 +125,8 @@ impl House {
             ),
             None => None,
         };
-        let https_port = https.first().and_then(|each| each.first()?.local_addr().ok()).map(|bound| bound.port());
+        let https_port =
+            https.first().and_then(|each| each.first()?.local_addr().ok()).map(|bound| bound.port());
         let keep = Rc::new(Keep::open(&gateway, https_port, foreground).await.map_err(StartFault)?);
         let world = generation::first(&settings, &keep).map_err(StartFault)?;
         let acceptor = world.acceptor.clone();
@@ -184,7 +187,11 @@ impl House {
         house.keep.office.note(
             Level::Info,
             "the house stands",
-            &[("version", &env!("CARGO_PKG_VERSION")), ("workers", &workers), ("rules", &house.rules.display())],
+            &[
+                ("version", &env!("CARGO_PKG_VERSION")),
+                ("workers", &workers),
+                ("rules", &house.rules.display()),
+            ],
         );
         Ok((house, open, announce))
     }
@@ -273,7 +280,8 @@ impl House {
     fn stop(&mut self) {
         let next = if self.closing.begun() { Phase::Shut } else { Phase::Closing };
         self.closing.begin();
-        let text = if next == Phase::Shut { "closing at once" } else { "closing: open visits are given their time" };
+        let text =
+            if next == Phase::Shut { "closing at once" } else { "closing: open visits are given their time" };
         self.keep.office.note(Level::Info, text, &[]);
         self.phase.send_replace(next);
     }
@@ -315,12 +323,20 @@ impl House {
     /// What has to be looked at every minute.
     async fn upkeep(&mut self) {
         if let Err(error) = self.keep.turn_the_day().await {
-            self.keep.office.note(Level::Error, "the day's pseudonyms could not be changed", &[("error", &error)]);
+            self.keep.office.note(
+                Level::Error,
+                "the day's pseudonyms could not be changed",
+                &[("error", &error)],
+            );
         }
         let gone = self.workers.iter().filter(|worker| worker.is_finished()).count();
         if gone > self.gone && !self.closing.begun() {
             self.gone = gone;
-            self.keep.office.note(Level::Error, "a worker has ended by itself", &[("workers", &self.workers.len())]);
+            self.keep.office.note(
+                Level::Error,
+                "a worker has ended by itself",
+                &[("workers", &self.workers.len())],
+            );
         }
         if let Err(error) = generation::renew(&self.keep, &self.worlds.current().acceptor) {
             self.keep.office.note(Level::Error, "certificates could not be renewed", &[("error", &error)]);
@@ -329,7 +345,9 @@ impl House {
 
     fn status(&self) -> String {
         let now = clock::wall();
-        let age = |since: Wall| amount::write_duration(Duration::from_secs(now.seconds.saturating_sub(since.seconds)));
+        let age = |since: Wall| {
+            amount::write_duration(Duration::from_secs(now.seconds.saturating_sub(since.seconds)))
+        };
         let world = self.worlds.current();
         let mut text = format!(
             "doorward {} (pid {}), up {}\n",
@@ -344,10 +362,11 @@ impl House {
             self.generation,
             age(self.generation_since)
         );
-        let listeners: Vec<String> = [("http", &*self.open.http), ("https", &self.open.https), ("admin", self.open.admin.as_slice())]
-            .into_iter()
-            .flat_map(|(kind, places)| places.iter().map(move |place| format!("{kind} {place}")))
-            .collect();
+        let listeners: Vec<String> =
+            [("http", &*self.open.http), ("https", &self.open.https), ("admin", self.open.admin.as_slice())]
+                .into_iter()
+                .flat_map(|(kind, places)| places.iter().map(move |place| format!("{kind} {place}")))
+                .collect();
         let _ = writeln!(text, "listens: {}", listeners.join(", "));
         let _ = writeln!(text, "connections: {} open, {} turned away", self.gate.open(), self.gate.refused());
         for backend in generation::figures(&world) {
@@ -375,7 +394,8 @@ fn place(address: SocketAddr) -> listen::Place {
 
 impl Signals {
     fn new() -> Result<Self, StartFault> {
-        let listen = |kind| signal(kind).map_err(|error| StartFault(format!("cannot listen to signals: {error}")));
+        let listen =
+            |kind| signal(kind).map_err(|error| StartFault(format!("cannot listen to signals: {error}")));
         Ok(Self {
             reload: listen(SignalKind::hangup())?,
             terminate: listen(SignalKind::terminate())?,
@@ -385,7 +405,9 @@ impl Signals {
 
     /// The next signal; never one where none are listened to.
     async fn next(signals: &mut Option<Self>) -> Said {
-        let Some(Self { reload, terminate, interrupt }) = signals else { return std::future::pending().await };
+        let Some(Self { reload, terminate, interrupt }) = signals else {
+            return std::future::pending().await;
+        };
         tokio::select! {
             _ = reload.recv() => Said::Reload,
             _ = terminate.recv() => Said::Stop,

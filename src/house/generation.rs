@@ -42,8 +42,10 @@ pub struct Keep {
 
 impl Keep {
     pub async fn open(gateway: &Gateway, https_port: Option<u16>, foreground: bool) -> Result<Self, String> {
-        let embedded = store::Embedded::open(&gateway.state, STORE_BYTES_MAX).map_err(|fault| fault.to_string())?;
-        let desk = Desk::open(Box::new(embedded)).map_err(|error| format!("cannot open the store: {error}"))?;
+        let embedded =
+            store::Embedded::open(&gateway.state, STORE_BYTES_MAX).map_err(|fault| fault.to_string())?;
+        let desk =
+            Desk::open(Box::new(embedded)).map_err(|error| format!("cannot open the store: {error}"))?;
         let pseudonyms = Arc::new(ArcSwap::from_pointee(kept_pseudonyms(&desk).await?));
         let authority = Authority::open(&gateway.state, clock::wall()).map_err(|fault| fault.to_string())?;
         let office = Office::open(crate::record::Options {
@@ -135,7 +137,8 @@ pub fn read(rules: &Path, environment: &Environment) -> Result<Settings, String>
 
 /// The first generation.
 pub fn first(settings: &Settings, keep: &Keep) -> Result<World, String> {
-    let (certificates, problems) = Certificates::load(wishes(settings), &keep.authority, None, clock::wall())?;
+    let (certificates, problems) =
+        Certificates::load(wishes(settings), &keep.authority, None, clock::wall())?;
     tell(keep, &certificates, &problems);
     let acceptor =
         Acceptor::new(Arc::new(certificates)).map_err(|error| format!("cannot set up TLS: {error}"))?;
@@ -173,7 +176,11 @@ fn world(
     };
     let gateway = &settings.gateway;
     if keep.https_port.is_none() && settings.sites.iter().any(|site| site.force_https) {
-        keep.office.note(Level::Warning, "no https door is open: visitors of plain http are not sent to one", &[]);
+        keep.office.note(
+            Level::Warning,
+            "no https door is open: visitors of plain http are not sent to one",
+            &[],
+        );
     }
     Ok(World {
         sheets: settings.sites.iter().map(sheet).collect(),

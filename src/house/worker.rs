@@ -72,7 +72,11 @@ impl Drop for Present {
 }
 
 /// Starts a worker. `done` is dropped when it has ended.
-pub fn start(number: usize, post: Post, done: tokio::sync::mpsc::Sender<()>) -> std::io::Result<JoinHandle<()>> {
+pub fn start(
+    number: usize,
+    post: Post,
+    done: tokio::sync::mpsc::Sender<()>,
+) -> std::io::Result<JoinHandle<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
         // For names of backends; a resolver that hangs must not eat a thread for each visit.

@@ -143,4 +143,3 @@ impl Hints {
         waiting.waker = None;
     }
 }
-

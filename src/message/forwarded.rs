@@ -278,7 +278,14 @@ impl Introduction {
             80 => HeaderValue::from_static("80"),
             port => HeaderValue::from(port),
         };
-        Self { address: address.and_then(|address| value(format_args!("{address}"))), forwarded, host, port, proto, ssl }
+        Self {
+            address: address.and_then(|address| value(format_args!("{address}"))),
+            forwarded,
+            host,
+            port,
+            proto,
+            ssl,
+        }
     }
 
     /// The host as it was typed.

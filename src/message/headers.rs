@@ -1,8 +1,8 @@
 //! Header fields: which ones end at this house, and which ones nobody outside may set.
 
 use http::header::{
-    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, TE,
-    TRANSFER_ENCODING, UPGRADE,
+    ALT_SVC, AUTHORIZATION, CONNECTION, CONTENT_LENGTH, COOKIE, EXPECT, Entry, HOST, TE, TRANSFER_ENCODING,
+    UPGRADE,
 };
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
@@ -144,7 +144,9 @@ fn is_impostor(first: u8, name: &str) -> bool {
     match first {
         b'c' => {
             name == "client-ip"
-                || ["client-cert", "cf-access", "cf-connecting"].iter().any(|family| is_or_below(name, family))
+                || ["client-cert", "cf-access", "cf-connecting"]
+                    .iter()
+                    .any(|family| is_or_below(name, family))
         }
         b'f' => matches!(name, "forwarded" | "fastly-client-ip" | "fly-client-ip" | "front-end-https"),
         // `Proxy` becomes HTTP_PROXY in a CGI program's environment (httpoxy); `Proxy-*` is for this hop.
@@ -305,7 +307,9 @@ fn remove_named(headers: &mut HeaderMap) {
         .get_all(CONNECTION)
         .iter()
         .flat_map(list)
-        .filter(|option| !option.eq_ignore_ascii_case(b"keep-alive") && !option.eq_ignore_ascii_case(b"close"))
+        .filter(|option| {
+            !option.eq_ignore_ascii_case(b"keep-alive") && !option.eq_ignore_ascii_case(b"close")
+        })
         .filter_map(|option| HeaderName::from_bytes(option).ok())
         .filter(|name| *name != TE && !is_meaning(name.as_str()))
         .collect();

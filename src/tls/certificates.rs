@@ -142,7 +142,8 @@ impl Certificates {
     /// When each site's certificate ends, by the site's first name; sites without one of their own are left out.
     pub fn ends(&self) -> Vec<(&str, Wall)> {
         let end = |site: &'_ Wanted| -> Option<Wall> {
-            let shown = self.by_name.get(key(site.names.first()?).as_ref()).filter(|shown| shown.mark.is_some())?;
+            let shown =
+                self.by_name.get(key(site.names.first()?).as_ref()).filter(|shown| shown.mark.is_some())?;
             let (_, leaf) = X509Certificate::from_der(shown.key.cert.first()?).ok()?;
             Some(Wall::from_seconds(u64::try_from(leaf.validity().not_after.timestamp()).ok()?))
         };

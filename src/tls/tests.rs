@@ -282,7 +282,8 @@ mod handshakes {
     #[test]
     fn each_site_tells_when_its_certificate_ends() {
         let folder = Folder::new();
-        let (certificates, _) = load(vec![local(&["a.test", "also.test"]), local(&["b.test"])], &folder.authority());
+        let (certificates, _) =
+            load(vec![local(&["a.test", "also.test"]), local(&["b.test"])], &folder.authority());
         let ends = certificates.ends();
         assert_eq!(ends.iter().map(|(name, _)| *name).collect::<Vec<_>>(), ["a.test", "b.test"]);
         assert!(ends.iter().all(|(_, end)| later(29) < *end && *end < later(31)));

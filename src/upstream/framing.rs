@@ -119,7 +119,10 @@ pub fn interim(status: &[u8; 12], lines: &[u8]) -> Option<Response<()>> {
     };
     let mut headers = HeaderMap::new();
     for field in parsed {
-        headers.append(HeaderName::from_bytes(field.name.as_bytes()).ok()?, HeaderValue::from_bytes(field.value).ok()?);
+        headers.append(
+            HeaderName::from_bytes(field.name.as_bytes()).ok()?,
+            HeaderValue::from_bytes(field.value).ok()?,
+        );
     }
     headers::clean_answer(&mut headers);
     for name in [CONTENT_LENGTH, TRAILER] {

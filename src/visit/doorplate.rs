@@ -32,7 +32,8 @@ pub fn elsewhere(world: &World, found: SiteRef<'_>, request: &Request) -> Option
     if !upgrade && !found.by_alias {
         return None;
     }
-    let (scheme, port) = if upgrade { ("https", world.https_port) } else { (scheme(request), request.host.port()) };
+    let (scheme, port) =
+        if upgrade { ("https", world.https_port) } else { (scheme(request), request.host.port()) };
     Some(address(scheme, &site.name, port, request.target_for_backend().as_str()))
 }
 
@@ -57,7 +58,8 @@ pub fn route<'w>(found: SiteRef<'w>, request: &Request) -> Result<&'w Route, Fau
     if is_own(&request.path) {
         return Err(Fault::with(Cause::NoRoute, "nothing of our own stands at this path"));
     }
-    let route = found.site.route(&request.path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
+    let route =
+        found.site.route(&request.path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
     if request.path.ambiguous() && route.encoded_slash == EncodedSlash::Refuse {
         return Err(Fault::with(
             Cause::BadPath,

@@ -15,8 +15,8 @@ use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::{base64, random};
-use crate::message::request::Upgrade;
 use crate::message::forwarded::Introduction;
+use crate::message::request::Upgrade;
 use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, headers};
 use crate::plan::VisitorAddress;
 use crate::upstream::{Answer, Backend};
@@ -149,7 +149,9 @@ pub fn bring_back(answer: Answer, wish: &Wish, time: &meter::Time) -> Result<Dep
     };
     if upgrade.extended {
         let accepted = parts.headers.remove(SEC_WEBSOCKET_ACCEPT);
-        if wish.key.as_ref().map(accept_for).as_deref().map(str::as_bytes) != accepted.as_ref().map(HeaderValue::as_bytes) {
+        if wish.key.as_ref().map(accept_for).as_deref().map(str::as_bytes)
+            != accepted.as_ref().map(HeaderValue::as_bytes)
+        {
             return Err(Fault::with(Cause::Protocol, "the backend did not understand the WebSocket key"));
         }
         parts.status = StatusCode::OK;
@@ -185,7 +187,8 @@ mod tests {
             upgrade: Some(Upgrade { protocol: HeaderValue::from_static("websocket"), extended }),
             key: None,
         };
-        let cause = |status, wish: &Wish| bring_back(answer(status), wish, &time).err().map(|fault| fault.cause);
+        let cause =
+            |status, wish: &Wish| bring_back(answer(status), wish, &time).err().map(|fault| fault.cause);
         assert_eq!(cause(200, &asked(true)), Some(Cause::Protocol));
         assert_eq!(cause(403, &asked(true)), None);
         assert_eq!(cause(200, &asked(false)), None);

@@ -79,7 +79,10 @@ impl Time {
 
     /// What `work` yields, if there is time for it. Taken pinned: a future that is handed over lies in its new
     /// owner twice, and this one is large.
-    pub async fn within<T>(&self, work: Pin<&mut impl Future<Output = Result<T, Fault>>>) -> Result<T, Fault> {
+    pub async fn within<T>(
+        &self,
+        work: Pin<&mut impl Future<Output = Result<T, Fault>>>,
+    ) -> Result<T, Fault> {
         match self.end {
             None => work.await,
             Some(end) => timeout_at(end, work).await.unwrap_or_else(|_| Err(too_long(self.most))),
@@ -149,7 +152,10 @@ mod tests {
         type Data = Bytes;
         type Error = Fault;
 
-        fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            cx: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
             Pin::new(&mut self.get_mut().0).poll_frame(cx)
         }
     }
@@ -160,7 +166,10 @@ mod tests {
         type Data = Bytes;
         type Error = Fault;
 
-        fn poll_frame(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
             Poll::Pending
         }
     }
@@ -172,7 +181,10 @@ mod tests {
         assert_eq!(capped(Body::full("12345"), 4).err().map(|fault| fault.cause), Some(Cause::BodyTooLarge));
         assert_eq!(all(capped(silent(), 5).unwrap()).await, Ok(5));
         assert_eq!(all(capped(silent(), 0).unwrap()).await, Ok(5));
-        assert_eq!(all(capped(silent(), 4).unwrap()).await.map_err(|fault| fault.cause), Err(Cause::BodyTooLarge));
+        assert_eq!(
+            all(capped(silent(), 4).unwrap()).await.map_err(|fault| fault.cause),
+            Err(Cause::BodyTooLarge)
+        );
     }
 
     #[tokio::test(start_paused = true)]

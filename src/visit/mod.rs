@@ -76,9 +76,15 @@ impl Corridor {
         }
         let route = doorplate::route(found, &request)?;
         if !route.access.admits(request.client) {
-            return Err(Fault::with(Cause::Denied, format!("the route {} does not admit the visitor", route.path)));
+            return Err(Fault::with(
+                Cause::Denied,
+                format!("the route {} does not admit the visitor", route.path),
+            ));
         }
-        let body = meter::capped(ticket.upload(luggage.body), route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max))?;
+        let body = meter::capped(
+            ticket.upload(luggage.body),
+            route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
+        )?;
         let backend = world.backend(route.backend)?;
         ticket.backend(backend.name());
         let (errand, wish) = errand::compose(request, body, backend, world, &self.introductions);
@@ -142,7 +148,12 @@ fn admit(
         Err(refused) => {
             let seen = &refused.seen;
             ticket.client(seen.client.anonymous());
-            ticket.garbled(seen.method.as_str(), seen.target.as_bytes(), Some(seen.version), Some(&seen.headers));
+            ticket.garbled(
+                seen.method.as_str(),
+                seen.target.as_bytes(),
+                Some(seen.version),
+                Some(&seen.headers),
+            );
             asker.know(&seen.method, &seen.headers, seen.host.as_ref().map_or("", |host| host.name()));
             Err(refused.fault)
         }

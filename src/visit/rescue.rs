@@ -48,7 +48,12 @@ impl Asker {
 pub fn answer(fault: &Fault, asker: &Asker) -> Departure {
     let close = matches!(
         fault.cause,
-        Cause::Malformed | Cause::Framing | Cause::BadHost | Cause::HeadTimeout | Cause::BodyTimeout | Cause::Closing
+        Cause::Malformed
+            | Cause::Framing
+            | Cause::BadHost
+            | Cause::HeadTimeout
+            | Cause::BodyTimeout
+            | Cause::Closing
     );
     Departure { response: answer::fault(fault.cause, &asker.ask()), tunnel: None, close }
 }
@@ -61,7 +66,9 @@ pub async fn surviving<T>(mut visit: Pin<&mut impl Future<Output = Result<T, Fau
     poll_fn(|cx| {
         // Nothing of the visit is looked at again; what rooms share is borrowed for moments only.
         let polled = catch_unwind(AssertUnwindSafe(|| visit.as_mut().poll(cx)));
-        polled.unwrap_or_else(|_| Poll::Ready(Err(Fault::with(Cause::Internal, "a part of the house panicked"))))
+        polled.unwrap_or_else(|_| {
+            Poll::Ready(Err(Fault::with(Cause::Internal, "a part of the house panicked")))
+        })
     })
     .await
 }

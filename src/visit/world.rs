@@ -39,7 +39,9 @@ impl World {
     }
 
     pub fn backend(&self, id: BackendId) -> Result<&Arc<Backend>, Fault> {
-        self.backends.get(id.0).ok_or_else(|| Fault::with(Cause::Internal, "a route names a backend that is not there"))
+        self.backends
+            .get(id.0)
+            .ok_or_else(|| Fault::with(Cause::Internal, "a route names a backend that is not there"))
     }
 }
 

@@ -21,8 +21,10 @@ fn a_page_comes_from_the_old_server_and_says_who_asked_how() {
 #[test]
 fn a_server_that_is_down_has_a_page() {
     let down = closed_port();
-    let mut stage =
-        Stage::with("route \"/\" { .backend = old; }", &format!("backend old {{ .url = \"http://{down}\"; }}"));
+    let mut stage = Stage::with(
+        "route \"/\" { .backend = old; }",
+        &format!("backend old {{ .url = \"http://{down}\"; }}"),
+    );
     let reply = stage
         .visitor()
         .ask("GET / HTTP/1.1\r\nHost: www.test\r\nAccept: text/html\r\nUser-Agent: Firefox\r\n\r\n");

@@ -2,7 +2,14 @@
 //! one process on free ports. Modules by subject; `stage` is what they stand on.
 
 // A test says what is wrong by panicking, and how much it tried by printing.
-#![allow(clippy::expect_used, clippy::unwrap_used, clippy::panic, clippy::print_stdout, clippy::indexing_slicing, clippy::disallowed_methods)]
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::print_stdout,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods
+)]
 
 mod corridor;
 mod frames;

@@ -72,7 +72,9 @@ pub async fn serve<I, D>(
             // In boxes of their own, so that a connection at rest is not as large as a visit.
             Next::Head(parsed) => Box::pin(connection.request(parsed)).await,
             Next::Fault(fault) => Box::pin(connection.refuse(fault)).await,
-            Next::Closed => return connection.line.linger(connection.bounds.linger_timeout.min(REST_LINGER)).await,
+            Next::Closed => {
+                return connection.line.linger(connection.bounds.linger_timeout.min(REST_LINGER)).await;
+            }
         };
         if !matches!(after, After::Again) {
             connection.line.wire().end_turn();

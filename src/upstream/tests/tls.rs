@@ -87,10 +87,8 @@ fn a_backend_that_proves_its_name_is_spoken_to() {
 #[test]
 fn other_authorities_in_the_same_file_make_another_backend() {
     let (before, after) = (certified(&["127.0.0.1"], |_| {}), certified(&["127.0.0.1"], |_| {}));
-    let config = Config {
-        tls: Some(TlsTo { name: None, ca: Some(before.ca.clone()), pin: None }),
-        ..config(tcp(1))
-    };
+    let config =
+        Config { tls: Some(TlsTo { name: None, ca: Some(before.ca.clone()), pin: None }), ..config(tcp(1)) };
     let kept = backend(config.clone());
     assert!(kept.is(&config));
     assert!(!kept.is(&Config { idle_max: 7, ..config.clone() }));
