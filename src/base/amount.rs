@@ -51,6 +51,17 @@ pub fn write_duration(duration: Duration) -> String {
     if millis == 0 { "0s".to_owned() } else { format!("{millis}ms") }
 }
 
+/// How long something has lasted, as one says it: `78s` is `1m 18s`, and of days the minutes are of no interest.
+pub fn write_age(age: Duration) -> String {
+    let seconds = age.as_secs();
+    let units =
+        [(seconds / 86_400, "d"), (seconds / 3_600 % 24, "h"), (seconds / 60 % 60, "m"), (seconds % 60, "s")];
+    let first = units.iter().position(|(count, _)| *count > 0).unwrap_or(units.len() - 1);
+    let shown: Vec<String> =
+        units.iter().skip(first).take(2).map(|(count, unit)| format!("{count}{unit}")).collect();
+    shown.join(" ")
+}
+
 /// The shortest way to write a size in one unit: `65536` is `64KB`.
 pub fn write_size(size: u64) -> String {
     for (unit, scale) in SIZES.iter().rev() {
@@ -99,6 +110,11 @@ mod tests {
         assert_eq!(write_duration(Duration::from_secs(600)), "10m");
         assert_eq!(write_duration(Duration::from_millis(1_500)), "1500ms");
         assert_eq!(write_duration(Duration::ZERO), "0s");
+        for (seconds, age) in
+            [(0, "0s"), (59, "59s"), (78, "1m 18s"), (3_600, "1h 0m"), (86_399, "23h 59m"), (90_061, "1d 1h")]
+        {
+            assert_eq!(write_age(Duration::from_secs(seconds)), age);
+        }
         assert_eq!(write_size(65_536), "64KB");
         assert_eq!(write_size(1_000), "1000B");
     }

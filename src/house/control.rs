@@ -345,9 +345,8 @@ impl House {
 
     fn status(&self) -> String {
         let now = clock::wall();
-        let age = |since: Wall| {
-            amount::write_duration(Duration::from_secs(now.seconds.saturating_sub(since.seconds)))
-        };
+        let age =
+            |since: Wall| amount::write_age(Duration::from_secs(now.seconds.saturating_sub(since.seconds)));
         let world = self.worlds.current();
         let mut text = format!(
             "doorward {} (pid {}), up {}\n",
@@ -355,6 +354,9 @@ impl House {
             std::process::id(),
             age(self.started)
         );
+        if self.closing.begun() {
+            text.push_str("closing: lets nobody in, open visits are given their time\n");
+        }
         let _ = writeln!(
             text,
             "rules: {}, generation {}, {} old",
