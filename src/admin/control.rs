@@ -360,9 +360,10 @@ impl fmt::Display for AskFault {
         match self {
             Self::Nobody(path) => write!(
                 f,
-                "no gateway runs on the state folder {}. Is it another one? `--state DIR` or `--config main.vcl` \
-                 says which",
-                path.parent().unwrap_or(path).display()
+                "no gateway runs on the state folder {}. `doorward serve` starts one; should another folder be \
+                 meant, `--state DIR` or `--config main.vcl` says which",
+                // A relative folder says little to who stands in another one.
+                std::path::absolute(path).unwrap_or(path.clone()).parent().unwrap_or(path).display()
             ),
             Self::Forbidden(path) => write!(
                 f,

@@ -55,8 +55,8 @@ fn state(given: &Given, paper: &mut Paper<'_>) -> Result<PathBuf, End> {
     };
     rules::read(&main, paper).map(|settings| settings.gateway.state.clone()).inspect_err(|_| {
         paper.fault(&format!(
-            "doorward: {} has faults, so the gateway was not asked: which state folder is meant stands in it. \
-             Mend it, or say `--state DIR`.\n",
+            "doorward: {} has faults, and which gateway is meant stands in it: none was asked, what runs goes on \
+             as it was. Mend it, or say `--state DIR`.\n",
             main.display()
         ));
     })

@@ -180,7 +180,7 @@ fn unreadable(error: &io::Error, shown: &str, at: Span) -> Diagnostic {
     };
     let fault = Diagnostic::new(Code::Unreadable, at, format!("{shown} cannot be read: {why}"));
     if at == Span::NOWHERE {
-        fault.help("say which file holds the rules: `doorward serve path/to/main.vcl`")
+        fault.help("say which file holds the rules, such as `/etc/doorward/main.vcl`")
     } else {
         fault.label("looked for beside the file that includes it")
     }

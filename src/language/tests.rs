@@ -116,7 +116,7 @@ fn a_main_file_that_is_not_there_is_said_without_a_place() {
     assert_eq!(
         found.draw(),
         "error[E001]: `main.vcl` cannot be read: there is no such file\n \
-         = say which file holds the rules: `doorward serve path/to/main.vcl`\n \
+         = say which file holds the rules, such as `/etc/doorward/main.vcl`\n \
          = run `doorward explain E001` for what this means and how to mend it\n\n\
          1 error; nothing was loaded.\n"
     );
