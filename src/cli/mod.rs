@@ -124,8 +124,9 @@ const COMMANDS: &[Spec] = &[
         operand: Operand::Optional("main.vcl"),
         flags: &[],
         summary: "serve three small old services to look at (what `make run` does)",
-        story: "Starts the services and the gateway in one process, from vcl-like-rules/main.vcl, and says\n\
-                what to open. Leaves nothing behind but its state folder.",
+        story: "Starts the services and the gateway in one process and says what to open: from the rules\n\
+                that are named, else from vcl-like-rules/main.vcl of a checkout, else from a copy in the\n\
+                program. Leaves nothing behind but its state folder; without rules, that is ./doorward-demo.",
         examples: &["doorward demo"],
         run: demo::run,
     },

@@ -39,9 +39,12 @@ use crate::front::closing::Closing;
 use crate::message::Door;
 use crate::{front, house};
 
+/// What a demo without a checkout serves.
+const RULES: &str = include_str!("../../vcl-like-rules/main.vcl");
+
 pub struct Options {
-    /// The rules to serve: `vcl-like-rules/main.vcl`.
-    pub rules: PathBuf,
+    /// The rules to serve; the program's own copy where none are named.
+    pub rules: Option<PathBuf>,
     /// The state folder. The rules learn it as `DOORWARD_STATE`, whatever the environment says.
     pub state: PathBuf,
 }
@@ -50,8 +53,11 @@ pub struct Options {
 pub fn run(options: Options) -> ExitCode {
     // Absolute, so that the rules and this process mean the same folder wherever the rules lie.
     let state = std::path::absolute(&options.state).unwrap_or(options.state);
-    let options = Options { state, ..options };
-    let (sockets, listeners) = match bind(&options.state) {
+    let bound = bind(&state).and_then(|(mut sockets, listeners)| {
+        let rules = options.rules.map_or_else(|| sockets.put_rules(), Ok)?;
+        Ok((sockets, listeners, rules))
+    });
+    let (sockets, listeners, rules) = match bound {
         Ok(bound) => bound,
         Err(fault) => {
             let _ = writeln!(io::stderr(), "the demo can't start: {fault}");
@@ -69,7 +75,7 @@ pub fn run(options: Options) -> ExitCode {
             return ExitCode::FAILURE;
         }
     };
-    let ended = serve_gateway(options);
+    let ended = serve_gateway(rules, &state);
     drop(stop);
     let served = services.join();
     drop(sockets);
@@ -83,27 +89,48 @@ pub fn run(options: Options) -> ExitCode {
     }
 }
 
+/// How the demo evades what is in its way.
+const ELSEWHERE: &str = "DOORWARD_HTTP, DOORWARD_HTTPS and DOORWARD_ADMIN (each such as 127.0.0.1:9443) and \
+                         DOORWARD_STATE (a folder) move the demo elsewhere.";
+
 /// The gateway itself. Tells what to open once everything listens.
-fn serve_gateway(options: Options) -> ExitCode {
-    let state = options.state.to_string_lossy().into_owned();
-    house::serve(house::Options {
-        rules: options.rules,
+fn serve_gateway(rules: PathBuf, state: &Path) -> ExitCode {
+    let state = state.to_string_lossy().into_owned();
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("doorward"));
+    let shown = std::path::absolute(&rules).unwrap_or_else(|_| rules.clone());
+    let started = house::start(house::Options {
+        rules,
         foreground: true,
         environment: Arc::new(move |name| match name {
             "DOORWARD_STATE" => Some(state.clone()),
             name => std::env::var(name).ok(),
         }),
-        announce: Some(Box::new(|open: &house::Open| {
+        announce: Some(Box::new(move |open: &house::Open| {
             let text = welcome(&Open {
                 https: &open.https,
                 admin: open.admin,
                 root: &open.root_certificate,
                 state: &open.state,
                 day: &clock::wall().day(),
+                rules: &shown,
+                program: &program,
             });
             let _ = io::stdout().write_all(text.as_bytes());
         })),
-    })
+    });
+    match started {
+        Ok(running) => {
+            if running.wait() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            }
+        }
+        Err(fault) => {
+            let _ = writeln!(io::stderr(), "the demo can't start: {fault}\n{ELSEWHERE}");
+            ExitCode::FAILURE
+        }
+    }
 }
 
 /// One old service behind its socket, until the future is dropped.
@@ -174,7 +201,11 @@ impl Sockets {
         let path = self.folder.join(name);
         // A socket left by a process that was killed refuses; one that answers belongs to a living demo.
         if UnixStream::connect(&path).is_ok() {
-            return Err(format!("another demo is running: it answers on {}", path.display()));
+            return Err(format!(
+                "another demo is running: it answers on {}. Stop that one first, or name another folder with \
+                 DOORWARD_STATE",
+                path.display()
+            ));
         }
         if let Err(error) = fs::remove_file(&path)
             && error.kind() != io::ErrorKind::NotFound
@@ -192,6 +223,14 @@ impl Sockets {
         self.paths.push(path);
         Ok(listener)
     }
+
+    /// The program's own copy of the rules, as a file that can be edited and reloaded.
+    fn put_rules(&mut self) -> Result<PathBuf, String> {
+        let path = self.folder.join("main.vcl");
+        fs::write(&path, RULES).map_err(|error| format!("{} can't be written: {error}", path.display()))?;
+        self.paths.push(path.clone());
+        Ok(path)
+    }
 }
 
 /// What the gateway says of itself when everything listens.
@@ -202,6 +241,9 @@ struct Open<'a> {
     root: &'a Path,
     state: &'a Path,
     day: &'a str,
+    rules: &'a Path,
+    /// This program, as it can be called again.
+    program: &'a Path,
 }
 
 /// What to open, what to trust, where to look, how to stop.
@@ -232,6 +274,8 @@ fn welcome(open: &Open) -> String {
     if let Some(admin) = open.admin {
         let _ = writeln!(text, "Health   http://{admin}/health   Metrics  http://{admin}/metrics");
     }
+    let (rules, program) = (open.rules.display(), open.program.display());
+    let _ = writeln!(text, "Rules    {rules}; after an edit:\n  {program} reload --state {state}");
     let _ = writeln!(text, "Stop     Ctrl-C: nothing stays but the folder {state}\n");
     text
 }
@@ -289,6 +333,8 @@ mod tests {
             root: Path::new("state/authority/root.pem"),
             state: Path::new("state"),
             day: "2026-11-20",
+            rules: Path::new("rules/main.vcl"),
+            program: Path::new("/bin/doorward"),
         });
         for part in [
             "https://localhost:8443/tracker/ ",
@@ -296,12 +342,23 @@ mod tests {
             "curl --cacert state/authority/root.pem https://localhost:8443/\n",
             "state/log/localhost/access-2026-11-20.log",
             "http://127.0.0.1:9900/health",
+            "rules/main.vcl",
+            "/bin/doorward reload --state state\n",
             "Ctrl-C",
         ] {
             assert!(text.contains(part), "{part} is not in:\n{text}");
         }
         let https = ["127.0.0.1:443".parse().unwrap()];
-        let open = Open { https: &https, admin: None, root: Path::new("r"), state: Path::new("s"), day: "d" };
+        let some = Path::new("s");
+        let open = Open {
+            https: &https,
+            admin: None,
+            root: some,
+            state: some,
+            day: "d",
+            rules: some,
+            program: some,
+        };
         assert!(welcome(&open).contains("https://localhost/tracker/ "));
     }
 }

@@ -13,7 +13,6 @@ mod worker;
 use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::process::ExitCode;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
@@ -135,23 +134,5 @@ pub fn start(options: Options) -> Result<Running, StartFault> {
             Err(fault)
         }
         Err(_) => Err(StartFault::new("the control thread ended before the house stood")),
-    }
-}
-
-/// Runs the house until it is told to stop.
-pub fn serve(options: Options) -> ExitCode {
-    use std::io::Write as _;
-    match start(options) {
-        Ok(running) => {
-            if running.wait() {
-                ExitCode::SUCCESS
-            } else {
-                ExitCode::FAILURE
-            }
-        }
-        Err(fault) => {
-            let _ = writeln!(std::io::stderr(), "{fault}");
-            ExitCode::FAILURE
-        }
     }
 }

@@ -436,6 +436,28 @@ fn the_demo_stands_and_leaves_nothing_but_its_folder() {
 }
 
 #[test]
+fn without_a_checkout_the_demo_serves_its_own_copy_of_the_rules() {
+    let folder = Folder::new();
+    let state = folder.0.join("state");
+    let mut command = doorward(&["demo"]);
+    command.current_dir(&folder.0).env("DOORWARD_STATE", &state);
+    for name in ["DOORWARD_HTTP", "DOORWARD_HTTPS", "DOORWARD_ADMIN"] {
+        command.env(name, "127.0.0.1:0");
+    }
+    let demo = Program::start(command, state.clone());
+    let welcome = demo.printed("Ctrl-C");
+    let rules = state.join("demo/main.vcl");
+    assert!(welcome.contains(rules.to_str().expect("a path")), "{welcome}");
+    let reply =
+        looker("localhost").at(demo.address("https")).ask("GET / HTTP/1.1\r\nHost: localhost\r\n\r\n");
+    assert_eq!(reply.status, 200, "{}", reply.text());
+    demo.signal("INT");
+    let (status, said) = demo.ended();
+    assert!(status.success(), "{said}");
+    assert!(!state.join("demo").exists());
+}
+
+#[test]
 fn the_rules_to_start_from_serve_from_a_checkout() {
     let folder = Folder::new();
     let state = folder.0.join("state");
