@@ -57,7 +57,8 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
 fn summary(settings: &Settings, findings: &[Finding]) -> String {
     let (sites, routes, backends) = counted(settings);
     let errors = findings.iter().filter(|finding| finding.is_error).count();
-    let verdict = match (errors, findings.len() - errors) {
+    let warnings = findings.len() - errors + settings.warnings.count().1;
+    let verdict = match (errors, warnings) {
         (0, 0) => "all good".to_owned(),
         (0, warnings) => format!("good, but for {}", many(warnings, "warning")),
         (errors, _) => many(errors, "fault"),

@@ -128,6 +128,10 @@ fn a_good_tree_is_counted() {
     assert_eq!(err, "");
     assert_eq!(out, format!("{}: 1 site, 2 routes, 2 backends: all good\n", tree.main()));
     assert_eq!(end, End::Good);
+    let unused = Tree::new(&format!("let unused = 1;\n{RULES}"));
+    let (end, out, _) = typed(&["check", &unused.main()]);
+    assert!(out.ends_with(": 1 site, 2 routes, 2 backends: good, but for 1 warning\n"), "{out}");
+    assert_eq!(end, End::Good);
     let (end, out, _) = typed(&["check", "--json", &tree.main()]);
     assert_eq!(end, End::Good);
     assert!(out.ends_with("\"world\":[],\"sites\":1,\"routes\":2,\"backends\":2}\n"), "{out}");
