@@ -43,7 +43,8 @@ pub fn load(files: &dyn Files, main: &Path, environment: Environment<'_>) -> Res
 }
 
 /// Reads one text as `main.vcl`, with nothing in the environment.
-pub fn load_str(text: &str) -> Result<Tree, Diagnostics> {
+#[cfg(test)]
+fn load_str(text: &str) -> Result<Tree, Diagnostics> {
     load(&Memory::default().with("main.vcl", 0o644, text), Path::new("main.vcl"), &|_| None)
 }
 
