@@ -42,12 +42,6 @@ pub struct Upgrade {
     pub extended: bool,
 }
 
-impl Upgrade {
-    pub fn is_websocket(&self) -> bool {
-        self.protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
-    }
-}
-
 /// A request that was turned away at the door.
 #[derive(Debug)]
 pub struct Refused {
@@ -350,7 +344,7 @@ fn upgrade_of(head: &Head) -> Result<Option<Upgrade>, Fault> {
     let mut count = 0;
     for value in head.headers.get_all(UPGRADE) {
         for protocol in headers::list(value) {
-            if !protocol.iter().all(|byte| forwarded::is_token(*byte) || *byte == b'/') {
+            if !protocol.iter().all(|byte| headers::is_token(*byte) || *byte == b'/') {
                 return Err(malformed("Upgrade names no protocol"));
             }
             // HTTP and TLS themselves are settled by ALPN and ports, not in mid-connection.

