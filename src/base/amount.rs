@@ -1,4 +1,4 @@
-//! Durations, sizes and rates as people write them: `10s`, `1.5h`, `64KB`, `5/s`.
+//! Durations and sizes as people write them: `10s`, `1.5h`, `64KB`; numbers as quickly as they can be written.
 
 use std::time::Duration;
 
