@@ -5,6 +5,7 @@
 //! answer. What fails before HTTP is spoken has no page: it is counted, and the log says it.
 
 pub mod closing;
+mod date;
 pub mod deadline;
 pub mod h1;
 pub mod h2;

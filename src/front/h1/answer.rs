@@ -14,7 +14,8 @@ use hyper::ext::ReasonPhrase;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::wire::Line;
-use crate::base::{amount, clock};
+use crate::base::amount;
+use crate::front::date;
 use crate::front::deadline::Deadline;
 use crate::message::Body;
 
@@ -53,8 +54,6 @@ enum Length {
 thread_local! {
     /// One scratch buffer a worker for answers that leave at once.
     static SCRATCH: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-    /// The `Date` line of the current second.
-    static DATE_LINE: RefCell<(u64, Vec<u8>)> = const { RefCell::new((0, Vec::new())) };
 }
 
 pub async fn write<I: AsyncRead + AsyncWrite + Unpin>(
@@ -232,7 +231,7 @@ fn final_head(
         }
     }
     if !headers.contains_key(DATE) {
-        date(out);
+        field(out, b"date", date::now().as_bytes());
     }
     match length {
         Length::Exact(bytes) => {
@@ -296,18 +295,6 @@ fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b": ");
     out.extend_from_slice(value);
     out.extend_from_slice(b"\r\n");
-}
-
-fn date(out: &mut Vec<u8>) {
-    let now = clock::wall();
-    DATE_LINE.with_borrow_mut(|(second, line)| {
-        if *second != now.seconds {
-            *second = now.seconds;
-            line.clear();
-            field(line, b"date", now.http_date().as_bytes());
-        }
-        out.extend_from_slice(line);
-    });
 }
 
 fn chunk_size(out: &mut Vec<u8>, size: usize) {

@@ -19,13 +19,14 @@ use bytes::Bytes;
 use h2::server::{Connection, SendResponse};
 use h2::{Reason, RecvStream, SendStream};
 use http::header::{CONTENT_LENGTH, DATE};
-use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::task::spawn_local;
 
 use self::meter::Metered;
 use super::closing::Ear;
+use super::date;
 use super::deadline::Deadline;
 use super::tunnel;
 use crate::base::bound::Bounds;
@@ -180,7 +181,7 @@ impl<D: Door> Visit<D> {
         let head_only = parts.method == Method::HEAD;
         let connect = parts.method == Method::CONNECT;
         // The library has checked that there is one at most, and holds the body to it.
-        let length = parts.headers.get(CONTENT_LENGTH).and_then(|value| value.to_str().ok()?.parse().ok());
+        let length = length_told(&parts.headers);
         let head = head_of(parts, bounds);
         // The far side of an extended CONNECT is not a body: its bytes go through the tunnel.
         let (body, mut near, far) = if incoming.is_end_stream() {
@@ -257,7 +258,10 @@ fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> 
             .uri
             .authority()
             .map(|authority| Bytes::copy_from_slice(authority.as_str().as_bytes())),
-        scheme: parts.uri.scheme_str().map(|scheme| Bytes::copy_from_slice(scheme.as_bytes())),
+        scheme: parts.uri.scheme_str().map(|scheme| match scheme {
+            "https" => Bytes::from_static(b"https"),
+            other => Bytes::copy_from_slice(other.as_bytes()),
+        }),
         protocol: parts
             .extensions
             .get::<h2::ext::Protocol>()
@@ -267,19 +271,24 @@ fn head_of(parts: http::request::Parts, bounds: &Bounds) -> Result<Head, Fault> 
     })
 }
 
+/// The length that a head tells.
+fn length_told(headers: &HeaderMap) -> Option<u64> {
+    headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
+}
+
 async fn send(response: Response<Body>, respond: &mut SendResponse<Bytes>, head_only: bool, bounds: &Bounds) {
     let (mut parts, mut body) = response.into_parts();
-    if !parts.headers.contains_key(DATE)
-        && let Ok(date) = HeaderValue::from_maybe_shared(Bytes::from(clock::wall().http_date()))
-    {
-        parts.headers.insert(DATE, date);
+    if !parts.headers.contains_key(DATE) {
+        parts.headers.insert(DATE, date::now());
     }
     let bodiless =
         head_only || parts.status == StatusCode::NO_CONTENT || parts.status == StatusCode::NOT_MODIFIED;
     if !bodiless {
         match body.length() {
             Some(length) => {
-                parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+                if length_told(&parts.headers) != Some(length) {
+                    parts.headers.insert(CONTENT_LENGTH, HeaderValue::from(length));
+                }
             }
             None => {
                 parts.headers.remove(CONTENT_LENGTH);
