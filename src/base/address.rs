@@ -160,10 +160,6 @@ impl Network {
         let address = address.to_canonical();
         address.is_ipv4() == self.address.is_ipv4() && cut(address, self.prefix) == self.address
     }
-
-    pub const fn prefix(&self) -> u8 {
-        self.prefix
-    }
 }
 
 impl fmt::Display for Network {
@@ -204,10 +200,6 @@ impl NetworkSet {
 
     pub fn contains(&self, client: ClientIp) -> bool {
         self.entries.iter().find(|(network, _)| network.contains(client.0)).is_some_and(|(_, inside)| *inside)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 }
 

@@ -52,12 +52,10 @@ pub struct Refused {
 /// What is known of a refused request, for its answer and its line in the log.
 #[derive(Debug)]
 pub struct Seen {
-    pub id: RequestId,
     pub method: Method,
     /// As sent, in visible ASCII, cut where it is long; who writes it escapes quotes as his format asks.
     pub target: Box<str>,
     pub version: Version,
-    pub secure: bool,
     pub host: Option<Host>,
     /// As sent; for `Accept` and `User-Agent` alone.
     pub headers: HeaderMap,
@@ -101,11 +99,9 @@ impl Request {
             Err(fault) => Err(Box::new(Refused {
                 fault,
                 seen: Seen {
-                    id,
                     method: head.method,
                     target: printable(&head.target),
                     version: head.version,
-                    secure: findings.secure,
                     host: findings.host,
                     headers: head.headers,
                     client: findings.client,
