@@ -28,5 +28,6 @@ pub mod front;
 // Floor 7
 pub mod house;
 // Floor 8
-pub mod cli;
 pub mod demo;
+// Floor 9
+pub mod cli;

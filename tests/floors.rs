@@ -3,7 +3,7 @@
 //! nothing but std, so it runs in milliseconds.
 
 // A test says what is wrong by panicking.
-#![allow(clippy::expect_used)]
+#![allow(clippy::expect_used, clippy::panic)]
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -123,7 +123,54 @@ fn the_reader_of_this_test_sees_groups_and_paths() {
 fn every_room_is_named_in_the_map() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let map = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
-    for room in floors().keys() {
-        assert!(map.contains(&format!("`{room}`")), "ARCHITECTURE.md does not name `{room}`");
+    for (floor, rooms) in FLOORS {
+        let row = map.lines().find(|line| line.starts_with(&format!("| {floor} |")));
+        let row = row.unwrap_or_else(|| panic!("ARCHITECTURE.md has no floor {floor}"));
+        for room in *rooms {
+            assert!(
+                row.contains(&format!("`{room}`")),
+                "ARCHITECTURE.md does not put `{room}` on floor {floor}"
+            );
+        }
     }
+}
+
+/// Every file of a room but `mod.rs` and its tests, as the map writes it: `h1/parse`.
+#[test]
+fn every_file_of_a_room_is_named_in_the_map() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let map = fs::read_to_string(root.join("ARCHITECTURE.md")).expect("ARCHITECTURE.md");
+    let (_, rooms) = map.split_once("\n## Rooms\n").expect("the rooms");
+    let rooms = rooms.split("\n## ").next().unwrap_or_default();
+    let mut wrong = Vec::new();
+    for room in floors().keys() {
+        let Some((_, page)) = rooms.split_once(&format!("\n### `{room}`\n")) else {
+            wrong.push(format!("the room `{room}` is not described"));
+            continue;
+        };
+        let page = page.split("\n### ").next().unwrap_or_default();
+        let folder = root.join("src").join(room);
+        let mut files = Vec::new();
+        sources(&folder, &mut files);
+        let names: Vec<String> = files
+            .iter()
+            .map(|file| file.strip_prefix(&folder).expect("a file of the room").with_extension(""))
+            .map(|file| file.to_string_lossy().into_owned())
+            .collect();
+        let is_test = |name: &str| name.split('/').any(|part| matches!(part, "tests" | "conformance"));
+        for name in names.iter().filter(|name| *name != "mod" && !is_test(name)) {
+            if !page.contains(&format!("`{name}`")) {
+                wrong.push(format!("`{room}` does not name its file `{name}`"));
+            }
+        }
+        for row in page.lines().filter(|line| line.starts_with("| `")) {
+            let cell = row.split('|').nth(1).unwrap_or_default();
+            for name in cell.split('`').skip(1).step_by(2) {
+                if !names.iter().any(|file| file == name) {
+                    wrong.push(format!("`{room}` names `{name}`, and there is no such file"));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "ARCHITECTURE.md is not the map of this house:\n{}", wrong.join("\n"));
 }

@@ -277,15 +277,6 @@ impl Door {
     }
 }
 
-/// [`open`] and [`Door::serve`] in one.
-pub async fn serve<H, A>(path: &Path, handler: H) -> Result<(), OpenFault>
-where
-    H: Fn(Command) -> A + Send + Sync + 'static,
-    A: Future<Output = Answer> + Send + 'static,
-{
-    open(path)?.serve(handler).await.map_err(|error| OpenFault::Io(path.to_owned(), error))
-}
-
 fn may_talk(peer: u32, ours: u32) -> bool {
     peer == 0 || peer == ours
 }

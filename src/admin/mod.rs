@@ -20,8 +20,6 @@ use crate::message::exchange::{Arrival, Departure, Door, Street};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
-    /// Not all rooms are built yet.
-    Starting,
     Open,
     /// The house is closing: open visits end, new ones go elsewhere.
     Draining,
@@ -30,7 +28,6 @@ pub enum Standing {
 impl Standing {
     const fn word(self) -> &'static str {
         match self {
-            Standing::Starting => "starting",
             Standing::Open => "ok",
             Standing::Draining => "draining",
         }
@@ -39,7 +36,7 @@ impl Standing {
     const fn status(self) -> StatusCode {
         match self {
             Standing::Open => StatusCode::OK,
-            Standing::Starting | Standing::Draining => StatusCode::SERVICE_UNAVAILABLE,
+            Standing::Draining => StatusCode::SERVICE_UNAVAILABLE,
         }
     }
 }
@@ -201,17 +198,13 @@ mod tests {
     async fn health_tells_whether_to_send_visitors() {
         let standing = Rc::new(Cell::new(Standing::Open));
         let admin = house(&standing);
-        for (now, status, text) in [
-            (Standing::Open, 200, "ok\n"),
-            (Standing::Draining, 503, "draining\n"),
-            (Standing::Starting, 503, "starting\n"),
-        ] {
+        for (now, status, text) in [(Standing::Open, 200, "ok\n"), (Standing::Draining, 503, "draining\n")] {
             standing.set(now);
             let (got, body, _) = ask(&admin, Ok(("GET", "/health?x", "*/*"))).await;
             assert_eq!((got, body.as_str()), (status, text));
         }
         let (_, body, headers) = ask(&admin, Ok(("GET", "/health", "application/json"))).await;
-        assert_eq!(body, "{\"status\":\"starting\"}\n");
+        assert_eq!(body, "{\"status\":\"draining\"}\n");
         assert_eq!(headers["content-type"], "application/json; charset=utf-8");
         assert_eq!(headers["cache-control"], "no-store");
     }

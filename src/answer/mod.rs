@@ -70,11 +70,6 @@ pub fn fault(cause: Cause, ask: &Ask<'_>) -> Response<Body> {
     response
 }
 
-/// The answer where the site or the connection is the wrong one.
-pub fn misdirected(ask: &Ask<'_>) -> Response<Body> {
-    fault(Cause::Misdirected, ask)
-}
-
 /// Sends the visitor elsewhere. A location that is no header value becomes a fault of our own.
 pub fn redirect(status: StatusCode, location: &str, ask: &Ask<'_>) -> Response<Body> {
     let Ok(value) = HeaderValue::from_str(location) else { return fault(Cause::Internal, ask) };

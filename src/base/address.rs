@@ -4,7 +4,8 @@ use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use aws_lc_rs::hmac;
-use zeroize::Zeroizing;
+
+use super::secret::Secret;
 
 /// A visitor's address. It can be compared and looked up, but not printed: its `Debug` hides it.
 /// An IPv4 address that arrived as `::ffff:a.b.c.d` is the IPv4 address.
@@ -66,13 +67,17 @@ impl fmt::Debug for ClientIp {
 /// that whoever finds today's key learns nothing of the visitors of yesterday.
 pub struct PseudonymKey {
     day: u64,
-    bytes: Zeroizing<[u8; 32]>,
+    secret: Secret,
     key: hmac::Key,
 }
 
 impl PseudonymKey {
     pub fn new(day: u64, bytes: [u8; 32]) -> Self {
-        Self { day, key: hmac::Key::new(hmac::HMAC_SHA256, &bytes), bytes: Zeroizing::new(bytes) }
+        Self::of(day, Secret::new(bytes))
+    }
+
+    fn of(day: u64, secret: Secret) -> Self {
+        Self { day, key: hmac::Key::new(hmac::HMAC_SHA256, secret.expose()), secret }
     }
 
     pub const fn day(&self) -> u64 {
@@ -80,21 +85,19 @@ impl PseudonymKey {
     }
 
     /// To be kept over a restart, where nobody else reads.
-    pub fn expose(&self) -> &[u8; 32] {
-        &self.bytes
+    pub fn expose(&self) -> &[u8] {
+        self.secret.expose()
     }
 
     /// The key of a later day.
     #[must_use]
     pub fn on(&self, day: u64) -> Self {
-        let mut bytes = self.bytes.clone();
+        let mut secret = self.secret.clone();
         for _ in self.day..day {
-            let next = hmac::sign(&hmac::Key::new(hmac::HMAC_SHA256, &*bytes), b"the next day");
-            for (place, byte) in bytes.iter_mut().zip(next.as_ref()) {
-                *place = *byte;
-            }
+            let key = hmac::Key::new(hmac::HMAC_SHA256, secret.expose());
+            secret = Secret::new(hmac::sign(&key, b"the next day").as_ref());
         }
-        Self::new(day.max(self.day), *bytes)
+        Self::of(day.max(self.day), secret)
     }
 }
 
@@ -157,10 +160,6 @@ impl Network {
         let address = address.to_canonical();
         address.is_ipv4() == self.address.is_ipv4() && cut(address, self.prefix) == self.address
     }
-
-    pub const fn prefix(&self) -> u8 {
-        self.prefix
-    }
 }
 
 impl fmt::Display for Network {
@@ -201,10 +200,6 @@ impl NetworkSet {
 
     pub fn contains(&self, client: ClientIp) -> bool {
         self.entries.iter().find(|(network, _)| network.contains(client.0)).is_some_and(|(_, inside)| *inside)
-    }
-
-    pub fn is_empty(&self) -> bool {
-        self.entries.is_empty()
     }
 }
 

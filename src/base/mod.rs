@@ -6,7 +6,8 @@
 //! | `random` | the only place that makes randomness |
 //! | `secret` | bytes that can't be printed and are wiped |
 //! | `address` | visitors' addresses (unprintable), their anonymous form, networks |
-//! | `amount` | durations, sizes, rates as people write them |
+//! | `amount` | durations and sizes as people write them, numbers as quickly as they can be written |
+//! | `base64` | for keys of WebSockets and digests in pages |
 //! | `bound` | the one table of limits |
 //! | `cause` | everything that can go wrong with a visit, by name |
 //! | `fault` | a cause with what the log may know of it |

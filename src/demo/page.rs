@@ -8,6 +8,7 @@ use http::header::{ALLOW, CONTENT_LENGTH, CONTENT_TYPE, LOCATION};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 use http_body::Body as _;
 
+use crate::answer::escape_html;
 use crate::message::{Arrival, Body, Departure};
 
 /// Largest form an old service reads.
@@ -124,22 +125,6 @@ fn digit(byte: u8) -> Option<u8> {
     char::from(byte).to_digit(16).map(|digit| digit as u8)
 }
 
-/// Text made harmless inside HTML, in an element or a quoted attribute.
-pub(super) fn escape(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 16);
-    for c in text.chars() {
-        match c {
-            '&' => out.push_str("&amp;"),
-            '<' => out.push_str("&lt;"),
-            '>' => out.push_str("&gt;"),
-            '"' => out.push_str("&quot;"),
-            '\'' => out.push_str("&#39;"),
-            c => out.push(c),
-        }
-    }
-    out
-}
-
 /// One of the services, as its pages present it.
 pub(super) struct Face {
     pub name: &'static str,
@@ -151,7 +136,7 @@ pub(super) struct Face {
 /// A page in the clothes of its time. `inner` is HTML; everything else is escaped.
 pub(super) fn page(face: &Face, asked: &Asked, status: StatusCode, title: &str, inner: &str) -> Departure {
     let mut text = String::with_capacity(inner.len() + 2048);
-    let (name, home, title) = (face.name, face.home, escape(title));
+    let (name, home, title) = (face.name, face.home, escape_html(title));
     let _ = write!(
         text,
         "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\">\
@@ -163,7 +148,7 @@ pub(super) fn page(face: &Face, asked: &Asked, status: StatusCode, title: &str, 
     let _ = write!(
         text,
         "</div>\n<div id=\"main\"><h1>{title}</h1>\n{inner}\n</div>\n<div id=\"foot\">{name} 0.9.6. To this server you are {}.</div></body></html>\n",
-        escape(asked.visitor())
+        escape_html(asked.visitor())
     );
     answer(status, "text/html; charset=utf-8", text)
 }
@@ -291,7 +276,7 @@ pub(super) mod tests {
     #[test]
     fn nothing_typed_becomes_markup() {
         assert_eq!(
-            escape("<a href=\"x\" title='y'>&"),
+            escape_html("<a href=\"x\" title='y'>&"),
             "&lt;a href=&quot;x&quot; title=&#39;y&#39;&gt;&amp;"
         );
     }

@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use http::{Method, StatusCode};
 
-use super::page::{Asked, Face, escape, not_allowed, not_found, page, see_other, without_body};
+use super::page::{Asked, Face, not_allowed, not_found, page, see_other, without_body};
+use crate::answer::escape_html;
 use crate::base::clock;
 use crate::message::{Arrival, Departure, Door, Street};
 
@@ -81,7 +82,7 @@ impl Tracker {
             let _ = writeln!(
                 rows,
                 "<tr><td><a href=\"/tracker/ticket/{number}\">#{number}</a></td><td>{kind}</td><td>{}</td><td>{day}</td></tr>",
-                escape(summary)
+                escape_html(summary)
             );
         }
         rows.push_str("</table>\n<p><a href=\"/tracker/newticket\">Report a new ticket</a></p>");
@@ -97,8 +98,8 @@ impl Tracker {
         let inner = format!(
             "<table><tr><th>Type</th><td>{kind}</td></tr><tr><th>Reported by</th><td>{}</td></tr>\
              <tr><th>On</th><td>{day}</td></tr></table>\n<pre>{}</pre>",
-            escape(reporter),
-            escape(text)
+            escape_html(reporter),
+            escape_html(text)
         );
         page(&FACE, asked, StatusCode::OK, &format!("Ticket #{number}: {summary}"), &inner)
     }
@@ -132,7 +133,7 @@ fn blank(asked: &Asked, status: StatusCode, text: &str, before: &str) -> Departu
         "</select></p>\n<p>Summary:<br><input name=\"summary\" size=\"60\" maxlength=\"{SUMMARY_CHARACTERS_MAX}\"></p>\n\
          <p>Description:<br><textarea name=\"text\" rows=\"8\" cols=\"60\">{}</textarea></p>\n\
          <p><input type=\"submit\" value=\"Submit ticket\"></p></form>",
-        escape(text)
+        escape_html(text)
     );
     page(&FACE, asked, status, "New ticket", &inner)
 }

@@ -7,7 +7,8 @@ use std::rc::Rc;
 
 use http::{Method, StatusCode};
 
-use super::page::{Asked, Face, escape, not_allowed, not_found, page, plain, see_other, without_body};
+use super::page::{Asked, Face, not_allowed, not_found, page, plain, see_other, without_body};
+use crate::answer::escape_html;
 use crate::message::{Arrival, Departure, Door, Street};
 
 const PAGES_MAX: usize = 200;
@@ -66,7 +67,7 @@ impl Wiki {
         let inner = format!(
             "<form method=\"post\" action=\"/wiki/{name}/edit\"><p><textarea name=\"text\" rows=\"16\" cols=\"70\">{}</textarea></p>\n\
              <p><input type=\"submit\" value=\"Save changes\"> <a href=\"/wiki/{name}\">Cancel</a></p></form>",
-            escape(text)
+            escape_html(text)
         );
         page(&FACE, asked, StatusCode::OK, &format!("Edit {name}"), &inner)
     }
@@ -94,7 +95,7 @@ fn marked_up(paragraph: &str) -> String {
     let mut out = String::with_capacity(paragraph.len() + 64);
     let mut rest = paragraph;
     while let Some((before, after)) = rest.split_once("[[") {
-        out.push_str(&escape(before));
+        out.push_str(&escape_html(before));
         match after.split_once("]]") {
             Some((name, after)) if is_name(name) => {
                 let _ = write!(out, "<a href=\"/wiki/{name}\">{name}</a>");
@@ -106,7 +107,7 @@ fn marked_up(paragraph: &str) -> String {
             }
         }
     }
-    out.push_str(&escape(rest));
+    out.push_str(&escape_html(rest));
     out.replace('\n', "<br>\n")
 }
 

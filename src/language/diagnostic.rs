@@ -85,18 +85,6 @@ impl Found {
         }
     }
 
-    pub fn append(&mut self, other: Found) {
-        self.dropped += other.dropped;
-        self.errors += other.dropped_errors();
-        for diagnostic in other.list {
-            self.push(diagnostic);
-        }
-    }
-
-    fn dropped_errors(&self) -> usize {
-        self.errors - self.list.iter().filter(|kept| kept.is_error()).count()
-    }
-
     pub const fn has_errors(&self) -> bool {
         self.errors > 0
     }
@@ -456,7 +444,7 @@ mod tests {
         for _ in 0..FAULTS_MAX {
             all.push(Diagnostic::new(Code::Unused, Span::new(file, 0, 1), "unused"));
         }
-        all.append(found(file));
+        found(file).list.into_iter().for_each(|each| all.push(each));
         let diagnostics = Diagnostics::new(sources, all);
         assert!(diagnostics.has_errors());
         assert_eq!(diagnostics.count(), (1, FAULTS_MAX));

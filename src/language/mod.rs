@@ -36,16 +36,5 @@ pub fn read(files: &dyn Files, main: &Path, environment: Environment<'_>) -> Tre
     check::check(load::load(files, main), environment)
 }
 
-/// Reads a whole tree that must be without errors.
-pub fn load(files: &dyn Files, main: &Path, environment: Environment<'_>) -> Result<Tree, Diagnostics> {
-    let tree = read(files, main, environment);
-    if tree.has_errors() { Err(tree.diagnostics()) } else { Ok(tree) }
-}
-
-/// Reads one text as `main.vcl`, with nothing in the environment.
-pub fn load_str(text: &str) -> Result<Tree, Diagnostics> {
-    load(&Memory::default().with("main.vcl", 0o644, text), Path::new("main.vcl"), &|_| None)
-}
-
 #[cfg(test)]
 mod tests;

@@ -119,7 +119,6 @@ pub const LATER: &[&str] = &[
 /// What a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Type {
-    Text,
     /// An address to listen on: `":443"`, `"127.0.0.1:9900"`, `"[::1]:80"`.
     Listener,
     /// Where a backend is: `"http://host:port"`, `"https://host"`, `"unix:/run/x.sock"`.
@@ -148,7 +147,6 @@ impl Type {
     /// What stands in messages and in the manual.
     pub fn title(self) -> Cow<'static, str> {
         Cow::Borrowed(match self {
-            Type::Text => "a string",
             Type::Listener => "an address to listen on, such as `\":443\"` or `\"127.0.0.1:9900\"`",
             Type::Url => "a url, such as `\"http://127.0.0.1:8000\"` or `\"unix:/run/app.sock\"`",
             Type::Host => "a host name in quotes",
@@ -177,8 +175,7 @@ impl Type {
     pub const fn is_text(self) -> bool {
         matches!(
             self,
-            Type::Text
-                | Type::Listener
+            Type::Listener
                 | Type::Url
                 | Type::Host
                 | Type::File

@@ -5,8 +5,15 @@ use super::table::Kind;
 use super::tree::{Certificate, Value};
 use super::*;
 
+/// Reads a tree that must be without errors.
+fn load(files: &dyn Files, main: &Path, environment: Environment<'_>) -> Result<Tree, Diagnostics> {
+    let tree = read(files, main, environment);
+    if tree.found.has_errors() { Err(Diagnostics::new(tree.sources, tree.found)) } else { Ok(tree) }
+}
+
 fn tree(text: &str) -> Tree {
-    match load_str(text) {
+    let files = Memory::default().with("main.vcl", 0o644, text);
+    match load(&files, Path::new("main.vcl"), &|_| None) {
         Ok(tree) => tree,
         Err(faults) => panic!("{faults}\n{text}"),
     }

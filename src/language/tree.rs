@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::diagnostic::{Diagnostics, Found};
+use super::diagnostic::Found;
 use super::source::{Sources, Span, quoted};
 use super::table::{self, Kind};
 
@@ -144,14 +144,4 @@ pub struct Tree {
     pub acls: Vec<Declaration>,
     pub logs: Vec<Declaration>,
     pub found: Found,
-}
-
-impl Tree {
-    pub fn has_errors(&self) -> bool {
-        self.found.has_errors()
-    }
-
-    pub fn diagnostics(&self) -> Diagnostics {
-        Diagnostics::new(Arc::clone(&self.sources), self.found.clone())
-    }
 }

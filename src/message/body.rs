@@ -1,13 +1,11 @@
 //! Bodies in either direction. One enum, so that the common kinds cost no allocation and one call.
 
 use std::pin::Pin;
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll};
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
-use hyper::body::Incoming;
 
-use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 
 /// A stream of a body's frames that lives on one worker.
@@ -19,9 +17,7 @@ pub enum Body {
     Empty,
     /// All of it, at once.
     Full(Bytes),
-    /// From a backend, as hyper reads it.
-    Incoming(Incoming),
-    /// Anything else: a visitor's upload, a body with something riding on it.
+    /// Anything that is read as it comes: an upload, an answer, a body with something riding on it.
     Stream(Stream),
 }
 
@@ -54,11 +50,6 @@ impl HttpBody for Body {
                 *body = Body::Empty;
                 Poll::Ready(Some(Ok(Frame::data(bytes))))
             }
-            Body::Incoming(incoming) => Poll::Ready(match ready!(Pin::new(incoming).poll_frame(cx)) {
-                Some(Ok(frame)) => Some(Ok(frame)),
-                Some(Err(error)) => Some(Err(Fault::with(Cause::Read, error.to_string()))),
-                None => None,
-            }),
             Body::Stream(stream) => stream.as_mut().poll_frame(cx),
         }
     }
@@ -67,7 +58,6 @@ impl HttpBody for Body {
         match self {
             Body::Empty => true,
             Body::Full(_) => false,
-            Body::Incoming(incoming) => incoming.is_end_stream(),
             Body::Stream(stream) => stream.is_end_stream(),
         }
     }
@@ -76,7 +66,6 @@ impl HttpBody for Body {
         match self {
             Body::Empty => SizeHint::with_exact(0),
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
-            Body::Incoming(incoming) => incoming.size_hint(),
             Body::Stream(stream) => stream.size_hint(),
         }
     }

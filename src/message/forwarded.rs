@@ -7,7 +7,7 @@ use bytes::BytesMut;
 use http::header::FORWARDED;
 use http::{HeaderMap, HeaderName, HeaderValue};
 
-use super::headers::trim;
+use super::headers::{is_token, trim};
 use super::{Host, Request};
 use crate::base::address::ClientIp;
 use crate::base::cause::Cause;
@@ -218,27 +218,6 @@ fn text(bytes: &[u8]) -> Option<&str> {
     std::str::from_utf8(bytes).ok()
 }
 
-pub(super) const fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
-}
-
 fn bad(detail: &'static str) -> Fault {
     Fault::with(Cause::Malformed, detail)
 }
@@ -316,17 +295,7 @@ fn set_field(headers: &mut HeaderMap, name: HeaderName, value: HeaderValue) {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn map(fields: &[(&str, &str)]) -> HeaderMap {
-        let mut map = HeaderMap::new();
-        for (name, value) in fields {
-            map.append(
-                HeaderName::from_bytes(name.as_bytes()).unwrap(),
-                HeaderValue::from_str(value).unwrap(),
-            );
-        }
-        map
-    }
+    use crate::message::headers::tests::map;
 
     fn ip(text: &str) -> ClientIp {
         ClientIp::new(text.parse().unwrap())

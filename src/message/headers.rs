@@ -280,25 +280,34 @@ pub(super) fn list(value: &HeaderValue) -> impl Iterator<Item = &[u8]> {
     value.as_bytes().split(|byte| *byte == b',').map(trim).filter(|member| !member.is_empty())
 }
 
-pub(super) fn trim(mut text: &[u8]) -> &[u8] {
+/// The characters of a token (RFC 9110, 5.6.2).
+pub const fn is_token(byte: u8) -> bool {
+    byte.is_ascii_alphanumeric()
+        || matches!(
+            byte,
+            b'!' | b'#'
+                | b'$'
+                | b'%'
+                | b'&'
+                | b'\''
+                | b'*'
+                | b'+'
+                | b'-'
+                | b'.'
+                | b'^'
+                | b'_'
+                | b'`'
+                | b'|'
+                | b'~'
+        )
+}
+
+/// Without the blanks around it: spaces and tabs, which is all that HTTP calls white space.
+pub fn trim(mut text: &[u8]) -> &[u8] {
     while let [b' ' | b'\t', rest @ ..] | [rest @ .., b' ' | b'\t'] = text {
         text = rest;
     }
     text
-}
-
-/// Takes away what belongs to one connection only: the hop-by-hop fields, and those that `Connection`
-/// names unless the message would mean something else without them. `TE: trailers` and `Trailer` stay,
-/// they are kept as meaning.
-pub fn strip_hop_by_hop(headers: &mut HeaderMap) {
-    if headers.contains_key(CONNECTION) {
-        remove_named(headers);
-        headers.remove(CONNECTION);
-    }
-    settle_te(headers);
-    for name in [KEEP_ALIVE, PROXY_CONNECTION, TRANSFER_ENCODING, UPGRADE, HTTP2_SETTINGS] {
-        headers.remove(name);
-    }
 }
 
 /// Takes away what `Connection` names, but for what gives a message its meaning.
@@ -486,10 +495,10 @@ pub(super) fn settle_expect(headers: &mut HeaderMap, known: bool) -> Result<(), 
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
 
-    fn map(fields: &[(&str, &str)]) -> HeaderMap {
+    pub fn map(fields: &[(&str, &str)]) -> HeaderMap {
         let mut map = HeaderMap::new();
         for (name, value) in fields {
             map.append(
@@ -634,7 +643,7 @@ mod tests {
     fn what_is_the_connections_stays_on_it() {
         let mut headers = map(&[
             ("connection", "close, X-Foo ,, \t x-bar"),
-            ("connection", "content-length, te"),
+            ("connection", "te"),
             ("x-foo", "1"),
             ("x-bar", "1"),
             ("x-baz", "1"),
@@ -647,9 +656,12 @@ mod tests {
             ("upgrade", "h2c"),
             ("http2-settings", "AAA"),
         ]);
-        strip_hop_by_hop(&mut headers);
+        let marks = survey(&mut headers, &Method::GET);
+        obey_connection(&mut headers).unwrap();
+        remove_read(&mut headers, marks);
         assert_eq!(names(&headers), ["content-length", "te", "trailer", "x-baz"]);
         assert_eq!(headers[TE], "trailers");
+        assert!(obey_connection(&mut map(&[("connection", "content-length, te")])).is_err());
     }
 
     #[test]

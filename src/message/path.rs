@@ -109,13 +109,6 @@ impl SitePath {
         })
     }
 
-    /// Whether this path is `prefix` or lies below it, by whole segments: `/svn/x` lies below `/svn` and
-    /// below `/svn/`, `/svnx` below neither.
-    pub fn is_below(&self, prefix: &SitePath) -> bool {
-        let mut own = self.segments();
-        prefix.segments().all(|segment| own.next() == Some(segment))
-    }
-
     pub(super) const fn as_target(&self) -> &PathAndQuery {
         &self.text
     }
@@ -579,23 +572,6 @@ mod tests {
         assert_eq!(all("/priv;x/b"), ["priv;x|b", "priv|b"]);
         assert_eq!(all("/;x/priv;/"), [";x|priv;", "priv"]);
         assert_eq!(all("/a;x%2Fb/c"), ["a;x%2Fb|c", "a;x|b|c", "a|c", "a|c", "a|b|c"]);
-    }
-
-    #[test]
-    fn below_goes_by_whole_segments() {
-        let path = |text: &str| SitePath::literal(text).unwrap();
-        for (own, prefix, below) in [
-            ("/svn", "/svn/", true),
-            ("/svn/", "/svn", true),
-            ("/svn/x", "/svn/", true),
-            ("/svnx", "/svn/", false),
-            ("/", "/svn/", false),
-            ("/anything", "/", true),
-            ("/a/b", "/a/b/c", false),
-        ] {
-            assert_eq!(path(own).is_below(&path(prefix)), below, "{own} {prefix}");
-        }
-        assert!(SitePath::asterisk().is_below(&path("/")) && !SitePath::asterisk().is_below(&path("/a")));
     }
 
     #[test]

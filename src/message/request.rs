@@ -42,12 +42,6 @@ pub struct Upgrade {
     pub extended: bool,
 }
 
-impl Upgrade {
-    pub fn is_websocket(&self) -> bool {
-        self.protocol.as_bytes().eq_ignore_ascii_case(b"websocket")
-    }
-}
-
 /// A request that was turned away at the door.
 #[derive(Debug)]
 pub struct Refused {
@@ -58,12 +52,10 @@ pub struct Refused {
 /// What is known of a refused request, for its answer and its line in the log.
 #[derive(Debug)]
 pub struct Seen {
-    pub id: RequestId,
     pub method: Method,
     /// As sent, in visible ASCII, cut where it is long; who writes it escapes quotes as his format asks.
     pub target: Box<str>,
     pub version: Version,
-    pub secure: bool,
     pub host: Option<Host>,
     /// As sent; for `Accept` and `User-Agent` alone.
     pub headers: HeaderMap,
@@ -107,11 +99,9 @@ impl Request {
             Err(fault) => Err(Box::new(Refused {
                 fault,
                 seen: Seen {
-                    id,
                     method: head.method,
                     target: printable(&head.target),
                     version: head.version,
-                    secure: findings.secure,
                     host: findings.host,
                     headers: head.headers,
                     client: findings.client,
@@ -350,7 +340,7 @@ fn upgrade_of(head: &Head) -> Result<Option<Upgrade>, Fault> {
     let mut count = 0;
     for value in head.headers.get_all(UPGRADE) {
         for protocol in headers::list(value) {
-            if !protocol.iter().all(|byte| forwarded::is_token(*byte) || *byte == b'/') {
+            if !protocol.iter().all(|byte| headers::is_token(*byte) || *byte == b'/') {
                 return Err(malformed("Upgrade names no protocol"));
             }
             // HTTP and TLS themselves are settled by ALPN and ports, not in mid-connection.

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use super::Format;
 use crate::base::address::Anonymous;
+use crate::base::amount::write_digits;
 use crate::base::cause::Cause;
 use crate::base::clock::Wall;
 use crate::base::random::RequestId;
@@ -108,9 +109,9 @@ fn combined(into: &mut Vec<u8>, site: Option<&[u8]>, stamp: &Stamp, visit: &Visi
         }
     }
     into.extend_from_slice(b"\" ");
-    number(into, u64::from(visit.status));
+    write_digits(into, u64::from(visit.status));
     into.push(b' ');
-    number(into, visit.to_visitor);
+    write_digits(into, visit.to_visitor);
     into.extend_from_slice(b" \"");
     into.extend_from_slice(or_dash(visit.referer));
     into.extend_from_slice(b"\" \"");
@@ -133,7 +134,7 @@ fn combined(into: &mut Vec<u8>, site: Option<&[u8]>, stamp: &Stamp, visit: &Visi
     }
     if visit.from_visitor > 0 {
         into.extend_from_slice(b" received=");
-        number(into, visit.from_visitor);
+        write_digits(into, visit.from_visitor);
     }
     if let Some(cause) = visit.cause {
         into.extend_from_slice(b" cause=");
@@ -162,11 +163,11 @@ fn json(into: &mut Vec<u8>, site: Option<&[u8]>, wall: Wall, stamp: &Stamp, visi
     text(into, b"\",\"backend\":\"", visit.backend);
     text(into, b"\",\"cause\":\"", visit.cause.map_or("", Cause::name).as_bytes());
     into.extend_from_slice(b"\",\"status\":");
-    number(into, u64::from(visit.status));
+    write_digits(into, u64::from(visit.status));
     into.extend_from_slice(b",\"sent\":");
-    number(into, visit.to_visitor);
+    write_digits(into, visit.to_visitor);
     into.extend_from_slice(b",\"received\":");
-    number(into, visit.from_visitor);
+    write_digits(into, visit.from_visitor);
     into.extend_from_slice(b",\"seconds\":");
     seconds(into, visit.duration);
     if let Some(first) = visit.first_byte {
@@ -200,7 +201,7 @@ pub(super) fn trouble(
             into.extend_from_slice(b" cause=");
             into.extend_from_slice(trouble.cause.name().as_bytes());
             into.extend_from_slice(b" status=");
-            number(into, u64::from(trouble.status));
+            write_digits(into, u64::from(trouble.status));
             if let Some(site) = site {
                 into.extend_from_slice(b" site=");
                 into.extend_from_slice(site);
@@ -225,7 +226,7 @@ pub(super) fn trouble(
             text(into, b"\",\"backend\":\"", trouble.backend);
             text(into, b"\",\"detail\":\"", trouble.detail);
             into.extend_from_slice(b"\",\"status\":");
-            number(into, u64::from(trouble.status));
+            write_digits(into, u64::from(trouble.status));
             into.extend_from_slice(b"}\n");
         }
     }
@@ -242,28 +243,12 @@ fn address(into: &mut Vec<u8>, client: Anonymous) {
                 if at > 0 {
                     into.push(b'.');
                 }
-                number(into, u64::from(octet));
+                write_digits(into, u64::from(octet));
             }
         }
         // Writing to a Vec can't fail.
         IpAddr::V6(v6) => write!(into, "{v6}").unwrap_or_default(),
     }
-}
-
-/// `std::fmt` costs more than the rest of a line; this is the same digits.
-fn number(into: &mut Vec<u8>, value: u64) {
-    let mut digits = [b'0'; 20];
-    let mut rest = value;
-    let mut length = 0;
-    for place in digits.iter_mut().rev() {
-        *place = b'0' + u8::try_from(rest % 10).unwrap_or(0);
-        rest /= 10;
-        length += 1;
-        if rest == 0 {
-            break;
-        }
-    }
-    into.extend_from_slice(digits.get(20 - length..).unwrap_or_default());
 }
 
 fn thousandths(into: &mut Vec<u8>, value: u32) {
@@ -274,7 +259,7 @@ fn thousandths(into: &mut Vec<u8>, value: u32) {
 
 /// Seconds to the microsecond.
 fn seconds(into: &mut Vec<u8>, duration: Duration) {
-    number(into, duration.as_secs());
+    write_digits(into, duration.as_secs());
     into.push(b'.');
     let micros = duration.subsec_micros();
     thousandths(into, micros / 1_000);

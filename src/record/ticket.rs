@@ -97,12 +97,9 @@ impl Ticket {
         }
     }
 
+    #[cfg(test)]
     pub const fn id(&self) -> RequestId {
         self.id
-    }
-
-    pub const fn began(&self) -> Instant {
-        self.began
     }
 
     /// The request came by way of a trusted peer, which named another visitor.

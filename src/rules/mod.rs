@@ -59,14 +59,6 @@ impl Table {
         let entry = self.names.get(host)?;
         Some(SiteRef { site: self.sites.get(entry.site)?, by_alias: entry.alias })
     }
-
-    pub fn sites(&self) -> &[Site] {
-        &self.sites
-    }
-
-    pub fn get(&self, id: SiteId) -> Option<&Site> {
-        self.sites.get(id.0)
-    }
 }
 
 impl Site {
@@ -184,8 +176,8 @@ mod tests {
             let site = table.site(name).map(|found| (found.site.id.0, found.by_alias));
             assert_eq!(site, found, "{name}");
         }
-        assert_eq!(table.sites().len(), 2);
-        assert_eq!(&*table.get(SiteId(1)).unwrap().plan.name, "svn.example");
+        assert_eq!(table.sites.len(), 2);
+        assert_eq!(&*table.sites[1].plan.name, "svn.example");
     }
 
     #[test]

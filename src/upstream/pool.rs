@@ -77,16 +77,6 @@ impl Pool {
         }
     }
 
-    /// Closes all idle connections: the house closes its doors.
-    pub fn close(&self) {
-        let shelves = std::mem::take(&mut *self.0.by_backend.borrow_mut());
-        for shelf in shelves.into_values() {
-            for held in shelf.idle.take().into_iter().chain(shelf.settling.take()) {
-                held.farewell();
-            }
-        }
-    }
-
     /// How many connections to a backend wait here to be used.
     pub fn idle(&self, backend: &Arc<Backend>) -> usize {
         self.shelf(backend).idle.borrow().len()

@@ -165,15 +165,18 @@ fn handshakes_that_never_end_hold_nobody_up() {
     assert_eq!(visitor.get("/").status, 200);
 }
 
+/// Rules for many connections from here.
+fn crowded(server: &OldServer) -> Folder {
+    let folder = Folder::new();
+    let rules = format!("{SITE}{}", server.declared("old"));
+    folder.write("main.vcl", &Stage::text(".connections_per_network_max = 10000;", &rules));
+    folder
+}
+
 #[test]
 fn out_of_files_the_house_goes_on_and_says_so_once() {
     let server = OldServer::saying("hello");
-    let folder = Folder::new();
-    let declared = server.declared("old");
-    folder.write(
-        "main.vcl",
-        &Stage::text(".connections_per_network_max = 10000;", &format!("{SITE}{declared}")),
-    );
+    let folder = crowded(&server);
     let main = folder.0.join("main.vcl");
     let mut command = std::process::Command::new("sh");
     command.args(["-c", "ulimit -n 64; exec \"$0\" serve \"$1\"", env!("CARGO_BIN_EXE_doorward")]).arg(&main);
@@ -201,12 +204,7 @@ fn out_of_files_the_house_goes_on_and_says_so_once() {
 #[test]
 fn a_thousand_connections_leave_no_file_open() {
     let server = OldServer::saying("hello");
-    let folder = Folder::new();
-    let declared = server.declared("old");
-    folder.write(
-        "main.vcl",
-        &Stage::text(".connections_per_network_max = 10000;", &format!("{SITE}{declared}")),
-    );
+    let folder = crowded(&server);
     let house = Program::serve(&folder.0);
     let (http, https, admin) = (house.address("http"), house.address("https"), house.address("admin"));
     let warm = |times: usize| {

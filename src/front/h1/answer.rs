@@ -14,6 +14,7 @@ use hyper::ext::ReasonPhrase;
 use tokio::io::{AsyncRead, AsyncWrite};
 
 use super::wire::Line;
+use crate::base::amount;
 use crate::front::date;
 use crate::front::deadline::Deadline;
 use crate::message::Body;
@@ -235,7 +236,7 @@ fn final_head(
     match length {
         Length::Exact(bytes) => {
             out.extend_from_slice(b"content-length: ");
-            decimal(out, bytes);
+            amount::write_digits(out, bytes);
             out.extend_from_slice(b"\r\n");
         }
         Length::Chunked => out.extend_from_slice(b"transfer-encoding: chunked\r\n"),
@@ -296,22 +297,6 @@ fn field(out: &mut Vec<u8>, name: &[u8], value: &[u8]) {
     out.extend_from_slice(b"\r\n");
 }
 
-fn decimal(out: &mut Vec<u8>, mut number: u64) {
-    let mut digits = [0_u8; 20];
-    let mut length = 0;
-    for place in digits.iter_mut().rev() {
-        #[allow(clippy::cast_possible_truncation)]
-        let digit = (number % 10) as u8;
-        *place = b'0' + digit;
-        length += 1;
-        number /= 10;
-        if number == 0 {
-            break;
-        }
-    }
-    out.extend_from_slice(digits.get(20 - length..).unwrap_or(b"0"));
-}
-
 fn chunk_size(out: &mut Vec<u8>, size: usize) {
     const HEX: &[u8; 16] = b"0123456789abcdef";
     let digits = (usize::BITS - size.leading_zeros()).div_ceil(4).max(1);
@@ -326,12 +311,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_written_without_formatting() {
-        for number in [0, 7, 10, 4_096, u64::MAX] {
-            let mut out = Vec::new();
-            decimal(&mut out, number);
-            assert_eq!(out, number.to_string().into_bytes());
-        }
+    fn sizes_of_chunks_are_written_without_formatting() {
         for size in [1_usize, 15, 16, 255, 4_096, 65_537] {
             let mut out = Vec::new();
             chunk_size(&mut out, size);

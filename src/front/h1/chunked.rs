@@ -8,10 +8,10 @@
 use bytes::{Buf, Bytes, BytesMut};
 use http::{HeaderMap, header};
 
-use super::parse::{self, Lines, byte, framing, is_token};
+use super::parse::{self, Lines, byte, framing};
 use crate::base::bound::Bounds;
-use crate::base::cause::Cause;
 use crate::base::fault::Fault;
+use crate::message::headers::is_token;
 
 /// The most bytes of chunk extensions in a whole body. They mean nothing to anybody, but whoever reads them
 /// without end can be kept busy for free.
@@ -94,17 +94,6 @@ impl Decoder {
     /// All of the body has been read.
     pub fn is_done(&self) -> bool {
         self.state == State::Done
-    }
-
-    /// What to say when the connection ends and the body has not.
-    pub fn ended_early(&self) -> Fault {
-        let place = match self.state {
-            State::Data => format!("{} bytes before the end of a chunk", self.left),
-            State::DataCr | State::DataLf => "at the end of a chunk".to_owned(),
-            State::Trailers => "among the trailers".to_owned(),
-            _ => "before the last chunk".to_owned(),
-        };
-        Fault::with(Cause::VisitorLeft, format!("the chunked body broke off {place}"))
     }
 
     fn next(&mut self, buffer: &mut BytesMut) -> Result<Event, Fault> {

@@ -20,6 +20,7 @@ use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::message::Head;
+use crate::message::headers::{is_token, trim};
 
 /// A request head with all that the connection needs to know to read on.
 #[derive(Debug)]
@@ -417,48 +418,12 @@ fn is_chunked(value: &[u8]) -> Result<(), Fault> {
     Err(Fault::with(Cause::NotImplemented, "a transfer coding other than chunked"))
 }
 
-fn trim(mut value: &[u8]) -> &[u8] {
-    while let [first, rest @ ..] = value
-        && is_blank(*first)
-    {
-        value = rest;
-    }
-    while let [rest @ .., last] = value
-        && is_blank(*last)
-    {
-        value = rest;
-    }
-    value
-}
-
 fn over(length: usize, most: u64) -> bool {
     u64::try_from(length).unwrap_or(u64::MAX) > most
 }
 
 fn is_blank(byte: u8) -> bool {
     matches!(byte, b' ' | b'\t')
-}
-
-/// The characters of a token (RFC 9110, 5.6.2).
-pub(super) fn is_token(byte: u8) -> bool {
-    byte.is_ascii_alphanumeric()
-        || matches!(
-            byte,
-            b'!' | b'#'
-                | b'$'
-                | b'%'
-                | b'&'
-                | b'\''
-                | b'*'
-                | b'+'
-                | b'-'
-                | b'.'
-                | b'^'
-                | b'_'
-                | b'`'
-                | b'|'
-                | b'~'
-        )
 }
 
 /// Visible ASCII but for `#`, which no form of a target may hold. Which of the others need encoding is the

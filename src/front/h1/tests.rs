@@ -1,5 +1,7 @@
 //! The driver over a pipe, with a door that does what the test says and a clock that jumps.
 
+pub mod pieces;
+
 use std::cell::RefCell;
 use std::collections::VecDeque;
 use std::future::poll_fn;

@@ -1,0 +1,274 @@
+//! The value of a setting, judged by its row in the table: its kind, its range, the words it takes.
+
+use std::time::Duration;
+
+use super::Checker;
+use super::constants::{Constant, truth};
+use crate::base::amount;
+use crate::language::ast::{Expr, ExprKind};
+use crate::language::diagnostic::Diagnostic;
+use crate::language::faults::Code;
+use crate::language::source::{Span, quoted};
+use crate::language::table::{self, Type};
+use crate::language::tree::{Certificate, Text, Value};
+
+impl Checker<'_> {
+    /// The value of an expression where a row says what is taken; `None` when a fault was reported.
+    pub(super) fn typed(&mut self, expr: &Expr, row: &'static table::Setting) -> Option<Value> {
+        match &expr.kind {
+            ExprKind::Faulty => return None,
+            ExprKind::Group(inner) if row.takes != Type::Access => return self.typed(inner, row),
+            ExprKind::Call { name, args }
+                if self.sources.text(*name) == "if" && row.takes != Type::Access =>
+            {
+                return self.choose(*name, expr.span, args, |checker, branch| checker.typed(branch, row));
+            }
+            _ => {}
+        }
+        match row.takes {
+            Type::Access => self.access(expr).map(Value::Access),
+            Type::Certificate => self.certificate(expr, row).map(Value::Certificate),
+            Type::Word(words) => self.word(expr, row, words),
+            Type::Name(kind) => self.reference(expr, kind, Some(row)).map(Value::Name),
+            _ => self.plain(expr, row),
+        }
+    }
+
+    /// Text, switches and amounts.
+    fn plain(&mut self, expr: &Expr, row: &'static table::Setting) -> Option<Value> {
+        if let (Type::Bool, ExprKind::Name) = (row.takes, &expr.kind) {
+            let name = self.sources.text(expr.span);
+            if truth(name).is_none() && !self.lets.contains_key(name) {
+                let quote = self.quote(expr.span);
+                let label = match name.to_ascii_lowercase().as_str() {
+                    "on" | "enabled" | "y" => "write `yes`",
+                    "off" | "disabled" | "none" | "n" => "write `no`",
+                    _ => "write one of these",
+                };
+                return self.fault(
+                    Diagnostic::new(
+                        Code::UnknownValue,
+                        expr.span,
+                        format!("`.{}` is `yes` or `no`, not {quote}", row.name),
+                    )
+                    .label(label),
+                );
+            }
+        }
+        let known = self.constant(expr)?;
+        let private = known.private || self.private(expr.span);
+        let from_text = |text: &str| -> Option<Value> {
+            match row.takes {
+                Type::Bool => truth(text).map(Value::Bool),
+                Type::Count => text.parse().ok().map(Value::Number),
+                Type::Duration => amount::duration(text).map(Value::Duration),
+                Type::Size => amount::size(text).map(Value::Size),
+                _ => None,
+            }
+        };
+        let zero_means_none = row.range.0 == 0;
+        let value = match (row.takes, &known.constant) {
+            (takes, Constant::Text(text)) if takes.is_text() => {
+                return Some(Value::Text(Text { value: text.clone(), private }));
+            }
+            (Type::Bool, Constant::Bool(value)) => Some(Value::Bool(*value)),
+            (Type::Count, Constant::Number(value)) => Some(Value::Number(*value)),
+            (Type::Duration, Constant::Duration(value)) => Some(Value::Duration(*value)),
+            (Type::Duration, Constant::Number(0)) if zero_means_none => Some(Value::Duration(Duration::ZERO)),
+            (Type::Size, Constant::Size(value) | Constant::Number(value)) => Some(Value::Size(*value)),
+            (_, Constant::Text(text)) if known.environment => from_text(text),
+            _ => None,
+        };
+        let Some(value) = value else {
+            let is = match &known.constant {
+                Constant::Text(text) if known.environment && !private => {
+                    format!("{}, from the environment", quoted(text))
+                }
+                other => other.title().to_owned(),
+            };
+            let label = match (&known.constant, row.takes) {
+                (Constant::Text(text), _) if from_text(text).is_some() => {
+                    "write it without quotes".to_owned()
+                }
+                (_, takes) if takes.is_text() => "write it in quotes".to_owned(),
+                (Constant::Number(_), Type::Duration) => "say the unit: `10s`, `5m`, `1h`".to_owned(),
+                _ => format!("write {}", row.takes.title()),
+            };
+            let title = row.takes.title();
+            return self.fault(
+                Diagnostic::new(
+                    Code::WrongType,
+                    expr.span,
+                    format!("`.{}` takes {title}, and this is {is}", row.name),
+                )
+                .label(label),
+            );
+        };
+        self.in_range(expr.span, row, value)
+    }
+
+    fn in_range(&mut self, span: Span, row: &'static table::Setting, value: Value) -> Option<Value> {
+        let (least, most) = row.range;
+        let amount = match value {
+            Value::Number(amount) | Value::Size(amount) => amount,
+            Value::Duration(duration) => match u64::try_from(duration.as_millis()) {
+                // Less than a millisecond, and not nothing.
+                Ok(0) if !duration.is_zero() => 1,
+                Ok(millis) => millis,
+                Err(_) => u64::MAX,
+            },
+            _ => return Some(value),
+        };
+        if (least..=most).contains(&amount) {
+            return Some(value);
+        }
+        let show = |amount: u64| match row.takes {
+            Type::Duration => amount::write_duration(Duration::from_millis(amount)),
+            Type::Size => amount::write_size(amount),
+            _ => amount.to_string(),
+        };
+        let (what, label) = if amount < least {
+            ("too little", format!("write at least {}", show(least)))
+        } else {
+            ("too much", format!("write at most {}", show(most)))
+        };
+        self.fault(
+            Diagnostic::new(Code::OutOfRange, span, format!("this is {what} for `.{}`", row.name))
+                .label(label),
+        )
+    }
+
+    pub(super) fn word(
+        &mut self,
+        expr: &Expr,
+        row: &'static table::Setting,
+        words: &'static [table::Word],
+    ) -> Option<Value> {
+        let find =
+            |name: &str| words.iter().find(|word| word.word == name).map(|word| Value::Word(word.word));
+        let title = row.takes.title();
+        if let ExprKind::Name = expr.kind {
+            let name = self.sources.text(expr.span);
+            if let Some(word) = find(name) {
+                return Some(word);
+            }
+            if !self.lets.contains_key(name) {
+                let quote = self.quote(expr.span);
+                let near = self.suggestions.nearest(name, words.iter().map(|word| word.word));
+                return self.fault(
+                    Diagnostic::new(
+                        Code::UnknownValue,
+                        expr.span,
+                        format!("`.{}` is {title}, not {quote}", row.name),
+                    )
+                    .label(near.map_or_else(
+                        || "write one of these".to_owned(),
+                        |near| format!("did you mean `{near}`?"),
+                    )),
+                );
+            }
+        }
+        let known = self.constant(expr)?;
+        let Constant::Text(text) = &known.constant else {
+            let is = known.constant.title();
+            return self.fault(
+                Diagnostic::new(
+                    Code::UnknownValue,
+                    expr.span,
+                    format!("`.{}` is {title}, and this is {is}", row.name),
+                )
+                .label("write one of these"),
+            );
+        };
+        match (find(text), &expr.kind) {
+            (Some(Value::Word(word)), ExprKind::Text(_)) => self.fault(
+                Diagnostic::new(
+                    Code::UnknownValue,
+                    expr.span,
+                    format!("`.{}` is {title}, without quotes", row.name),
+                )
+                .label(format!("write `{word}`")),
+            ),
+            (Some(word), _) => Some(word),
+            (None, _) => {
+                let quote =
+                    Text { value: text.clone(), private: known.private || self.private(expr.span) }.quote();
+                self.fault(
+                    Diagnostic::new(
+                        Code::UnknownValue,
+                        expr.span,
+                        format!("`.{}` is {title}, not {quote}", row.name),
+                    )
+                    .label("write one of these"),
+                )
+            }
+        }
+    }
+
+    fn certificate(&mut self, expr: &Expr, row: &'static table::Setting) -> Option<Certificate> {
+        let title = row.takes.title();
+        let name = self.sources.text(match &expr.kind {
+            ExprKind::Call { name, .. } => *name,
+            _ => expr.span,
+        });
+        match &expr.kind {
+            ExprKind::Name if name == "local" => Some(Certificate::Local),
+            ExprKind::Call { args, .. } if name == "files" => {
+                let [chain, key] = args.as_slice() else {
+                    return self.arguments(
+                        expr.span,
+                        expr.span,
+                        "files(\"chain.pem\", \"key.pem\")",
+                        2,
+                        args.len(),
+                    );
+                };
+                let (chain, key) = (self.file_name(chain), self.file_name(key));
+                Some(Certificate::Files { chain: chain?, key: key? })
+            }
+            ExprKind::Name | ExprKind::Call { .. } => {
+                let quote = self.quote(expr.span);
+                let near = self.suggestions.nearest(name, ["local", "files"]);
+                let label = match near {
+                    Some("files") => "did you mean `files(\"chain.pem\", \"key.pem\")`?".to_owned(),
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => format!("write {title}"),
+                };
+                self.touch(expr);
+                self.fault(
+                    Diagnostic::new(Code::UnknownValue, expr.span, format!("{quote} is no certificate"))
+                        .label(label),
+                )
+            }
+            _ => {
+                let known = self.constant(expr)?;
+                let is = known.constant.title();
+                self.fault(
+                    Diagnostic::new(
+                        Code::WrongType,
+                        expr.span,
+                        format!("`.{}` takes {title}, and this is {is}", row.name),
+                    )
+                    .label("write one of these"),
+                )
+            }
+        }
+    }
+
+    fn file_name(&mut self, expr: &Expr) -> Option<(Text, Span)> {
+        let known = self.constant(expr)?;
+        match known.constant {
+            Constant::Text(value) => {
+                Some((Text { value, private: known.private || self.private(expr.span) }, expr.span))
+            }
+            other => self.fault(
+                Diagnostic::new(
+                    Code::WrongType,
+                    expr.span,
+                    format!("a file name is a string, and this is {}", other.title()),
+                )
+                .label("write it in quotes"),
+            ),
+        }
+    }
+}
