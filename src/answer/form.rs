@@ -2,7 +2,7 @@
 //! that wants one line.
 
 use http::header::ACCEPT;
-use http::{HeaderMap, Method};
+use http::{HeaderMap, HeaderName, HeaderValue, Method};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -14,23 +14,48 @@ pub enum Form {
 /// Whoever wants HTML less than this only mentions it.
 const DECENT: u16 = 100;
 
-/// A page only where a browser shows it to somebody; JSON where it was asked for by name; else one line.
+static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
+
+/// What tells the form, kept of a request that may never need an answer of ours: cheap to take, and read only
+/// when there is one to make.
+#[derive(Clone, Debug, Default)]
+pub struct Taste {
+    method: Method,
+    accept: Vec<HeaderValue>,
+    navigates: bool,
+}
+
+impl Taste {
+    pub fn of(method: &Method, headers: &HeaderMap) -> Self {
+        Self {
+            method: method.clone(),
+            // A browser says one; a stranger may say thousands.
+            accept: headers.get_all(ACCEPT).iter().take(8).cloned().collect(),
+            navigates: headers.get(&SEC_FETCH_MODE).is_some_and(|mode| mode.as_bytes() == b"navigate"),
+        }
+    }
+
+    /// A page only where a browser shows it to somebody; JSON where it was asked for by name; else one line.
+    pub fn form(&self) -> Form {
+        let wishes = Wishes::read(&self.accept);
+        if wishes.json > wishes.html && wishes.json >= wishes.other {
+            return Form::Json;
+        }
+        // Subversion, git and WebDAV never show a page, whatever else they say they accept.
+        if !matches!(self.method, Method::GET | Method::HEAD | Method::POST) {
+            return Form::Plain;
+        }
+        if self.navigates || (wishes.html >= DECENT && wishes.html >= wishes.other) {
+            Form::Html
+        } else {
+            Form::Plain
+        }
+    }
+}
+
+/// The form for a request at hand.
 pub fn form_for(method: &Method, headers: &HeaderMap) -> Form {
-    let wishes = Wishes::read(headers);
-    if wishes.json > wishes.html && wishes.json >= wishes.other {
-        return Form::Json;
-    }
-    // Subversion, git and WebDAV never show a page, whatever else they say they accept.
-    if !matches!(*method, Method::GET | Method::HEAD | Method::POST) {
-        return Form::Plain;
-    }
-    let says =
-        |name: &str, value: &str| headers.get(name).is_some_and(|said| said.as_bytes() == value.as_bytes());
-    if says("sec-fetch-mode", "navigate") || (wishes.html >= DECENT && wishes.html >= wishes.other) {
-        Form::Html
-    } else {
-        Form::Plain
-    }
+    Taste::of(method, headers).form()
 }
 
 /// How much each kind is wanted, in thousandths.
@@ -43,10 +68,9 @@ struct Wishes {
 }
 
 impl Wishes {
-    fn read(headers: &HeaderMap) -> Self {
+    fn read(accept: &[HeaderValue]) -> Self {
         let mut wishes = Self::default();
-        // A browser says four; a stranger may say thousands.
-        let ranges = headers.get_all(ACCEPT).iter().filter_map(|value| value.to_str().ok());
+        let ranges = accept.iter().filter_map(|value| value.to_str().ok());
         for range in ranges.flat_map(|value| value.split(',')).take(32) {
             let mut parts = range.split(';');
             let kind = parts.next().unwrap_or("").trim().to_ascii_lowercase();
@@ -87,7 +111,6 @@ fn thousandths(text: &str) -> u16 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use http::{HeaderName, HeaderValue};
 
     #[test]
     fn browsers_get_pages_and_machines_get_lines() {

@@ -22,7 +22,7 @@ use crate::base::cause::Cause;
 use crate::base::random::RequestId;
 use crate::message::Body;
 
-pub use form::{Form, form_for};
+pub use form::{Form, Taste, form_for};
 pub use page::escape_html;
 
 /// The visitor reads it on the page, the operator finds it in the log.

@@ -2,6 +2,7 @@
 
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -33,7 +34,27 @@ pub struct Pool(Rc<Shelves>);
 struct Shelves {
     worker: usize,
     /// By the address of the `Backend`, which the shelf's `Weak` keeps from being given away again.
-    by_backend: RefCell<HashMap<usize, Rc<Shelf>>>,
+    by_backend: RefCell<HashMap<usize, Rc<Shelf>, BuildHasherDefault<ByAddress>>>,
+}
+
+/// Addresses are ours, so nobody chooses them to collide: spreading their bits is enough.
+#[derive(Default)]
+struct ByAddress(u64);
+
+impl Hasher for ByAddress {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.0 = self.0.rotate_left(8) ^ u64::from(*byte);
+        }
+    }
+
+    fn write_usize(&mut self, address: usize) {
+        self.0 = (address as u64).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
 }
 
 /// The connections of one worker to one backend that nobody uses.

@@ -87,17 +87,21 @@ impl Pool {
         flight: Flight<'_>,
     ) -> Result<Answer, Fault> {
         let shelf = self.shelf(backend);
-        let kept = shelf.take();
-        if let Some(held) = kept {
+        let mut kept = shelf.take();
+        // One place for both tries, and opening in a box: this lies in every visit, and most never open anything.
+        loop {
+            let first = kept.is_some();
+            let held = match kept.take() {
+                Some(held) => held,
+                None => Box::pin(Held::open(backend, &shelf, self.worker())).await?,
+            };
             match exchange(held, request, wish, &flight).await {
                 Ok(answer) => return Ok(answer),
-                Err(Failure { again: Some(same), .. }) => request = *same,
-                Err(Failure { fault, again: None }) => return Err(fault),
+                Err(Failure { again: Some(same), .. }) if first => request = *same,
+                Err(Failure { fault, .. }) => return Err(fault),
             }
             backend.0.retried(self.worker());
         }
-        let held = Held::open(backend, &shelf, self.worker()).await?;
-        exchange(held, request, wish, &flight).await.map_err(|failure| failure.fault)
     }
 }
 

@@ -1,7 +1,6 @@
 //! The request as the backend gets it, and the answer as the visitor gets it.
 
 use std::cell::RefCell;
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::net::IpAddr;
 use std::rc::Rc;
 
@@ -55,6 +54,7 @@ pub fn compose(
 #[derive(Default)]
 pub struct Introductions(RefCell<Vec<Option<Known>>>);
 
+/// As many as the eight bits that choose one.
 const PLACES: usize = 256;
 
 struct Known {
@@ -73,11 +73,7 @@ impl Introductions {
         if places.is_empty() {
             places.resize_with(PLACES, || None);
         }
-        let mut hasher = DefaultHasher::new();
-        request.client.hash(&mut hasher);
-        // A place for each of 256; the remainder always fits.
-        let at = usize::try_from(hasher.finish() % PLACES as u64).unwrap_or(0);
-        let Some(place) = places.get_mut(at) else {
+        let Some(place) = places.get_mut(place_of(request.client)) else {
             return Rc::new(Introduction::new(request, visible(request.client, seen_as, key)));
         };
         if let Some(known) = place
@@ -100,6 +96,18 @@ impl Introductions {
         });
         introduction
     }
+}
+
+/// Neighbours get different places; whoever picks his address to share one only costs himself a hash.
+fn place_of(client: ClientIp) -> usize {
+    let bits = match client.expose() {
+        IpAddr::V4(v4) => u64::from(v4.to_bits()),
+        IpAddr::V6(v6) => v6
+            .segments()
+            .iter()
+            .fold(0_u64, |bits, part| bits.wrapping_mul(0x1_0001).wrapping_add(u64::from(*part))),
+    };
+    usize::try_from(bits.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 56).unwrap_or(0)
 }
 
 /// A visitor's address as a backend may see it.

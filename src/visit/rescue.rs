@@ -7,7 +7,7 @@ use std::task::Poll;
 
 use http::{HeaderMap, Method, StatusCode};
 
-use crate::answer::{self, Ask, Form};
+use crate::answer::{self, Ask, Taste};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
@@ -16,7 +16,7 @@ use crate::message::Departure;
 /// Who asks, as far as it is known: enough to choose the form of an answer, also before there is a request.
 pub struct Asker {
     id: RequestId,
-    form: Form,
+    taste: Taste,
     head_only: bool,
     /// The host that was asked, empty while there is none.
     site: String,
@@ -24,18 +24,18 @@ pub struct Asker {
 
 impl Asker {
     pub fn new(id: RequestId) -> Self {
-        Self { id, form: Form::Plain, head_only: false, site: String::new() }
+        Self { id, taste: Taste::default(), head_only: false, site: String::new() }
     }
 
     pub fn know(&mut self, method: &Method, headers: &HeaderMap, host: &str) {
-        self.form = answer::form_for(method, headers);
+        self.taste = Taste::of(method, headers);
         self.head_only = *method == Method::HEAD;
         self.site.push_str(host);
     }
 
     fn ask(&self) -> Ask<'_> {
         Ask {
-            form: self.form,
+            form: self.taste.form(),
             request_id: self.id,
             site_name: (!self.site.is_empty()).then_some(&self.site),
             method_head: self.head_only,
