@@ -59,7 +59,7 @@ impl<D: Door> Front<D> {
             Ok(Ok(Greeted::Plain(stream))) => self.http1(stream, street, bounds).await,
             Ok(Ok(Greeted::Tls(stream))) if tls::speaks_h2(stream.get_ref().1) => {
                 Box::pin(h2::serve(
-                    *stream,
+                    unboxed(stream),
                     Rc::new(street),
                     Rc::clone(&self.door),
                     bounds,

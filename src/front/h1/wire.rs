@@ -295,20 +295,8 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
     }
 
     /// Writes all of `bytes`. A visitor who takes nothing for `stall` is given up.
-    pub async fn send(&self, mut bytes: &[u8], deadline: &mut Deadline, stall: Duration) -> io::Result<()> {
-        while !bytes.is_empty() {
-            let sent = poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_write(cx, bytes) {
-                Poll::Pending => stalled(deadline, stall, cx),
-                Poll::Ready(sent) => Poll::Ready(sent),
-            })
-            .await?;
-            if sent == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
-            }
-            deadline.clear();
-            bytes.advance(sent);
-        }
-        Ok(())
+    pub async fn send(&self, bytes: &[u8], deadline: &mut Deadline, stall: Duration) -> io::Result<()> {
+        self.send_both(bytes, &[], deadline, stall).await
     }
 
     /// Writes two pieces one after the other, in one go as far as the connection can.
@@ -319,11 +307,25 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
         deadline: &mut Deadline,
         stall: Duration,
     ) -> io::Result<()> {
-        while !first.is_empty() {
+        loop {
+            if first.is_empty() {
+                (first, second) = (second, &[]);
+            }
+            if first.is_empty() {
+                return Ok(());
+            }
             let pieces = [IoSlice::new(first), IoSlice::new(second)];
-            let sent = poll_fn(|cx| match Pin::new(&mut self.wire().io).poll_write_vectored(cx, &pieces) {
-                Poll::Pending => stalled(deadline, stall, cx),
-                Poll::Ready(sent) => Poll::Ready(sent),
+            let sent = poll_fn(|cx| {
+                let mut wire = self.wire();
+                let io = Pin::new(&mut wire.io);
+                let polled = match second {
+                    [] => io.poll_write(cx, first),
+                    _ => io.poll_write_vectored(cx, &pieces),
+                };
+                match polled {
+                    Poll::Pending => stalled(deadline, stall, cx),
+                    Poll::Ready(sent) => Poll::Ready(sent),
+                }
             })
             .await?;
             if sent == 0 {
@@ -334,7 +336,6 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
             first.advance(of_first);
             second.advance((sent - of_first).min(second.len()));
         }
-        self.send(second, deadline, stall).await
     }
 
     pub async fn flush(&self, deadline: &mut Deadline, stall: Duration) -> io::Result<()> {
