@@ -16,10 +16,12 @@ pub mod faults;
 pub mod lexer;
 mod load;
 pub mod parser;
+pub mod program;
 pub mod source;
 pub mod suggest;
 pub mod table;
 pub mod tree;
+pub mod vocabulary;
 
 use std::path::Path;
 

@@ -1,7 +1,9 @@
 //! Tokens → tree. After a fault the parser goes on at the next place where a declaration or a setting can
 //! begin, so that one run finds them all; what hangs on a fault is not reported again.
 
-use super::ast::{Declaration, Entry, Expr, ExprKind, File, Include, Item, Let, Member, Setting};
+use super::ast::{
+    Argument, Comparison, Declaration, Entry, Expr, ExprKind, File, Include, Item, Let, Member, Setting, Sign,
+};
 use super::diagnostic::{Diagnostic, Found};
 use super::faults::Code;
 use super::lexer::{Lexed, Token, TokenKind, lex};
@@ -223,7 +225,15 @@ impl<'a> Parser<'a> {
             }
             // What can't be read is still known by its name.
             let span = kind_span.to(self.before());
-            return Ok(Declaration { span, kind, kind_span, name, body: Vec::new(), broken: true });
+            return Ok(Declaration {
+                span,
+                kind,
+                kind_span,
+                name,
+                flags: Vec::new(),
+                body: Vec::new(),
+                broken: true,
+            });
         };
         if depth >= DECLARATIONS_DEEP_MAX {
             let reported = self.report(
@@ -234,7 +244,15 @@ impl<'a> Parser<'a> {
             return Err(reported);
         }
         let (body, broken) = self.body(kind, open, depth);
-        Ok(Declaration { span: kind_span.to(self.before()), kind, kind_span, name, body, broken })
+        Ok(Declaration {
+            span: kind_span.to(self.before()),
+            kind,
+            kind_span,
+            name,
+            flags: Vec::new(),
+            body,
+            broken,
+        })
     }
 
     /// Reports a kind that is not known, and returns the one that was most likely meant, so that what hangs
@@ -540,16 +558,33 @@ impl<'a> Parser<'a> {
     }
 
     fn comparison(&mut self, depth: usize) -> Parsed<Expr> {
-        let left = self.chain(TokenKind::Plus, depth, ExprKind::Add, Self::primary)?;
-        let equal = match self.kind() {
-            TokenKind::Equal => true,
-            TokenKind::NotEqual => false,
+        let left = self.sum(depth)?;
+        let how = match self.kind() {
+            TokenKind::Equal => Comparison::Equal,
+            TokenKind::NotEqual => Comparison::NotEqual,
             _ => return Ok(left),
         };
-        self.next();
-        let right = self.chain(TokenKind::Plus, depth, ExprKind::Add, Self::primary)?;
+        let how_span = self.next();
+        let right = self.sum(depth)?;
         let span = left.span.to(right.span);
-        Ok(Expr { span, kind: ExprKind::Compare { equal, left: Box::new(left), right: Box::new(right) } })
+        Ok(Expr {
+            span,
+            kind: ExprKind::Compare { how, how_span, left: Box::new(left), right: Box::new(right) },
+        })
+    }
+
+    /// `a + b + c` as one flat node.
+    fn sum(&mut self, depth: usize) -> Parsed<Expr> {
+        let first = self.primary(depth)?;
+        if self.kind() != TokenKind::Plus {
+            return Ok(first);
+        }
+        let start = first.span;
+        let mut rest = Vec::new();
+        while self.take(TokenKind::Plus).is_some() {
+            rest.push((Sign::Plus, self.primary(depth)?));
+        }
+        Ok(Expr { span: start.to(self.before()), kind: ExprKind::Sum { first: Box::new(first), rest } })
     }
 
     fn too_deep(&mut self, depth: usize, span: Span) -> Parsed<()> {
@@ -567,9 +602,9 @@ impl<'a> Parser<'a> {
         let span = self.span();
         let text = self.str(span);
         let kind = match self.kind() {
-            TokenKind::Text(width) => ExprKind::Text(inner(span, width)),
+            TokenKind::Text(width) => ExprKind::Text { inner: inner(span, width), long: width > 1 },
             TokenKind::Number => ExprKind::Number(text.parse().unwrap_or(u64::MAX)),
-            TokenKind::Real => ExprKind::Real,
+            TokenKind::Real => ExprKind::Real(text.parse().unwrap_or(f64::INFINITY)),
             TokenKind::Rate => ExprKind::Rate,
             TokenKind::Duration => amount::duration(text).map_or(ExprKind::Faulty, ExprKind::Duration),
             TokenKind::Size => amount::size(text).map_or(ExprKind::Faulty, ExprKind::Size),
@@ -588,7 +623,7 @@ impl<'a> Parser<'a> {
         };
         self.next();
         if matches!(self.kind(), TokenKind::Text(_))
-            && matches!(kind, ExprKind::Text(_))
+            && matches!(kind, ExprKind::Text { .. })
             && !self.starts_line(0)
         {
             let here = self.span();
@@ -625,9 +660,9 @@ impl<'a> Parser<'a> {
         self.next();
         let mut args = Vec::new();
         if self.kind() != TokenKind::CloseParen {
-            args.push(self.expression(depth + 1)?);
+            args.push(Argument { name: None, value: self.expression(depth + 1)? });
             while self.take(TokenKind::Comma).is_some() {
-                args.push(self.expression(depth + 1)?);
+                args.push(Argument { name: None, value: self.expression(depth + 1)? });
             }
         }
         if self.take(TokenKind::CloseParen).is_none() {

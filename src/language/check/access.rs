@@ -2,7 +2,7 @@
 
 use super::Checker;
 use super::names::ACCESS_LATER;
-use crate::language::ast::{Expr, ExprKind};
+use crate::language::ast::{Argument, Expr, ExprKind};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::source::Span;
@@ -20,7 +20,9 @@ impl<'a> Checker<'a> {
             ExprKind::Call { name, args } => match self.sources.text(*name) {
                 "if" => self.choose(*name, expr.span, args, Self::access),
                 "network" => match args.as_slice() {
-                    [acl] => self.reference(acl, Kind::Acl, None).map(Access::Network),
+                    [Argument { value: acl, .. }] => {
+                        self.reference(acl, Kind::Acl, None).map(Access::Network)
+                    }
                     _ => self.arguments(expr.span, *name, "network(acl)", 1, args.len()),
                 },
                 word => self.unknown_access(*name, word),

@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use super::Checker;
-use crate::language::ast::{Expr, ExprKind};
+use crate::language::ast::{Argument, Comparison, Expr, ExprKind, Sign};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::source::{Span, quoted};
@@ -51,12 +51,13 @@ impl Checker<'_> {
         &mut self,
         name: Span,
         span: Span,
-        args: &[Expr],
+        args: &[Argument],
         mut judge: impl FnMut(&mut Self, &Expr) -> Option<T>,
     ) -> Option<T> {
         let [condition, yes, no] = args else {
             return self.arguments(span, name, "if(condition, a, b)", 3, args.len());
         };
+        let (condition, yes, no) = (&condition.value, &yes.value, &no.value);
         let choice = self.constant(condition).and_then(|known| {
             let value = match (&known.constant, known.environment) {
                 (Constant::Bool(value), _) => Some(*value),
@@ -109,16 +110,18 @@ impl Checker<'_> {
         let known = |constant| Some(Known { constant, private, environment: false });
         match &expr.kind {
             ExprKind::Faulty => None,
-            ExprKind::Text(text) => known(Constant::Text(self.sources.text(*text).to_owned())),
+            ExprKind::Text { inner, .. } => known(Constant::Text(self.sources.text(*inner).to_owned())),
             ExprKind::Number(number) => known(Constant::Number(*number)),
             ExprKind::Duration(duration) => known(Constant::Duration(*duration)),
             ExprKind::Size(size) => known(Constant::Size(*size)),
-            ExprKind::Real => known(Constant::Real),
+            ExprKind::Real(_) => known(Constant::Real),
             ExprKind::Rate => known(Constant::Rate),
             ExprKind::Group(inner) => self.constant(inner),
             ExprKind::Name => self.named(expr.span),
             ExprKind::Call { name, args } => self.call(*name, expr.span, args),
-            ExprKind::Add(parts) => self.sum(parts),
+            ExprKind::Sum { first, rest } if rest.iter().all(|(sign, _)| *sign == Sign::Plus) => {
+                self.sum(std::iter::once(&**first).chain(rest.iter().map(|(_, part)| part)))
+            }
             ExprKind::Not(inner) => {
                 let mut known = self.truth_of(inner)?;
                 known.0.constant = Constant::Bool(!known.1);
@@ -126,7 +129,9 @@ impl Checker<'_> {
             }
             ExprKind::And(parts) => self.joined(parts, true),
             ExprKind::Or(parts) => self.joined(parts, false),
-            ExprKind::Compare { equal, left, right } => {
+            ExprKind::Compare {
+                how: how @ (Comparison::Equal | Comparison::NotEqual), left, right, ..
+            } => {
                 let (a, b) = (self.constant(left), self.constant(right));
                 let (a, b) = (a?, b?);
                 if std::mem::discriminant(&a.constant) != std::mem::discriminant(&b.constant) {
@@ -141,11 +146,15 @@ impl Checker<'_> {
                     );
                 }
                 Some(Known {
-                    constant: Constant::Bool((a.constant == b.constant) == *equal),
+                    constant: Constant::Bool((a.constant == b.constant) == (*how == Comparison::Equal)),
                     private: a.private || b.private || private,
                     environment: false,
                 })
             }
+            _ => self.fault(
+                Diagnostic::new(Code::WrongType, expr.span, "this has no meaning in a setting")
+                    .label("values are joined by `+`, `==`, `!=`, `&&`, `||` and `!`"),
+            ),
         }
     }
 
@@ -181,7 +190,7 @@ impl Checker<'_> {
         (!faulty).then_some(out)
     }
 
-    fn sum(&mut self, parts: &[Expr]) -> Option<Known> {
+    fn sum<'e>(&mut self, parts: impl Iterator<Item = &'e Expr>) -> Option<Known> {
         let mut sum: Option<Known> = None;
         let mut faulty = false;
         for part in parts {
@@ -281,13 +290,13 @@ impl Checker<'_> {
         self.fault(fault.label(label))
     }
 
-    fn call(&mut self, name: Span, span: Span, args: &[Expr]) -> Option<Known> {
+    fn call(&mut self, name: Span, span: Span, args: &[Argument]) -> Option<Known> {
         match self.sources.text(name) {
             "if" => {
                 // Whether a private condition held is private too.
                 let private = args
                     .first()
-                    .and_then(|condition| self.quiet(condition))
+                    .and_then(|condition| self.quiet(&condition.value))
                     .is_some_and(|known| known.private);
                 let mut chosen = self.choose(name, span, args, Self::constant)?;
                 chosen.private |= private || self.private(span);
@@ -322,10 +331,10 @@ impl Checker<'_> {
         known
     }
 
-    fn environment(&mut self, name: Span, span: Span, args: &[Expr]) -> Option<Known> {
+    fn environment(&mut self, name: Span, span: Span, args: &[Argument]) -> Option<Known> {
         let (variable, default) = match args {
-            [variable] => (variable, None),
-            [variable, default] => (variable, Some(default)),
+            [variable] => (&variable.value, None),
+            [variable, default] => (&variable.value, Some(&default.value)),
             _ => return self.arguments(span, name, "env(\"NAME\", \"default\")", 2, args.len()),
         };
         let default_value = default.map(|default| self.constant(default));

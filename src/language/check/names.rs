@@ -28,7 +28,7 @@ impl<'a> Checker<'a> {
         for item in items {
             match item {
                 Item::Let(constant) => self.collect_let(constant),
-                Item::Include(_) => {}
+                Item::Include(_) | Item::Version(_) | Item::Import(_) | Item::Sub(_) | Item::InlineC(_) => {}
                 Item::Declaration(declaration) => {
                     let kind = declaration.kind;
                     let at = counts.entry(kind).or_default();
@@ -181,10 +181,18 @@ impl<'a> Checker<'a> {
                     constant.used = true;
                 }
             }
-            ExprKind::Call { args: parts, .. }
-            | ExprKind::Add(parts)
-            | ExprKind::And(parts)
-            | ExprKind::Or(parts) => {
+            ExprKind::Call { args, .. } => {
+                for argument in args {
+                    self.touch(&argument.value);
+                }
+            }
+            ExprKind::Sum { first, rest } => {
+                self.touch(first);
+                for (_, part) in rest {
+                    self.touch(part);
+                }
+            }
+            ExprKind::And(parts) | ExprKind::Or(parts) => {
                 for part in parts {
                     self.touch(part);
                 }
@@ -217,7 +225,7 @@ impl<'a> Checker<'a> {
                 return self.unknown_reference(expr.span, kind, name, &quote);
             }
         }
-        if let (ExprKind::Text(_), Some(row)) = (&expr.kind, row) {
+        if let (ExprKind::Text { .. }, Some(row)) = (&expr.kind, row) {
             let text = self.quote(expr.span);
             let near = self.sources.text(expr.span).trim_matches('"');
             let fault = Diagnostic::new(

@@ -181,7 +181,7 @@ impl Checker<'_> {
             );
         };
         match (find(text), &expr.kind) {
-            (Some(Value::Word(word)), ExprKind::Text(_)) => self.fault(
+            (Some(Value::Word(word)), ExprKind::Text { .. }) => self.fault(
                 Diagnostic::new(
                     Code::UnknownValue,
                     expr.span,
@@ -223,7 +223,7 @@ impl Checker<'_> {
                         args.len(),
                     );
                 };
-                let (chain, key) = (self.file_name(chain), self.file_name(key));
+                let (chain, key) = (self.file_name(&chain.value), self.file_name(&key.value));
                 Some(Certificate::Files { chain: chain?, key: key? })
             }
             ExprKind::Name | ExprKind::Call { .. } => {
