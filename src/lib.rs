@@ -23,6 +23,8 @@ pub mod admin;
 pub mod settings;
 // Floor 5: the corridor
 pub mod visit;
+// Beside it: what is asked while rules are written
+pub mod editor;
 // Floor 6
 pub mod front;
 // Floor 7

@@ -13,6 +13,10 @@ test  curl     curl
 test  openssl  openssl
 test  nghttp   nghttp2-client
 test  python3  python3
+test  zsh      zsh
+test  fish     fish
+test  groff    groff-base
+test  nvim     neovim
 bench nginx    nginx
 bench haproxy  haproxy
 bench wrk      wrk

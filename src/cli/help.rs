@@ -72,8 +72,13 @@ pub(super) fn page(spec: &Spec) -> String {
 }
 
 fn form(spec: &Spec) -> String {
+    format!("{}{}", spec.name, behind(spec))
+}
+
+/// What stands behind a command's name, with a space before it.
+pub(super) fn behind(spec: &Spec) -> String {
     match spec.operand {
-        Operand::None => spec.name.to_owned(),
-        Operand::Optional(operand) => format!("{} [{operand}]", spec.name),
+        Operand::None => String::new(),
+        Operand::Optional(operand) => format!(" [{operand}]"),
     }
 }

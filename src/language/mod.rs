@@ -15,6 +15,7 @@ pub mod diagnostic;
 pub mod faults;
 pub mod lexer;
 mod load;
+pub mod manual;
 pub mod parser;
 pub mod program;
 pub mod source;
@@ -28,6 +29,7 @@ use std::path::Path;
 pub use check::Environment;
 pub use diagnostic::{Diagnostic, Diagnostics, Found};
 pub use faults::{Code, Severity, explain};
+pub use load::{Loaded, load};
 pub use source::{Files, Memory, Read, Sources, Span};
 pub use suggest::Suggestions;
 pub use tree::Tree;
@@ -36,6 +38,19 @@ pub use tree::Tree;
 /// and a person sees everything in one run.
 pub fn read(files: &dyn Files, main: &Path, environment: Environment<'_>) -> Tree {
     check::check(load::load(files, main), environment)
+}
+
+/// The dialect a tree is written in, by the text of its main file.
+pub fn dialect(main: &str) -> vocabulary::Dialect {
+    let main = main.trim_start_matches('\u{feff}');
+    let comment = main.trim_start().strip_prefix('#').map(|line| line.lines().next().unwrap_or("").trim());
+    if comment == Some("dialect: fastly") {
+        return vocabulary::Dialect::Fastly;
+    }
+    let mut found = Found::default();
+    let lexed = lexer::lex(source::FileId(0), main, &mut found);
+    let first = lexed.tokens.first().and_then(|token| main.get(token.start as usize..token.end as usize));
+    if first == Some("vcl") { vocabulary::Dialect::Varnish } else { vocabulary::Dialect::Doorward }
 }
 
 #[cfg(test)]
