@@ -13,6 +13,8 @@ test  curl     curl
 test  openssl  openssl
 test  nghttp   nghttp2-client
 test  python3  python3
+test  varnishd varnish
+test  varnishtest varnish
 bench nginx    nginx
 bench haproxy  haproxy
 bench wrk      wrk
