@@ -16,4 +16,5 @@
 )]
 
 mod corpus;
+mod plays;
 mod varnish;
