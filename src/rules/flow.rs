@@ -288,7 +288,7 @@ impl<'r> Flow<'r> {
             Verdict::Synth { status, reason } => At::Synth { status, reason },
             _ if way == Way::Purge => At::Synth { status: 200, reason: Some(Bytes::from_static(b"Purged")) },
             Verdict::To(Action::Pass) if way == Way::Miss => At::Go(Way::Pass),
-            _ if way == Way::Pipe => match self.rules.resolve(self.case.choice, &self.case, around) {
+            _ if way == Way::Pipe => match self.rules.resolve(self.case.choice, &self.case, Phase::BackendFetch, around) {
                 Ok(backend) => {
                     self.backend = Some(backend);
                     At::Piping
@@ -335,7 +335,7 @@ impl<'r> Flow<'r> {
         match verdict {
             Verdict::To(Action::Fail | Action::Abandon) => self.given_up(),
             Verdict::Error { status, reason } => self.to_backend_error(status, reason, None),
-            _ => match self.rules.resolve(self.case.choice, &self.case, around) {
+            _ => match self.rules.resolve(self.case.choice, &self.case, Phase::BackendFetch, around) {
                 Ok(backend) => {
                     self.backend = Some(backend);
                     At::Asking
@@ -454,7 +454,7 @@ impl<'r> Flow<'r> {
             Verdict::To(Action::Fail) => At::Failed(
                 self.case.fault.take().unwrap_or_else(|| RuleFault::new(None, "vcl_synth returned `fail`")),
             ),
-            Verdict::To(Action::Restart) if self.case.restarts < RESTARTS_MAX => At::Restart,
+            Verdict::To(Action::Restart) if self.case.restarts <= RESTARTS_MAX => At::Restart,
             _ => self.done(around),
         }
     }
@@ -476,12 +476,12 @@ impl<'r> Flow<'r> {
     }
 
     fn restart(&mut self, around: &mut dyn Surroundings) -> At {
-        if self.case.restarts >= RESTARTS_MAX {
+        self.case.restarts += 1;
+        if self.case.restarts > RESTARTS_MAX {
             self.too_many("too many restarts", around);
             self.case.cause = Some(Cause::Internal);
             return At::Synth { status: 503, reason: None };
         }
-        self.case.restarts += 1;
         self.case.bereq = None;
         self.case.beresp = None;
         self.case.resp = None;
