@@ -437,6 +437,8 @@ impl Compiler<'_> {
             between_bytes_timeout: wait("between_bytes_timeout", 60),
             idle_timeout: wait("idle_timeout", 50),
             idle_max: number(backend, "idle_max").unwrap_or(64),
+            max_connections: 0,
+            probe: None,
         })
     }
 
