@@ -126,7 +126,10 @@ const fn retry_after(cause: Cause) -> Option<Duration> {
     match cause {
         Cause::Closing => Some(RETRY_CLOSING),
         Cause::Overloaded | Cause::TooManyConnections => Some(RETRY_CROWDED),
-        Cause::Refused | Cause::Unreachable | Cause::ConnectTimeout => Some(RETRY_UPSTREAM),
+        Cause::MaxConnections => Some(RETRY_CROWDED),
+        Cause::Refused | Cause::Unreachable | Cause::ConnectTimeout | Cause::Unhealthy => {
+            Some(RETRY_UPSTREAM)
+        }
         _ => None,
     }
 }

@@ -177,6 +177,16 @@ pub const fn of(cause: Cause) -> Words {
             "The server that makes this page began to answer, then fell silent.",
             &["Wait a few minutes, then load the page again.", MAYBE_DONE, TELL_IF_IT_STAYS],
         ),
+        Cause::Unhealthy => words(
+            "This part of the site is not well",
+            "The server that makes this page has not been answering as it should, so it is left alone until it does.",
+            &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
+        ),
+        Cause::MaxConnections => words(
+            "This part of the site is busy",
+            "The server that makes this page has all hands full, and your request was not passed on to it.",
+            &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
+        ),
         Cause::TotalTimeout => words(
             "This took longer than we allow",
             "Your request was still being worked on when its time was up.",
@@ -191,6 +201,11 @@ pub const fn of(cause: Cause) -> Words {
             "We will be right back",
             "This server is being restarted. That takes a few seconds.",
             &["Wait a few seconds, then load the page again.", FORM_SAFE],
+        ),
+        Cause::RuleFault => words(
+            "Something is set up wrongly here",
+            "It was nothing you did. One of the rules by which this site is served does not work as it was meant to.",
+            &["Load the page again.", MAYBE_DONE, TELL_IF_IT_STAYS],
         ),
         Cause::Internal => words(
             "Something went wrong on our side",
