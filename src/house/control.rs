@@ -28,6 +28,7 @@ use crate::front::{self, closing::Closing};
 use crate::listen::{self, Gate};
 use crate::record::Level;
 use crate::settings::Gateway;
+use crate::upstream::{self, News};
 use crate::visit::Worlds;
 
 /// How often certificates are looked at.
@@ -181,6 +182,7 @@ impl House {
             gone: 0,
         };
         house.answer_commands(door, orders);
+        house.probe();
         if let Some(listener) = admin {
             house.serve_admin(listener)?;
         }
@@ -225,6 +227,25 @@ impl House {
                 office.note(Level::Error, "the control socket ended", &[("error", &error)]);
             }
         });
+    }
+
+    /// Asks the backends that have a probe and are not asked yet; those that were keep theirs.
+    fn probe(&self) {
+        for backend in &self.worlds.current().backends {
+            let office = Arc::clone(&self.keep.office);
+            let tell = move |news: News<'_>| {
+                let News { backend, healthy, why } = news;
+                if healthy {
+                    office.note(Level::Info, "a backend is healthy", &[("backend", &backend)]);
+                } else {
+                    let fields: &[(_, &dyn std::fmt::Display)] = &[("backend", &backend), ("why", &why)];
+                    office.note(Level::Warning, "a backend is sick and is asked nothing", fields);
+                }
+            };
+            if let Some(probing) = upstream::probing(backend, tell) {
+                spawn_local(probing);
+            }
+        }
     }
 
     fn serve_admin(&self, listener: std::net::TcpListener) -> Result<(), StartFault> {
@@ -296,6 +317,7 @@ impl House {
             Ok((settings, world)) => {
                 let bounds = Arc::clone(&world.terms.bounds);
                 self.worlds.swap(world);
+                self.probe();
                 self.gate.set_bounds(&bounds);
                 self.generation += 1;
                 self.generation_since = clock::wall();
@@ -377,6 +399,19 @@ impl House {
                 text,
                 "backend {}: {} requests, {} in flight, {} connections, {} faults",
                 backend.name, backend.requests, backend.in_flight, backend.open, faults
+            );
+        }
+        for (backend, standing) in
+            world.backends.iter().filter_map(|backend| Some((backend, backend.standing()?)))
+        {
+            let _ = writeln!(
+                text,
+                "backend {}: {} for {}, {} of the last {} probes were good",
+                backend.name(),
+                if standing.healthy { "healthy" } else { "sick" },
+                age(standing.since),
+                standing.good,
+                standing.window
             );
         }
         if self.keep.office.dropped() > 0 {

@@ -222,6 +222,7 @@ pub fn figures(world: &World) -> Vec<BackendFigures> {
                 in_flight: figures.in_flight,
                 open: figures.connections_open,
                 faults: figures.faults,
+                healthy: backend.standing().map(|standing| standing.healthy),
             }
         })
         .collect()

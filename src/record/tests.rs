@@ -633,6 +633,7 @@ fn the_scrape_shows_every_metric_and_no_other() {
     desk.office.certificates(&[("a.example", NOON)]);
     desk.settle();
     let figures = BackendFigures {
+        healthy: Some(false),
         name: "trac".into(),
         requests: 5,
         in_flight: 1,
@@ -651,6 +652,7 @@ fn the_scrape_shows_every_metric_and_no_other() {
         "doorward_backend_faults_total{backend=\"trac\",cause=\"refused\"} 3",
         "doorward_backend_in_flight{backend=\"trac\"} 1",
         "doorward_backend_connections{backend=\"trac\"} 2",
+        "doorward_backend_up{backend=\"trac\"} 0",
         "doorward_log_dropped_total 0",
     ] {
         assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
