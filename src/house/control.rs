@@ -27,7 +27,7 @@ use crate::base::clock::{self, Wall};
 use crate::front::{self, closing::Closing};
 use crate::listen::{self, Gate};
 use crate::record::Level;
-use crate::settings::Gateway;
+use crate::settings::{Doors, Gateway};
 use crate::upstream::{self, News};
 use crate::visit::Worlds;
 
@@ -67,6 +67,7 @@ pub fn run(
 
 struct House {
     rules: PathBuf,
+    doors: Doors,
     environment: Environment,
     keep: Rc<Keep>,
     worlds: Arc<Worlds>,
@@ -102,10 +103,10 @@ impl House {
         options: Options,
         orders: mpsc::UnboundedSender<Order>,
     ) -> Result<(House, Open, Option<Announce>), StartFault> {
-        let Options { rules, environment, announce, foreground } = options;
+        let Options { rules, doors, environment, announce, foreground } = options;
         // Every path in the rules is relative to theirs, and some are joined to others on the way.
         let rules = std::path::absolute(&rules).unwrap_or(rules);
-        let settings = generation::read(&rules, &environment).map_err(StartFault)?;
+        let settings = generation::read(&rules, &doors, &environment).map_err(StartFault)?;
         let gateway = settings.gateway.clone();
         let workers =
             gateway.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
@@ -165,6 +166,7 @@ impl House {
         let started = clock::wall();
         let house = House {
             rules,
+            doors,
             environment,
             keep,
             worlds,
@@ -308,7 +310,7 @@ impl House {
     }
 
     fn reload(&mut self) -> Answer {
-        let done = generation::read(&self.rules, &self.environment).and_then(|settings| {
+        let done = generation::read(&self.rules, &self.doors, &self.environment).and_then(|settings| {
             let world = generation::next(&settings, &self.keep, &self.worlds.current())?;
             Ok((settings, world))
         });

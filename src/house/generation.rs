@@ -15,7 +15,7 @@ use crate::language;
 use crate::plan::Site;
 use crate::record::{BackendFigures, Level, LogConfig, Office};
 use crate::rules::Table;
-use crate::settings::{self, Disk, Gateway, Settings};
+use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
 use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
 use crate::upstream::{self, Backend};
@@ -114,7 +114,7 @@ pub fn state_folder(state: &Path) -> Result<(), String> {
     made.map_err(|error| {
         format!(
             "cannot make the state folder {} ({error}): make it for the user the program runs as, or name another \
-             with `.state` in `gateway`",
+             with `.state` in `gateway` (for rules that have none: with `--state`)",
             state.display()
         )
     })?;
@@ -130,9 +130,17 @@ pub fn state_folder(state: &Path) -> Result<(), String> {
 }
 
 /// Reads and checks the rules. The fault is drawn, ready to be shown.
-pub fn read(rules: &Path, environment: &Environment) -> Result<Settings, String> {
+pub fn read(rules: &Path, doors: &Doors, environment: &Environment) -> Result<Settings, String> {
     let look = |name: &str| environment(name);
-    settings::compile(&language::read(&Disk, rules, &look)).map_err(|faults| faults.draw())
+    let tree = language::read(&Disk, rules, &look);
+    if *doors != Doors::default() && tree.gateway.is_some() {
+        return Err(format!(
+            "{} has a `gateway`, which says where to listen and where state lies: change it there, or leave out \
+             the flags",
+            rules.display()
+        ));
+    }
+    settings::compile_behind(doors, &tree).map_err(|faults| faults.draw())
 }
 
 /// The first generation.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::value::{self, Instead, Url};
-use super::{Gateway, STATE, Settings};
+use super::{Doors, Gateway, STATE, Settings};
 use crate::base::address::{Network, NetworkSet};
 use crate::base::bound::{Amount, Bounds};
 use crate::language::source::{FileId, joined};
@@ -23,6 +23,11 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Everything that is wrong with the tree and with what it means, or the settings.
 pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
+    compile_behind(&Doors::default(), tree)
+}
+
+/// The same with other doors than rules without a `gateway` have. One that stands in the rules goes first.
+pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostics> {
     let mut compiler = Compiler {
         tree,
         found: tree.found.clone(),
@@ -30,9 +35,9 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
         state: PathBuf::from(STATE),
         networks: Vec::new(),
     };
-    compiler.state = compiler.state();
+    compiler.state = compiler.state(doors);
     compiler.networks = tree.acls.iter().map(|acl| Arc::new(compiler.acl(acl))).collect();
-    let gateway = compiler.gateway();
+    let gateway = compiler.gateway(doors);
     let logs = tree.logs.iter().map(|log| compiler.log(log)).collect();
     let backends = tree.backends.iter().filter_map(|backend| compiler.backend(backend)).collect();
     let sites = compiler.sites();
@@ -135,7 +140,10 @@ impl Compiler<'_> {
         }
     }
 
-    fn state(&mut self) -> PathBuf {
+    fn state(&mut self, doors: &Doors) -> PathBuf {
+        if let (None, Some(state)) = (&self.tree.gateway, &doors.state) {
+            return state.clone();
+        }
         let set = self.tree.gateway.as_ref().and_then(|gateway| text(gateway, "state"));
         let Some((state, span)) = set else { return PathBuf::from(STATE) };
         let wrong = if state.get().is_empty() {
@@ -275,7 +283,7 @@ impl Compiler<'_> {
         Some(network)
     }
 
-    fn gateway(&mut self) -> Gateway {
+    fn gateway(&mut self, doors: &Doors) -> Gateway {
         let mut gateway = Gateway {
             http: Vec::new(),
             https: Vec::new(),
@@ -288,8 +296,13 @@ impl Compiler<'_> {
         };
         let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
         let Some(declared) = &self.tree.gateway else {
-            gateway.http.push(everywhere(80));
-            gateway.https.push(everywhere(443));
+            gateway.admin = doors.admin;
+            if doors.http.is_none() && doors.https.is_none() {
+                gateway.http.push(everywhere(80));
+                gateway.https.push(everywhere(443));
+            }
+            gateway.http.extend(doors.http);
+            gateway.https.extend(doors.https);
             return gateway;
         };
         let mut taken: Vec<(SocketAddr, Span)> = Vec::new();

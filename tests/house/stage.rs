@@ -72,6 +72,7 @@ impl Stage {
     pub fn open(folder: Folder) -> Self {
         let options = Options {
             rules: folder.0.join("main.vcl"),
+            doors: doorward::settings::Doors::default(),
             environment: Arc::new(|_| None),
             announce: None,
             foreground: false,
