@@ -234,7 +234,10 @@ impl<'r> Flow<'r> {
 
     /// What `return (fail)` and a fault lead to on the visitor's side.
     fn failed(&mut self) -> At {
-        self.case.cause = Some(Cause::Internal);
+        self.case.cause = Some(Cause::RuleFault);
+        if self.rules.program.dialect == Dialect::Doorward {
+            return At::Synth { status: Cause::RuleFault.status(), reason: None };
+        }
         At::Synth { status: 503, reason: Some(Bytes::from_static(b"VCL failed")) }
     }
 
@@ -354,6 +357,10 @@ impl<'r> Flow<'r> {
             self.case.cause = Some(cause);
             return At::Synth { status: 503, reason: None };
         }
+        if self.rules.program.dialect == Dialect::Doorward {
+            // What a visit without rules would be answered.
+            return self.to_backend_error(cause.status(), None, Some(cause));
+        }
         self.to_backend_error(503, Some(Bytes::from_static(b"Backend fetch failed")), Some(cause))
     }
 
@@ -369,7 +376,7 @@ impl<'r> Flow<'r> {
     fn given_up(&mut self) -> At {
         self.case.beresp = None;
         if self.case.fault.is_some() {
-            self.case.cause = Some(Cause::Internal);
+            self.case.cause = Some(Cause::RuleFault);
         }
         At::Synth { status: 503, reason: None }
     }
@@ -386,7 +393,7 @@ impl<'r> Flow<'r> {
             Verdict::To(Action::Retry) if self.case.retries < RETRIES_MAX => self.again(),
             Verdict::To(Action::Retry) => {
                 self.too_many("too many retries", around);
-                self.unanswered(Cause::Internal)
+                self.unanswered(Cause::RuleFault)
             }
             Verdict::To(Action::Abandon) => self.given_up(),
             Verdict::To(Action::Fail) if self.fastly() => self.failed(),
@@ -478,7 +485,7 @@ impl<'r> Flow<'r> {
     fn restart(&mut self, around: &mut dyn Surroundings) -> At {
         if self.case.restarts >= RESTARTS_MAX {
             self.too_many("too many restarts", around);
-            self.case.cause = Some(Cause::Internal);
+            self.case.cause = Some(Cause::RuleFault);
             return At::Synth { status: 503, reason: None };
         }
         self.case.restarts += 1;
