@@ -214,3 +214,31 @@ pub const fn of(cause: Cause) -> Words {
         ),
     }
 }
+
+/// What a status means that rules asked for; `None` where it says that all is well.
+pub fn of_status(status: http::StatusCode) -> Option<Words> {
+    match status.as_u16() {
+        0..400 => None,
+        403 | 451 => Some(words(
+            "This page is not open to you",
+            "The people who run this site do not show it to requests like this one.",
+            &[TYPE_AGAIN, "If you think you should have access, ask the people who run this site."],
+        )),
+        404 | 410 => Some(of(Cause::NoRoute)),
+        429 => Some(words(
+            "That was a little too much at once",
+            "More requests came from you, or from your network, than this site answers in a short time.",
+            &["Wait a minute, then load the page again.", TELL_IF_IT_STAYS],
+        )),
+        400..500 => Some(words(
+            "This request was turned away",
+            "This site does not answer requests of this kind.",
+            &[TYPE_AGAIN, TELL_IF_IT_STAYS],
+        )),
+        _ => Some(words(
+            "This page cannot be shown right now",
+            "We are here, but this page is not available at the moment.",
+            &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
+        )),
+    }
+}

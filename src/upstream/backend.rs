@@ -130,6 +130,11 @@ impl Backend {
         Some(self.0.health.as_ref()?.standing(window))
     }
 
+    /// Its own `Host`, where its declaration says one.
+    pub fn host_header(&self) -> Option<&HeaderValue> {
+        self.0.host_header.as_ref()
+    }
+
     /// How long it is waited for when nobody says otherwise.
     pub fn patience(&self) -> Patience {
         let config = &self.0.config;
@@ -143,6 +148,15 @@ impl Backend {
     /// How many requests hold one of the connections it may have; 0 where there is no limit.
     pub fn permits(&self) -> usize {
         self.0.permits.load(Ordering::Relaxed)
+    }
+
+    /// Requests it is working on now.
+    pub fn in_flight(&self) -> u64 {
+        let sum = |of: fn(&Shard) -> &AtomicU64| -> u64 {
+            self.0.shards.iter().map(|shard| of(shard).load(Ordering::Relaxed)).sum()
+        };
+        let finished = sum(|shard| &shard.finished);
+        sum(|shard| &shard.started).saturating_sub(finished)
     }
 
     pub fn figures(&self) -> Figures {

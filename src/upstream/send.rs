@@ -74,13 +74,16 @@ impl Pool {
     pub async fn send(
         &self,
         backend: &Arc<Backend>,
-        request: Request<Body>,
+        mut request: Request<Body>,
         hints: Option<Hints>,
     ) -> Result<Answer, Fault> {
+        if let Some(host) = &backend.0.host_header {
+            request.headers_mut().insert(HOST, host.clone());
+        }
         self.send_within(backend, request, hints, backend.patience()).await
     }
 
-    /// The same with other clocks than the backend's own.
+    /// The same with other clocks than the backend's own, and with the `Host` that the request carries.
     pub async fn send_within(
         &self,
         backend: &Arc<Backend>,
@@ -89,9 +92,6 @@ impl Pool {
         patience: Patience,
     ) -> Result<Answer, Fault> {
         framing::set_length(&mut request);
-        if let Some(host) = &backend.0.host_header {
-            request.headers_mut().insert(HOST, host.clone());
-        }
         let wish = Wish {
             method: request.method().clone(),
             upgrade: request.headers().get(UPGRADE).cloned(),
