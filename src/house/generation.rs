@@ -193,6 +193,7 @@ fn world(
     Ok(World {
         sheets: settings.sites.iter().map(sheet).collect(),
         rules: Table::new(settings.sites.clone()),
+        rulebook: None,
         backends,
         acceptor,
         https_port: keep.https_port,

@@ -4,8 +4,9 @@ use super::World;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::message::exchange::Secure;
+use crate::message::path::Query;
 use crate::message::{Request, SitePath, Street};
-use crate::plan::{BackendId, EncodedSlash};
+use crate::plan::{BackendId, EncodedSlash, Route};
 use crate::rules::{RouteRef, SiteRef};
 
 /// Below a first segment of this name, every site's paths are ours.
@@ -62,12 +63,18 @@ fn scheme(request: &Request) -> &'static str {
     if request.secure { "https" } else { "http" }
 }
 
+/// Whether a path may be any site's.
+pub fn not_ours(path: &SitePath) -> Result<(), Fault> {
+    if is_own(path) {
+        return Err(Fault::with(Cause::NoRoute, "nothing of our own stands at this path"));
+    }
+    Ok(())
+}
+
 /// The route that covers the path. A path that its backend may read in another way must be covered by the
 /// same route in every reading.
 pub fn route<'w, 'p>(found: SiteRef<'w>, request: &'p Request) -> Result<RouteRef<'w, 'p>, Fault> {
-    if is_own(&request.path) {
-        return Err(Fault::with(Cause::NoRoute, "nothing of our own stands at this path"));
-    }
+    not_ours(&request.path)?;
     let found =
         found.site.route(&request.path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
     let route = found.route;
@@ -80,10 +87,19 @@ pub fn route<'w, 'p>(found: SiteRef<'w>, request: &'p Request) -> Result<RouteRe
     Ok(found)
 }
 
+/// Whether the visitor may do there what he asks for.
+pub fn access(route: &Route, request: &Request) -> Result<(), Fault> {
+    let query = request.query.as_ref().map(Query::as_str);
+    if route.access_for(&request.method, request.path.as_str(), query).admits(request.client) {
+        return Ok(());
+    }
+    Err(Fault::with(Cause::Denied, format!("the route {} does not admit the visitor", route.path)))
+}
+
 /// Who answers. A name that is in no row of the route's table is a page that is not there.
-pub fn backend(covered: &RouteRef<'_, '_>) -> Result<BackendId, Fault> {
-    covered.backend().ok_or_else(|| {
-        Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", covered.route.path))
+pub fn backend(route: &Route, found: Option<BackendId>) -> Result<BackendId, Fault> {
+    found.ok_or_else(|| {
+        Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", route.path))
     })
 }
 
