@@ -5,6 +5,8 @@
 //! routes there are, and allocates nothing. A path that a backend might read in another way than the gateway
 //! belongs to a route only when every reading of it does. Pure: no IO, no time.
 
+pub mod doorplate;
+
 use std::collections::HashMap;
 
 use crate::message::SitePath;

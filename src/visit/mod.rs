@@ -23,6 +23,7 @@ use crate::base::random::RequestId;
 use crate::message::path::Query;
 use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Request, Street};
 use crate::record::{self, Asked, Pen, Ticket};
+use crate::rules;
 use crate::upstream::Pool;
 
 pub use self::world::{Terms, World, Worlds};
@@ -71,10 +72,10 @@ impl Corridor {
     ) -> Result<Departure, Fault> {
         let found = doorplate::site(world, &request, street)?;
         ticket.site(world.sheet(found.site.id));
-        if let Some(location) = doorplate::elsewhere(world, found, &request) {
+        if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
             return Ok(rescue::redirect(&location, asker));
         }
-        let route = doorplate::route(found, &request)?;
+        let route = rules::doorplate::route(found, &request)?;
         if !route.access.admits(request.client) {
             return Err(Fault::with(
                 Cause::Denied,

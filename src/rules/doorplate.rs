@@ -1,0 +1,98 @@
+//! Where a request is sent on to, and which route it has: what the corridor decides at the door, and what the
+//! plays decide in its place without a connection. One text for both.
+
+use super::SiteRef;
+use crate::base::cause::Cause;
+use crate::base::fault::Fault;
+use crate::message::{Request, SitePath};
+use crate::plan::{EncodedSlash, Route};
+
+/// Below a first segment of this name, every site's paths are ours.
+const OWN_SEGMENT: &str = ".doorward";
+
+/// Visitors of plain http are sent to https, those of an alias to the site's own name, in one step.
+/// `https_port` is where https is served; without one nobody is sent there.
+pub fn elsewhere(found: SiteRef<'_>, request: &Request, https_port: Option<u16>) -> Option<String> {
+    let site = &found.site.plan;
+    let upgrade = site.force_https && !request.secure && https_port.is_some();
+    if !upgrade && !found.by_alias {
+        return None;
+    }
+    let (scheme, port) = if upgrade { ("https", https_port) } else { (scheme(request), request.host.port()) };
+    Some(address(scheme, &site.name, port, request.target_for_backend().as_str()))
+}
+
+/// An address as browsers write it. `*`, the server itself, has none of its own: the root stands for it.
+fn address(scheme: &str, name: &str, port: Option<u16>, target: &str) -> String {
+    let (open, close) = if name.contains(':') { ("[", "]") } else { ("", "") };
+    let port = match (scheme, port) {
+        (_, None) | ("https", Some(443)) | ("http", Some(80)) => String::new(),
+        (_, Some(port)) => format!(":{port}"),
+    };
+    let target = if target == "*" { "/" } else { target };
+    format!("{scheme}://{open}{name}{close}{port}{target}")
+}
+
+fn scheme(request: &Request) -> &'static str {
+    if request.secure { "https" } else { "http" }
+}
+
+/// The route that covers the path. A path that its backend may read in another way must be covered by the
+/// same route in every reading.
+pub fn route<'w>(found: SiteRef<'w>, request: &Request) -> Result<&'w Route, Fault> {
+    if is_own(&request.path) {
+        return Err(Fault::with(Cause::NoRoute, "nothing of our own stands at this path"));
+    }
+    let route =
+        found.site.route(&request.path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
+    if request.path.ambiguous() && route.encoded_slash == EncodedSlash::Refuse {
+        return Err(Fault::with(
+            Cause::BadPath,
+            format!("an encoded slash, and the route {} does not say `.encoded_slash = keep`", route.path),
+        ));
+    }
+    Ok(route)
+}
+
+/// Whether a path is ours, in whatever way it may be read.
+fn is_own(path: &SitePath) -> bool {
+    let own = |mut segments: crate::message::path::Segments<'_>| segments.next() == Some(OWN_SEGMENT);
+    own(path.segments()) || path.other_readings().any(|reading| own(path.segments_in(reading)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn addresses_are_written_as_browsers_write_them() {
+        for (scheme, name, port, target, written) in [
+            ("https", "www.test", Some(443), "/a?b=c", "https://www.test/a?b=c"),
+            ("https", "www.test", Some(8_443), "/", "https://www.test:8443/"),
+            ("http", "www.test", Some(80), "/", "http://www.test/"),
+            ("http", "www.test", None, "/", "http://www.test/"),
+            ("https", "2001:db8::1", Some(8_443), "/", "https://[2001:db8::1]:8443/"),
+            ("https", "www.test", Some(443), "*", "https://www.test/"),
+        ] {
+            assert_eq!(address(scheme, name, port, target), written);
+        }
+    }
+
+    #[test]
+    fn our_own_paths_are_ours_in_every_reading() {
+        for (path, ours) in [
+            ("/.doorward", true),
+            ("/.doorward/", true),
+            ("/.doorward/x", true),
+            ("/a/../%2edoorward/x", true),
+            ("/.doorward;v=1/x", true),
+            ("/.doorward%2Fx", true),
+            ("/.doorwards/x", false),
+            ("/x/.doorward", false),
+            ("/", false),
+        ] {
+            assert_eq!(is_own(&SitePath::parse(path.as_bytes()).unwrap()), ours, "{path}");
+        }
+        assert!(!is_own(&SitePath::asterisk()));
+    }
+}
