@@ -44,10 +44,9 @@ impl From<End> for ExitCode {
     }
 }
 
-const STATE: Flag = Flag { name: "state", value: Some("DIR"), doc: "the state folder of the gateway to ask" };
-const CONFIG: Flag =
-    Flag { name: "config", value: Some("MAIN.VCL"), doc: "the rules that name the state folder" };
-const JSON: Flag = Flag { name: "json", value: None, doc: "one JSON object, for editors and scripts" };
+const STATE: Flag = Flag::new("state", Some("DIR"), "the state folder of the gateway to ask");
+const CONFIG: Flag = Flag::new("config", Some("MAIN.VCL"), "the rules that name the state folder");
+const JSON: Flag = Flag::new("json", None, "one JSON object, for editors and scripts");
 
 /// Every command, in the order in which `doorward help` shows them.
 const COMMANDS: &[Spec] = &[

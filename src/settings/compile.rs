@@ -7,6 +7,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::value::{self, Instead, Url};
+use super::places::Places;
 use super::{Gateway, STATE, Settings};
 use crate::base::address::{Network, NetworkSet};
 use crate::base::bound::{Amount, Bounds};
@@ -45,12 +46,13 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
     if !compiler.found.has_errors() {
         compiler.empty_handed();
     }
-    let found = Diagnostics::new(Arc::clone(&tree.sources), compiler.found);
+    let found = Diagnostics::new(Arc::clone(&tree.sources), std::mem::take(&mut compiler.found));
     if found.has_errors() {
         return Err(found);
     }
     let files = tree.sources.paths().map(Path::to_owned).collect();
-    Ok(Settings { gateway, sites, backends, logs, default_log, warnings: found, files })
+    let places = Places::of(tree, &compiler.networks);
+    Ok(Settings { gateway, sites, backends, logs, default_log, warnings: found, files, places })
 }
 
 struct Compiler<'a> {

@@ -8,6 +8,7 @@
 
 mod compile;
 mod disk;
+mod places;
 mod value;
 
 use std::net::SocketAddr;
@@ -21,6 +22,7 @@ use crate::{plan, record, upstream};
 
 pub use compile::compile;
 pub use disk::Disk;
+pub use places::Places;
 
 /// Where a gateway keeps what it keeps, when nothing is said.
 pub const STATE: &str = "/var/lib/doorward";
@@ -39,6 +41,8 @@ pub struct Settings {
     pub warnings: Diagnostics,
     /// The rule files that were read; the main one is the first.
     pub files: Vec<PathBuf>,
+    /// Where it all stands.
+    pub places: Places,
 }
 
 /// This process.
