@@ -1,11 +1,11 @@
 //! Where a request is sent on to, and which route it has: what the corridor decides at the door, and what the
 //! plays decide in its place without a connection. One text for both.
 
-use super::SiteRef;
+use super::{RouteRef, SiteRef};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::message::{Request, SitePath};
-use crate::plan::{EncodedSlash, Route};
+use crate::plan::{BackendId, EncodedSlash};
 
 /// Below a first segment of this name, every site's paths are ours.
 const OWN_SEGMENT: &str = ".doorward";
@@ -18,7 +18,8 @@ pub fn elsewhere(found: SiteRef<'_>, request: &Request, https_port: Option<u16>)
     if !upgrade && !found.by_alias {
         return None;
     }
-    let (scheme, port) = if upgrade { ("https", https_port) } else { (scheme(request), request.host.port()) };
+    let (scheme, port) =
+        if upgrade { ("https", https_port) } else { (scheme(request), request.host.port()) };
     Some(address(scheme, &site.name, port, request.target_for_backend().as_str()))
 }
 
@@ -39,19 +40,27 @@ fn scheme(request: &Request) -> &'static str {
 
 /// The route that covers the path. A path that its backend may read in another way must be covered by the
 /// same route in every reading.
-pub fn route<'w>(found: SiteRef<'w>, request: &Request) -> Result<&'w Route, Fault> {
+pub fn route<'w, 'p>(found: SiteRef<'w>, request: &'p Request) -> Result<RouteRef<'w, 'p>, Fault> {
     if is_own(&request.path) {
         return Err(Fault::with(Cause::NoRoute, "nothing of our own stands at this path"));
     }
-    let route =
+    let found =
         found.site.route(&request.path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
+    let route = found.route;
     if request.path.ambiguous() && route.encoded_slash == EncodedSlash::Refuse {
         return Err(Fault::with(
             Cause::BadPath,
             format!("an encoded slash, and the route {} does not say `.encoded_slash = keep`", route.path),
         ));
     }
-    Ok(route)
+    Ok(found)
+}
+
+/// Who answers. A name that is in no row of the route's table is a page that is not there.
+pub fn backend(covered: &RouteRef<'_, '_>) -> Result<BackendId, Fault> {
+    covered.backend().ok_or_else(|| {
+        Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", covered.route.path))
+    })
 }
 
 /// Whether a path is ours, in whatever way it may be read.

@@ -16,7 +16,7 @@ use crate::language::table::{LOG_ERRORS, LOG_FILE};
 use crate::language::tree::{self, Declaration, Text, Tree, Value, Valued};
 use crate::language::{Code, Diagnostic, Diagnostics, Found, Span, Suggestions};
 use crate::plan::EncodedSlash;
-use crate::plan::{Access, BackendId, CertificateWish, Route, Site, VisitorAddress};
+use crate::plan::{Access, Answers, BackendId, CertificateWish, Route, Serves, Site, VisitorAddress};
 use crate::{record, upstream};
 
 /// What the system takes for the path of a unix socket.
@@ -439,6 +439,8 @@ impl Compiler<'_> {
             between_bytes_timeout: wait("between_bytes_timeout", 60),
             idle_timeout: wait("idle_timeout", 50),
             idle_max: number(backend, "idle_max").unwrap_or(64),
+            max_connections: 0,
+            probe: None,
         })
     }
 
@@ -492,7 +494,7 @@ impl Compiler<'_> {
         let mut paths: HashMap<Box<str>, Span> = HashMap::with_capacity(site.inside.len());
         let routes = site.inside.iter().filter_map(|route| self.route(route, &mut paths)).collect();
         let force_https = switch(site, "force_https").unwrap_or(true);
-        Site { name, aliases, certificate, force_https, log, routes }
+        Site { name, any_host: false, aliases, certificate, force_https, log, routes }
     }
 
     fn route(&mut self, route: &Declaration, paths: &mut HashMap<Box<str>, Span>) -> Option<Route> {
@@ -515,8 +517,12 @@ impl Compiler<'_> {
         };
         Some(Route {
             path: path.as_str().into(),
-            backend: BackendId(reference(route, "backend")?),
-            access,
+            names: Box::default(),
+            exact: false,
+            answers: Answers::Backend(BackendId(reference(route, "backend")?)),
+            serves: Serves::Web,
+            read: access.clone(),
+            write: access,
             body_bytes_max: match route.value("body_bytes_max").map(|valued| &valued.value) {
                 Some(Value::Size(size)) => Some(*size),
                 _ => None,

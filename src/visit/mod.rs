@@ -75,18 +75,21 @@ impl Corridor {
         if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
             return Ok(rescue::redirect(&location, asker));
         }
-        let route = rules::doorplate::route(found, &request)?;
-        if !route.access.admits(request.client) {
+        let covered = rules::doorplate::route(found, &request)?;
+        let route = covered.route;
+        let query = request.query.as_ref().map(Query::as_str);
+        if !route.access_for(&request.method, request.path.as_str(), query).admits(request.client) {
             return Err(Fault::with(
                 Cause::Denied,
                 format!("the route {} does not admit the visitor", route.path),
             ));
         }
+        let backend = rules::doorplate::backend(&covered)?;
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
-        let backend = world.backend(route.backend)?;
+        let backend = world.backend(backend)?;
         ticket.backend(backend.name());
         let (errand, wish) = errand::compose(request, body, backend, world, &self.introductions);
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
