@@ -52,6 +52,7 @@ struct World<'s> {
     backends: BTreeMap<BackendId, Part>,
     site: String,
     route: String,
+    names: Vec<(String, String)>,
     decision: Decision,
     phase: Option<Phase>,
     /// The line a step was told of last: a line with two statements is one step.
@@ -90,6 +91,10 @@ impl Surroundings for World<'_> {
 
     fn route(&self) -> &str {
         &self.route
+    }
+
+    fn named(&self, name: &str) -> Option<&str> {
+        self.names.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
     }
 
     fn log(&mut self, line: &[u8]) {
@@ -264,18 +269,23 @@ impl<'g> Stage<'g> {
             world.answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, &location, ask));
             return Ok(());
         }
-        let route = look_up(world, found, &request)?;
+        let door = look_up(world, found, &request)?;
         match &self.rules {
             None => {
-                admit(world, route, &request)?;
-                Self::plain(&mut request, route, world, ask)
+                let backend = admit(world, door, &request)?;
+                Self::plain(&mut request, backend, world, ask)
             }
-            Some(rules) => Self::ruled(rules, request, asked, (found, route), world, ask),
+            Some(rules) => Self::ruled(rules, request, asked, (found, door), world, ask),
         }
     }
 
     /// Without rules: the route's backend is asked, and its answer is the answer.
-    fn plain(request: &mut Request, route: &Route, world: &mut World<'_>, ask: &Ask<'_>) -> Result<(), Fault> {
+    fn plain(
+        request: &mut Request,
+        backend: BackendId,
+        world: &mut World<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<(), Fault> {
         world.decision.handling = Handling::Lookup;
         let before = request.headers.clone();
         let question = Question {
@@ -284,7 +294,7 @@ impl<'g> Stage<'g> {
             version: request.version,
             headers: std::mem::take(&mut request.headers),
         };
-        match send(world, route.backend, question, request, &before) {
+        match send(world, backend, question, request, &before) {
             Ok(scripted) => {
                 let Scripted { status, mut headers, body } = scripted;
                 headers::clean_answer(&mut headers);
@@ -304,15 +314,14 @@ impl<'g> Stage<'g> {
         rules: &Rules,
         mut request: Request,
         asked: &Asked,
-        (mut found, route): (SiteRef<'g>, &'g Route),
+        (mut found, mut door): (SiteRef<'g>, Door<'g>),
         world: &mut World<'_>,
         ask: &Ask<'_>,
     ) -> Result<(), Fault> {
         let gateway = world.gateway;
-        let mut route = route;
         let before = request.headers.clone();
         let mut case = Case::of(&mut request, &street(asked), world.now);
-        case.default = Choice::Backend(route.backend);
+        case.default = door.backend.map_or(Choice::None, Choice::Backend);
         let mut flow = Flow::begin(rules, case);
         for _ in 0..TURNS_MAX {
             match flow.next(world) {
@@ -327,15 +336,15 @@ impl<'g> Stage<'g> {
                         }
                         world.tell(Kind::Rewrite, format!("{} {}", request.method, request.path.as_str()), None);
                         match look_up(world, found, &request) {
-                            Ok(again) => route = again,
+                            Ok(again) => door = again,
                             Err(fault) => {
                                 refused(world, &mut flow, &fault);
                                 continue;
                             }
                         }
                     }
-                    match admit(world, route, &request) {
-                        Ok(()) => flow.routed(Choice::Backend(route.backend)),
+                    match admit(world, door, &request) {
+                        Ok(backend) => flow.routed(Choice::Backend(backend)),
                         Err(fault) => refused(world, &mut flow, &fault),
                     }
                 }
@@ -343,8 +352,8 @@ impl<'g> Stage<'g> {
                     if flow.case().sent_elsewhere {
                         let judged = flow.case().bereq.as_ref().map_or(Ok(()), |bereq| {
                             found = follow(gateway, &mut request, bereq)?;
-                            let door = look_up(world, found, &request)?;
-                            admit(world, door, &request)
+                            door = look_up(world, found, &request)?;
+                            admit(world, door, &request).map(drop)
                         });
                         if let Err(fault) = judged {
                             refused(world, &mut flow, &fault);
@@ -410,6 +419,7 @@ impl<'s> World<'s> {
             backends,
             site: String::new(),
             route: String::new(),
+            names: Vec::new(),
             decision: Decision::default(),
             phase: None,
             last: None,
@@ -417,31 +427,53 @@ impl<'s> World<'s> {
     }
 }
 
+/// A route that was found.
+#[derive(Clone, Copy)]
+struct Door<'g> {
+    route: &'g Route,
+    /// `None`: the route's table has no row for this path.
+    backend: Option<BackendId>,
+}
+
 /// The route, told.
-fn look_up<'g>(world: &mut World<'_>, found: SiteRef<'g>, request: &Request) -> Result<&'g Route, Fault> {
+fn look_up<'g>(world: &mut World<'_>, found: SiteRef<'g>, request: &Request) -> Result<Door<'g>, Fault> {
     let gateway = world.gateway;
-    let route = doorplate::route(found, request)?;
+    let covered = doorplate::route(found, request)?;
+    let route = covered.route;
     let site = found.site.id.0;
     let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, route));
     world.decision.door = at.map(|at| (site, at));
     world.route = route.path.to_string();
+    let values = covered.names.values();
+    world.names = route.names.iter().map(ToString::to_string).zip(values.iter().map(ToString::to_string)).collect();
     world.decision.route = Some(route.path.clone());
     let place = at.and_then(|at| gateway.route_spot((site, at)));
-    world.tell(Kind::Route, format!("{} → backend {}", route.path, gateway.backend(route.backend)), place);
-    Ok(route)
+    let names: Vec<String> = world.names.iter().map(|(name, value)| format!("{name} is {value}")).collect();
+    let names = if names.is_empty() { String::new() } else { format!(", {}", names.join(", ")) };
+    let backend = covered.backend();
+    let to = backend.map_or_else(|| "no row of its table".to_owned(), |id| format!("backend {}", gateway.backend(id)));
+    world.tell(Kind::Route, format!("{} → {to}{names}", route.path), place);
+    Ok(Door { route, backend })
 }
 
-/// Access, told with the term on which it hung.
-fn admit(world: &mut World<'_>, route: &Route, request: &Request) -> Result<(), Fault> {
+/// Access, told with the term on which it hung; then who answers, in the corridor's order.
+fn admit(world: &mut World<'_>, door: Door<'_>, request: &Request) -> Result<BackendId, Fault> {
     let gateway = world.gateway;
-    let (admitted, term) = gateway.judge(&route.access, request.client);
+    let Door { route, backend } = door;
+    let query = request.query.as_ref().map(Query::as_str);
+    let reads = route.serves.only_reads(&request.method, request.path.as_str(), query);
+    let access = route.access_for(&request.method, request.path.as_str(), query);
+    let (admitted, term) = gateway.judge(access, request.client);
     let place = world.decision.door.and_then(|door| gateway.route_spot(door));
     let word = if admitted { "admitted" } else { "refused" };
-    world.tell(Kind::Access, format!("{word}: {term}"), place);
-    if admitted {
-        return Ok(());
+    let what = if reads { "to read" } else { "to write" };
+    world.tell(Kind::Access, format!("{word} {what}: {term}"), place);
+    if !admitted {
+        return Err(Fault::with(Cause::Denied, format!("the route {} does not admit the visitor", route.path)));
     }
-    Err(Fault::with(Cause::Denied, format!("the route {} does not admit the visitor", route.path)))
+    backend.ok_or_else(|| {
+        Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", route.path))
+    })
 }
 
 /// The rules make the answer, and may read why.

@@ -155,12 +155,11 @@ pub fn read(line: &str, suggestions: &mut Suggestions) -> Result<Vec<Expectation
         "pipe" => alone(Expectation::Handled(Handling::Pipe)),
         "purge" => alone(Expectation::Handled(Handling::Purge)),
         "cause" => {
-            let near = || suggestions.nearest(rest, Cause::ALL.iter().map(|cause| cause.name()));
             match Cause::by_name(rest) {
                 Some(cause) => Ok(vec![Expectation::Cause(cause)]),
                 None => Err((
                     format!("there is no cause called {}", quoted(rest)),
-                    match near() {
+                    match suggestions.nearest(rest, Cause::ALL.iter().map(|cause| cause.name())) {
                         Some(near) => format!("did you mean `{near}`?"),
                         None => "causes have the names of the log's `cause=`".to_owned(),
                     },

@@ -39,6 +39,11 @@ impl Gateway {
         self.settings.program.as_ref().filter(|program| !program.is_empty())
     }
 
+    /// Where visitors of plain http are sent; a port of the system's choice is not known.
+    pub(super) fn https_port(&self) -> Option<u16> {
+        self.settings.gateway.https.first().map(|listener| listener.port())
+    }
+
     pub fn backend(&self, id: BackendId) -> &str {
         self.settings.backends.get(id.0).map_or("?", |backend| &backend.name)
     }

@@ -51,8 +51,9 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
         return Err(found);
     }
     let files = tree.sources.paths().map(Path::to_owned).collect();
-    let places = Places::of(tree, &compiler.networks);
-    Ok(Settings { gateway, sites, backends, logs, default_log, warnings: found, files, places })
+    let networks = compiler.networks;
+    let places = Places::of(tree, &networks);
+    Ok(Settings { gateway, sites, backends, logs, default_log, warnings: found, files, program: tree.program.clone(), networks, places })
 }
 
 struct Compiler<'a> {

@@ -17,6 +17,7 @@ use std::sync::Arc;
 
 use crate::base::address::NetworkSet;
 use crate::base::bound::Bounds;
+use crate::language::program::Program;
 use crate::language::{self, Diagnostics};
 use crate::{plan, record, upstream};
 
@@ -41,6 +42,10 @@ pub struct Settings {
     pub warnings: Diagnostics,
     /// The rule files that were read; the main one is the first.
     pub files: Vec<PathBuf>,
+    /// The rules that run, where the tree has any.
+    pub program: Option<Arc<Program>>,
+    /// Each `acl`, in the order of `AclId`.
+    pub networks: Vec<Arc<NetworkSet>>,
     /// Where it all stands.
     pub places: Places,
 }

@@ -1,0 +1,23 @@
+//! What operators try their rules with: one simulator, and what is made of it.
+//!
+//! Called by `cli`: `explain` (one request, told), `test` (plays: requests and what is expected of them),
+//! `replay` (a log, decided again), `diff` (two trees compared). Promises: a request is read, routed, run
+//! through the rules and judged by the code that serves (`message`, `rules`, `plan`), so that what is told here
+//! is what would happen; the same play ends the same way each time; whatever stands in a play or a log, there
+//! is an answer and no panic. It opens no connection, asks no backend and reads no clock: time, health,
+//! answers and chance are what a play says.
+
+mod asked;
+mod decide;
+mod decision;
+mod expect;
+mod gateway;
+mod script;
+mod tell;
+
+pub use asked::{Asked, Scheme, Target};
+pub use decide::Stage;
+pub use decision::{Decision, Handling, Kind, Spot, Step};
+pub use gateway::Gateway;
+pub use script::{Flaw, Given, Played, Scripted};
+pub use tell::{json, short, story};
