@@ -12,6 +12,7 @@ mod decide;
 mod decision;
 mod expect;
 mod gateway;
+mod run;
 mod script;
 mod tell;
 
@@ -19,5 +20,6 @@ pub use asked::{Asked, Scheme, Target};
 pub use decide::Stage;
 pub use decision::{Decision, Handling, Kind, Spot, Step};
 pub use gateway::Gateway;
-pub use script::{Flaw, Given, Played, Scripted};
+pub use run::{Coverage, Failure, Report, Visited, coverage, play};
+pub use script::{BYTES_MAX, Flaw, Given, Played, Script, Scripted, parse};
 pub use tell::{json, short, story};

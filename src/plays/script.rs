@@ -136,7 +136,7 @@ enum Block {
 
 const BLOCKS: [&str; 3] = ["request", "expect", "given"];
 
-/// The cases of a file, or all its flaws.
+/// The cases of a file, or all its flaws. A file without a case is a page like any other.
 pub fn parse(text: &str) -> Result<Script, Vec<Flaw>> {
     let mut reader = Reader::default();
     reader.read(text);
@@ -207,9 +207,6 @@ impl Reader {
             }
         }
         self.end_case();
-        if self.script.cases.is_empty() && self.flaws.is_empty() {
-            self.flaw(1, "there is no play in this file", "write a request between ```request and ```");
-        }
     }
 
     /// The lines above everything else: which rules, which environment. False where prose begins.
