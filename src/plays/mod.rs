@@ -10,6 +10,8 @@
 mod asked;
 mod decide;
 mod decision;
+mod difference;
+mod doors;
 mod expect;
 mod gateway;
 mod run;
@@ -19,6 +21,8 @@ mod tell;
 pub use asked::{Asked, Scheme, Target};
 pub use decide::Stage;
 pub use decision::{Decision, Handling, Kind, Spot, Step};
+pub use difference::{Change, Turn, compare, draw};
+pub use doors::Door;
 pub use gateway::Gateway;
 pub use run::{Coverage, Failure, Report, Visited, coverage, play};
 pub use script::{BYTES_MAX, Flaw, Given, Played, Script, Scripted, parse};

@@ -55,6 +55,11 @@ impl Places {
         self.backends.get(backend).copied()
     }
 
+    /// Every list of networks by its name.
+    pub fn acls(&self) -> impl Iterator<Item = (&str, &NetworkSet)> {
+        self.acls.iter().map(|(name, networks)| (&**name, &**networks))
+    }
+
     /// What a list of networks is called in the rules.
     pub fn acl(&self, networks: &Arc<NetworkSet>) -> Option<&str> {
         self.acls.iter().find(|(_, known)| Arc::ptr_eq(known, networks)).map(|(name, _)| &**name)
