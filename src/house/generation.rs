@@ -14,12 +14,12 @@ use crate::base::{clock, random};
 use crate::language;
 use crate::plan::Site;
 use crate::record::{BackendFigures, Level, LogConfig, Office};
-use crate::rules::Table;
+use crate::rules::{Rules, Table};
 use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
 use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
 use crate::upstream::{self, Backend};
-use crate::visit::{Terms, World};
+use crate::visit::{Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
 const HOUSE: Space = Space::new("house");
@@ -193,7 +193,7 @@ fn world(
     Ok(World {
         sheets: settings.sites.iter().map(sheet).collect(),
         rules: Table::new(settings.sites.clone()),
-        rulebook: None,
+        rulebook: rulebook(settings, keep)?,
         backends,
         acceptor,
         https_port: keep.https_port,
@@ -204,6 +204,19 @@ fn world(
             proxy_protocol: gateway.proxy_protocol,
         }),
     })
+}
+
+/// The subs of the tree, started: one that refuses to is not loaded.
+fn rulebook(settings: &Settings, keep: &Keep) -> Result<Option<Rulebook>, String> {
+    let Some(program) = settings.program.as_ref().filter(|program| !program.is_empty()) else {
+        return Ok(None);
+    };
+    let sources = &settings.places.sources;
+    let backends = settings.backends.iter().map(|backend| backend.name.clone()).collect();
+    let mut around = Outside(&keep.office);
+    let rules = Rules::start(Arc::clone(program), settings.networks.clone(), backends, &mut around)
+        .map_err(|fault| format!("the rules do not start: {}", explain(&program.marks, sources, &fault)))?;
+    Ok(Some(Rulebook::new(rules, Arc::clone(sources), Arc::clone(&keep.office))))
 }
 
 /// Renews what is due and reads certificate files that changed. Sites whose certificate can't be had keep the

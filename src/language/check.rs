@@ -41,6 +41,7 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
     };
     checker.collect(&items);
     let mut tree = Tree {
+        program: None,
         sources: Arc::new(Sources::default()),
         gateway: None,
         backends: Vec::new(),

@@ -8,6 +8,7 @@
 //! wrong is a `RuleFault`, never a panic. Pure: no IO, and time is an argument.
 
 pub mod case;
+pub mod doorplate;
 pub mod flow;
 mod life;
 pub mod machine;

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::places::Places;
 use super::value::{self, Instead, Url};
 use super::{Doors, Gateway, STATE, Settings};
 use crate::base::address::{Network, NetworkSet};
@@ -50,12 +51,25 @@ pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostic
     if !compiler.found.has_errors() {
         compiler.empty_handed();
     }
-    let found = Diagnostics::new(Arc::clone(&tree.sources), compiler.found);
+    let found = Diagnostics::new(Arc::clone(&tree.sources), std::mem::take(&mut compiler.found));
     if found.has_errors() {
         return Err(found);
     }
     let files = tree.sources.paths().map(Path::to_owned).collect();
-    Ok(Settings { gateway, sites, backends, logs, default_log, warnings: found, files })
+    let networks = compiler.networks;
+    let places = Places::of(tree, &networks);
+    Ok(Settings {
+        gateway,
+        sites,
+        backends,
+        logs,
+        default_log,
+        warnings: found,
+        files,
+        program: tree.program.clone(),
+        networks,
+        places,
+    })
 }
 
 struct Compiler<'a> {

@@ -23,9 +23,10 @@ use crate::base::random::RequestId;
 use crate::message::path::Query;
 use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Request, Street};
 use crate::record::{self, Asked, Pen, Ticket};
+use crate::rules;
 use crate::upstream::Pool;
 
-pub use self::rulebook::{Rulebook, explain, seconds};
+pub use self::rulebook::{Outside, Rulebook, explain};
 pub use self::world::{Terms, World, Worlds};
 
 /// One worker's corridor.
@@ -72,7 +73,7 @@ impl Corridor {
     ) -> Result<Departure, Fault> {
         let found = doorplate::site(world, &request, street)?;
         ticket.site(world.sheet(found.site.id));
-        if let Some(location) = doorplate::elsewhere(world, found, &request) {
+        if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
             return Ok(rescue::redirect(&location, asker));
         }
         if let Some(book) = &world.rulebook {
@@ -80,10 +81,10 @@ impl Corridor {
             let ground = rulebook::Ground { corridor: self, world, book, street, asker };
             return Box::pin(rulebook::walk(ground, found, request, luggage, ticket)).await;
         }
-        let covered = doorplate::route(found, &request)?;
+        let covered = rules::doorplate::route(found, &request)?;
         let route = covered.route;
-        doorplate::access(route, &request)?;
-        let backend = doorplate::backend(route, covered.backend())?;
+        rules::doorplate::access(route, &request)?;
+        let backend = rules::doorplate::backend(&covered)?;
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),

@@ -14,40 +14,68 @@ use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
-use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+use http::header::{CONTENT_LENGTH, UPGRADE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 
 use super::errand::{self, Wish};
-use super::{Corridor, Luggage, World, doorplate, meter, rescue};
+use super::{Corridor, Luggage, World, meter, rescue};
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
 use crate::base::random;
 use crate::language::program::{Choice, Mark};
 use crate::language::source::Sources;
-use crate::message::path::Query;
-use crate::message::{Body, Departure, Hints, Host, Request, SitePath, Street, headers};
+use crate::message::{Body, Departure, Hints, Host, Request, Street, headers};
 use crate::plan::{BackendId, Route};
-use crate::record::Ticket;
-use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
+use crate::record::{Level, Office, Ticket};
+use crate::rules::case::{Case, Reply, ReplyBody, Url};
 use crate::rules::flow::{Errand, Flow, Next};
 use crate::rules::machine::{RuleFault, Surroundings};
-use crate::rules::{Rules, SiteRef};
+use crate::rules::{Rules, SiteRef, doorplate};
 use crate::upstream::{Answer, Backend, Patience};
 
 /// The rules of a generation that has some of its own.
 pub struct Rulebook {
-    pub rules: Rules,
+    rules: Rules,
     /// The texts they were read from.
-    pub sources: Arc<Sources>,
+    sources: Arc<Sources>,
+    office: Arc<Office>,
 }
 
 impl Rulebook {
+    pub fn new(rules: Rules, sources: Arc<Sources>, office: Arc<Office>) -> Self {
+        Self { rules, sources, office }
+    }
+
     /// What a rule did wrong, and where.
-    pub fn explain(&self, fault: &RuleFault) -> Fault {
+    fn explain(&self, fault: &RuleFault) -> Fault {
         Fault::with(Cause::RuleFault, explain(&self.rules.program.marks, &self.sources, fault))
+    }
+}
+
+impl Drop for Rulebook {
+    /// The last visit under these rules has ended.
+    fn drop(&mut self) {
+        self.rules.end(&mut Outside(&self.office));
+    }
+}
+
+/// The world as `vcl_init` and `vcl_fini` see it: nobody visits.
+pub struct Outside<'a>(pub &'a Office);
+
+impl Surroundings for Outside<'_> {
+    fn now(&self) -> f64 {
+        seconds()
+    }
+
+    fn random(&mut self) -> f64 {
+        random::fraction()
+    }
+
+    fn log(&mut self, line: &[u8]) {
+        self.0.note(Level::Info, "a rule says", &[("text", &String::from_utf8_lossy(line))]);
     }
 }
 
@@ -118,8 +146,8 @@ struct Visit<'a> {
 /// A route that covers the request.
 struct Covered<'a> {
     route: &'a Route,
-    /// `None`: its table has no row for this path.
-    backend: Option<BackendId>,
+    /// No row of its table may fit this path.
+    backend: Result<BackendId, Fault>,
     names: Vec<Box<str>>,
 }
 
@@ -142,7 +170,7 @@ impl<'a> Visit<'a> {
             Around { world: ground.world, book: ground.book, ticket, found, route: None, fault: None };
         if let Ok(covered) = &covered {
             around.stands_at(covered);
-            case.default = covered.backend.map_or(Choice::None, Choice::Backend);
+            case.default = covered.backend.as_ref().map_or(Choice::None, |backend| Choice::Backend(*backend));
         }
         Ok(Self {
             flow: Flow::begin(&ground.book.rules, case),
@@ -171,12 +199,13 @@ impl<'a> Visit<'a> {
 
     fn judge(&mut self) -> Result<BackendId, Fault> {
         if self.flow.case().moved {
-            let Decided { method, host, path, query } = read(&self.flow.case().req, &self.host)?;
+            let doorplate::Decided { method, host, path, query } =
+                doorplate::reread(&self.flow.case().req, &self.host)?;
             self.request.method = method;
             self.request.path = path;
             self.request.query = query;
             self.host = host;
-            self.found = site(self.ground.world, self.found, &self.host);
+            self.found = doorplate::site_of(&self.ground.world.rules, self.found, &self.host);
             let case = self.flow.case_mut();
             case.req.url = Url::Canonical(self.request.target_for_backend());
             self.covered = cover(self.found, &self.request);
@@ -187,7 +216,7 @@ impl<'a> Visit<'a> {
         }
         let covered = self.covered.as_ref().map_err(Clone::clone)?;
         doorplate::access(covered.route, &self.request)?;
-        doorplate::backend(covered.route, covered.backend)
+        covered.backend.clone()
     }
 
     fn refuse(&mut self, fault: Fault) {
@@ -241,8 +270,8 @@ impl<'a> Visit<'a> {
         if !case.sent_elsewhere && matches!(bereq.url, Url::Canonical(_)) {
             return Ok(());
         }
-        let Decided { method, host, path, query } = read(bereq, &self.host)?;
-        let found = site(self.ground.world, self.found, &host);
+        let doorplate::Decided { method, host, path, query } = doorplate::reread(bereq, &self.host)?;
+        let found = doorplate::site_of(&self.ground.world.rules, self.found, &host);
         let before = (
             std::mem::replace(&mut self.request.method, method),
             std::mem::replace(&mut self.request.path, path),
@@ -366,43 +395,10 @@ fn add(page: &mut HeaderMap, ruled: HeaderMap) {
     }
 }
 
-/// What a request means after rules have had it.
-struct Decided {
-    method: Method,
-    host: Host,
-    path: SitePath,
-    query: Option<Query>,
-}
-
-/// Reads what rules wrote as strictly as what a visitor sends.
-fn read(question: &Question, typed: &Host) -> Result<Decided, Fault> {
-    if question.method == Method::CONNECT {
-        return Err(Cause::NotImplemented.into());
-    }
-    let (path, query) = question.url.parts();
-    let path = if path == b"*" && question.method == Method::OPTIONS {
-        SitePath::asterisk()
-    } else {
-        SitePath::parse(path)?
-    };
-    let query = query.map(Query::parse).transpose()?;
-    let host = match question.headers.get(HOST) {
-        Some(host) if host.as_bytes() != typed.as_typed().as_bytes() => Host::read(host.clone())?,
-        _ => typed.clone(),
-    };
-    Ok(Decided { method: question.method.clone(), host, path, query })
-}
-
-/// The site of a host that rules decided on. A name that no site has is only for the backend: the routes of the
-/// site that was asked decide.
-fn site<'w>(world: &'w World, asked: SiteRef<'w>, host: &Host) -> SiteRef<'w> {
-    world.rules.site(host.name()).unwrap_or(asked)
-}
-
 fn cover<'w>(found: SiteRef<'w>, request: &Request) -> Result<Covered<'w>, Fault> {
     let covered = doorplate::route(found, request)?;
     let names = covered.names.values().iter().map(|name| (*name).into()).collect();
-    Ok(Covered { route: covered.route, backend: covered.backend(), names })
+    Ok(Covered { route: covered.route, backend: doorplate::backend(&covered), names })
 }
 
 /// How long the backend may take: as rules say, or as its declaration does.
@@ -544,6 +540,6 @@ impl Surroundings for Around<'_> {
 }
 
 /// Now, in seconds since 1970.
-pub fn seconds() -> f64 {
+fn seconds() -> f64 {
     clock::wall().as_seconds()
 }
