@@ -341,7 +341,13 @@ impl Rules {
 
     /// What a shard director's parameters are for this request: as the call says, as its `shard_param` says
     /// for this request, and for all.
-    pub fn shard_params(&self, id: ObjectId, said: ShardParams, param: Option<ObjectId>, case: &Case) -> ShardParams {
+    pub fn shard_params(
+        &self,
+        id: ObjectId,
+        said: ShardParams,
+        param: Option<ObjectId>,
+        case: &Case,
+    ) -> ShardParams {
         // A call that put its choice off said it under the director's own name.
         let said = said.or(&self.param_of(id, case));
         let associated = self.directors.get(id).and_then(|director| director.state.load().param);
@@ -383,7 +389,8 @@ impl Rules {
         }
         let Some(other) = walk.next(0, true, around) else { return state.choice(chosen) };
         let now = around.now();
-        let since = |member: usize| (now - self.changed(state.choice(member), around, 0), state.rampup_of(member));
+        let since =
+            |member: usize| (now - self.changed(state.choice(member), around, 0), state.rampup_of(member));
         let ((chosen_since, chosen_ramp), (other_since, other_ramp)) = (since(chosen), since(other));
         let keep = if chosen_since < chosen_ramp {
             !rampup || other_since < other_ramp || around.random() * chosen_ramp < chosen_since

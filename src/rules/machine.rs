@@ -627,7 +627,9 @@ impl<'r> Machine<'r, '_> {
             (Value::Blob(left), Value::Blob(right)) => Some(left.cmp(right)),
             (left, right) => match (client(left), client(right)) {
                 (Some(left), Some(right)) => Some(left.cmp(&right)),
-                (None, None) if is_amount(left) && is_amount(right) => amount(left).partial_cmp(&amount(right)),
+                (None, None) if is_amount(left) && is_amount(right) => {
+                    amount(left).partial_cmp(&amount(right))
+                }
                 _ => Some(self.text_of(left).cmp(&self.text_of(right))),
             },
         };
@@ -674,7 +676,9 @@ impl<'r> Machine<'r, '_> {
                 Arithmetic::BitAnd => Some(left & right),
                 Arithmetic::BitXor => Some(left ^ right),
                 // Beyond 63 places nothing is left.
-                Arithmetic::ShiftLeft => Some(u32::try_from(right).ok().and_then(|by| left.checked_shl(by)).unwrap_or(0)),
+                Arithmetic::ShiftLeft => {
+                    Some(u32::try_from(right).ok().and_then(|by| left.checked_shl(by)).unwrap_or(0))
+                }
                 Arithmetic::ShiftRight => {
                     Some(u32::try_from(right).ok().and_then(|by| left.checked_shr(by)).unwrap_or(0))
                 }
@@ -854,7 +858,12 @@ fn client(value: &Value<'_>) -> Option<crate::base::address::ClientIp> {
 fn is_amount(value: &Value<'_>) -> bool {
     matches!(
         value,
-        Value::Int(_) | Value::Bytes(_) | Value::Real(_) | Value::Duration(_) | Value::Time(_) | Value::Bool(_)
+        Value::Int(_)
+            | Value::Bytes(_)
+            | Value::Real(_)
+            | Value::Duration(_)
+            | Value::Time(_)
+            | Value::Bool(_)
     )
 }
 

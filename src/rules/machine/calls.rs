@@ -7,8 +7,8 @@ use http::{HeaderName, HeaderValue};
 
 use super::variables::choice;
 use super::{Machine, Run, amount};
-use crate::language::program::{Argument, Choice, ObjectId, Place, TableId, Value as Constant};
 use crate::language::program::Expr;
+use crate::language::program::{Argument, Choice, ObjectId, Place, TableId, Value as Constant};
 use crate::language::vocabulary::{Class, Family, Function, Variable};
 use crate::message::headers::trim;
 use crate::rules::case::ReplyBody;

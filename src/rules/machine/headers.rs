@@ -63,9 +63,12 @@ impl<'r> Machine<'r, '_> {
                 None => Value::Unset,
             };
         };
-        let found = self.case.headers(family).into_iter().flat_map(|headers| headers.get_all(name)).find_map(
-            |line| find_part(line.as_bytes(), separator(name), part.as_bytes()),
-        );
+        let found = self
+            .case
+            .headers(family)
+            .into_iter()
+            .flat_map(|headers| headers.get_all(name))
+            .find_map(|line| find_part(line.as_bytes(), separator(name), part.as_bytes()));
         match found {
             Some((_, value)) => Value::Text(Text::Borrowed(value)),
             None => Value::Unset,
@@ -96,7 +99,7 @@ impl<'r> Machine<'r, '_> {
         self.to_header(bytes)
     }
 
-    fn to_header(&self, bytes: Bytes) -> Run<HeaderValue> {
+    pub(super) fn to_header(&self, bytes: Bytes) -> Run<HeaderValue> {
         // Blanks in front of a value belong to no value.
         let blanks = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         match HeaderValue::from_maybe_shared(bytes.slice(blanks..)) {
@@ -106,7 +109,7 @@ impl<'r> Machine<'r, '_> {
     }
 
     /// All headers of the name give way to this one.
-    pub(super) fn put_header(&mut self, family: Family, name: &'r HeaderName, value: HeaderValue) -> Run<()> {
+    pub(super) fn put_header(&mut self, family: Family, name: &HeaderName, value: HeaderValue) -> Run<()> {
         self.made(HEADER_COST)?;
         self.case.touched(family, name);
         let Some(headers) = self.case.headers_mut(family) else { return Ok(()) };
@@ -116,7 +119,7 @@ impl<'r> Machine<'r, '_> {
         }
     }
 
-    pub(super) fn append_header(&mut self, family: Family, name: &'r HeaderName, value: HeaderValue) -> Run<()> {
+    pub(super) fn append_header(&mut self, family: Family, name: &HeaderName, value: HeaderValue) -> Run<()> {
         self.made(HEADER_COST)?;
         self.case.touched(family, name);
         let Some(headers) = self.case.headers_mut(family) else { return Ok(()) };
@@ -149,7 +152,7 @@ impl<'r> Machine<'r, '_> {
     pub(super) fn set_part(
         &mut self,
         family: Family,
-        name: &'r HeaderName,
+        name: &HeaderName,
         part: &str,
         value: &[u8],
     ) -> Run<()> {
@@ -179,7 +182,7 @@ impl<'r> Machine<'r, '_> {
     }
 
     /// With its last part a header goes.
-    pub(super) fn remove_part(&mut self, family: Family, name: &'r HeaderName, part: &str) -> Run<()> {
+    pub(super) fn remove_part(&mut self, family: Family, name: &HeaderName, part: &str) -> Run<()> {
         let separator = separator(name);
         let mut text = Vec::with_capacity(64);
         let mut found = false;
@@ -211,7 +214,7 @@ impl<'r> Machine<'r, '_> {
     }
 
     /// `std.collect`: all headers of a name become one.
-    pub(super) fn collect(&mut self, family: Family, name: &'r HeaderName, separator: &[u8]) -> Run<()> {
+    pub(super) fn collect(&mut self, family: Family, name: &HeaderName, separator: &[u8]) -> Run<()> {
         let Some(headers) = self.case.headers(family) else { return Ok(()) };
         let mut lines = headers.get_all(name).iter();
         let (Some(first), Some(second)) = (lines.next(), lines.next()) else { return Ok(()) };

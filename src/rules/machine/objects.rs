@@ -114,7 +114,9 @@ impl<'r> Machine<'r, '_> {
                     By::Blob => "BLOB",
                 })
             }
-            Method::ShardParamGetKey => Value::Int(self.rules.param_of(id, self.case).key.unwrap_or(0).into()),
+            Method::ShardParamGetKey => {
+                Value::Int(self.rules.param_of(id, self.case).key.unwrap_or(0).into())
+            }
             Method::ShardParamGetAlt => {
                 let alt = self.rules.param_of(id, self.case).alt.unwrap_or(0);
                 Value::Int(i64::try_from(alt).unwrap_or(i64::MAX))
@@ -160,7 +162,8 @@ impl<'r> Machine<'r, '_> {
             return;
         }
         let params = said.map(|said| {
-            let here = self.case.shards.iter().find(|(known, _)| *known == id).map(|(_, params)| params.clone());
+            let here =
+                self.case.shards.iter().find(|(known, _)| *known == id).map(|(_, params)| params.clone());
             said.or(&here.unwrap_or_default())
         });
         self.keep_params(id, params.unwrap_or_default());

@@ -33,7 +33,9 @@ impl<'r> Machine<'r, '_> {
             Variable::ServerHostname | Variable::ServerIdentity => Value::text(self.around.hostname()),
             Variable::ServerIp | Variable::LocalIp => Value::Ip(visitor.server),
             Variable::LocalEndpoint | Variable::LocalSocket => Value::text(self.around.listener()),
-            Variable::SessIdleSendTimeout => Value::Duration(case.wishes.idle_send_timeout.unwrap_or(NO_LIMIT)),
+            Variable::SessIdleSendTimeout => {
+                Value::Duration(case.wishes.idle_send_timeout.unwrap_or(NO_LIMIT))
+            }
             Variable::SessSendTimeout => Value::Duration(case.wishes.send_timeout.unwrap_or(NO_LIMIT)),
             Variable::SessTimeoutIdle => Value::Duration(case.wishes.timeout_idle.unwrap_or(NO_LIMIT)),
             Variable::SessTimeoutLinger => Value::Duration(case.wishes.timeout_linger.unwrap_or(NO_LIMIT)),
@@ -234,7 +236,9 @@ impl<'r> Machine<'r, '_> {
     pub(super) fn named<'a>(&'a self, variable: Variable, name: &str) -> Value<'a> {
         match variable {
             Variable::ReqCookie => self.cookie(name),
-            Variable::ReqArg => self.case.req.url.parts().1.map_or(Value::Unset, |query| argument(query, name)),
+            Variable::ReqArg => {
+                self.case.req.url.parts().1.map_or(Value::Unset, |query| argument(query, name))
+            }
             Variable::ReqName => self.around.named(name).map_or(Value::Unset, Value::text),
             Variable::StorageHappy => Value::Bool(true),
             Variable::StorageFreeSpace | Variable::StorageUsedSpace => Value::Bytes(0),
@@ -442,18 +446,21 @@ pub(in crate::rules) fn hash_key(parts: &[Bytes]) -> Bytes {
 
 /// Whether gzip is among the codings, and not by `q=0`.
 fn takes_gzip(question: &Question) -> bool {
-    question.headers.get_all(ACCEPT_ENCODING).iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b',')).any(
-        |member| {
+    question
+        .headers
+        .get_all(ACCEPT_ENCODING)
+        .iter()
+        .flat_map(|line| line.as_bytes().split(|byte| *byte == b','))
+        .any(|member| {
             let mut parts = member.split(|byte| *byte == b';').map(crate::message::headers::trim);
-            let named = parts
-                .next()
-                .is_some_and(|name| name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip"));
+            let named = parts.next().is_some_and(|name| {
+                name.eq_ignore_ascii_case(b"gzip") || name.eq_ignore_ascii_case(b"x-gzip")
+            });
             let refused = parts.any(|part| {
                 part.strip_prefix(b"q=").is_some_and(|q| q.iter().all(|byte| matches!(byte, b'0' | b'.')))
             });
             named && !refused
-        },
-    )
+        })
 }
 
 /// The host that was asked for, without its port.
