@@ -30,35 +30,40 @@ use crate::language::faults::Code;
 use crate::language::program::{self, Choice, Mark, Program, Slot, SubId};
 use crate::language::source::{FileId, Span};
 use crate::language::table::Kind;
-use crate::language::vocabulary::{Class, Dialect, Function, Phase, Phases, Type, Variable};
+use crate::language::vocabulary::{Dialect, Phase, Phases, Syntax, Type, Variable};
 use crate::plan::BackendId;
 
-/// What is compiled behind the rules of every tree.
-pub(super) const BUILT_IN: &str = include_str!("../../../vcl-like-rules/builtin.vcl");
-pub(super) const BUILT_IN_NAME: &str = "builtin.vcl";
+/// What is compiled behind the rules of a tree, in the order in which it runs.
+pub(super) const fn built_in(dialect: Dialect) -> &'static [(&'static str, &'static str)] {
+    const OURS: (&str, &str) = ("builtin.vcl", include_str!("../../../vcl-like-rules/builtin.vcl"));
+    const VARNISH: (&str, &str) =
+        ("builtin-varnish.vcl", include_str!("../../../vcl-like-rules/builtin-varnish.vcl"));
+    const FASTLY: (&str, &str) =
+        ("builtin-fastly.vcl", include_str!("../../../vcl-like-rules/builtin-fastly.vcl"));
+    match dialect {
+        Dialect::Doorward => &[OURS],
+        Dialect::Varnish => &[VARNISH, OURS],
+        Dialect::Fastly => &[FASTLY],
+    }
+}
 
 /// A tree's rules and the built-in ones, as they were written.
 pub(super) struct Written<'t> {
     pub(super) items: &'t [Item],
     pub(super) built_in: &'t [Item],
-    pub(super) built_in_file: Option<FileId>,
     pub(super) dialect: Dialect,
     pub(super) tables: Vec<program::Table>,
 }
 
 /// Lowers everything. The program stands for the tree only if nothing faulty was found.
 pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Program> {
-    let Written { items, built_in, built_in_file, dialect, tables } = written;
+    let Written { items, built_in, dialect, tables } = written;
     let mut writer = Writer {
         dialect,
         speech: dialect,
-        built_in_file,
-        old: false,
+        syntax: Syntax::Vcl41,
         variables: HashMap::new(),
-        functions: HashMap::new(),
-        classes: HashMap::new(),
-        modules: BTreeSet::new(),
-        imported: BTreeSet::new(),
+        imported: HashMap::new(),
         routines: Vec::new(),
         routine_of: HashMap::new(),
         objects: Vec::new(),
@@ -76,7 +81,7 @@ pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Pr
     writer.follow();
     let mut subs = Vec::new();
     writer.lower_all(items, &mut subs);
-    writer.speak(Dialect::Doorward);
+    writer.speak(writer.built_in_speech());
     writer.lower_all(built_in, &mut subs);
     writer.leftovers();
     Arc::new(writer.finish(subs))
@@ -110,16 +115,11 @@ struct Writer<'w, 't, 'a> {
     dialect: Dialect,
     /// That of the text being read: the built-in rules speak ours.
     speech: Dialect,
-    built_in_file: Option<FileId>,
-    /// `vcl 4.0;`
-    old: bool,
+    syntax: Syntax,
     /// What each name turned out to be, so that it is looked for once.
     variables: HashMap<&'a str, Option<Variable>>,
-    functions: HashMap<&'static str, Function>,
-    classes: HashMap<&'static str, Class>,
-    /// What may be imported.
-    modules: BTreeSet<&'static str>,
-    imported: BTreeSet<&'a str>,
+    /// The names that modules are called by here.
+    imported: HashMap<&'a str, &'a str>,
     routines: Vec<Routine<'t, 'a>>,
     routine_of: HashMap<&'a str, usize>,
     objects: Vec<Made<'a>>,
@@ -151,6 +151,18 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         mark
     }
 
+    /// What the built-in rules are written in.
+    fn built_in_speech(&self) -> Dialect {
+        if self.dialect == Dialect::Fastly { Dialect::Fastly } else { Dialect::Doorward }
+    }
+
+    /// Whether a place is one of ours, not of the tree.
+    fn is_built_in(&self, span: Span) -> bool {
+        self.routines.iter().flat_map(|routine| &routine.bodies).any(|(body, built_in)| {
+            *built_in && body.span.file == span.file
+        })
+    }
+
     fn is_varnish(&self) -> bool {
         self.speech == Dialect::Varnish
     }
@@ -163,11 +175,6 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
     fn speak(&mut self, dialect: Dialect) {
         self.speech = dialect;
         self.variables.clear();
-        let spoken = |function: &&Function| function.dialects().has(dialect);
-        self.functions = Function::ALL.iter().filter(spoken).map(|known| (known.name(), *known)).collect();
-        self.classes = Class::ALL.iter().map(|known| (known.name(), *known)).collect();
-        let names = self.functions.keys().chain(self.classes.keys());
-        self.modules = names.filter_map(|name| Some(name.split_once('.')?.0)).collect();
     }
 
     /// `vcl 4.1;`: which one, and whether we know it.
@@ -176,7 +183,8 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             let Item::Version(version) = item else { continue };
             match self.text(version.number) {
                 "4.1" => {}
-                "4.0" => self.old |= self.dialect == Dialect::Varnish,
+                "4.0" if self.dialect == Dialect::Varnish => self.syntax = Syntax::Vcl40,
+                "4.0" => {}
                 _ => {
                     let quote = self.quote(version.number);
                     self.fault::<()>(

@@ -4,11 +4,10 @@
 
 use std::net::{IpAddr, SocketAddr};
 
-use base64::Engine as _;
 use bytes::Bytes;
 
 use super::Writer;
-use super::names::{Access, Symbol};
+use super::names::{Access, Symbol, is_storage};
 use super::operators;
 use crate::language::ast::{self, Comparison, ExprKind, Factor, Sign};
 use crate::language::check::constants::Constant;
@@ -17,7 +16,7 @@ use crate::language::faults::Code;
 use crate::language::program::{AclId, Choice, Expr, Order, Place, Value};
 use crate::language::source::Span;
 use crate::language::table::Kind;
-use crate::language::vocabulary::{Phases, Type, Variable};
+use crate::language::vocabulary::Type;
 
 /// A value with its type.
 pub(super) struct Typed {
@@ -263,10 +262,9 @@ impl<'a> Writer<'_, '_, 'a> {
 
     fn blob(&mut self, inner: Span, span: Span) -> Option<Typed> {
         let text: String = self.text(inner).chars().filter(|c| !c.is_whitespace()).collect();
-        let engine = base64::engine::general_purpose::STANDARD;
-        match engine.decode(text.as_bytes()) {
-            Ok(bytes) => Some(Typed::constant(Type::Blob, Value::Blob(bytes.into()))),
-            Err(_) => self.fault(
+        match decoded(&text) {
+            Some(bytes) => Some(Typed::constant(Type::Blob, Value::Blob(bytes.into()))),
+            None => self.fault(
                 Diagnostic::new(Code::TypesClash, span, "what stands between these colons is no base64")
                     .label("A–Z, a–z, 0–9, `+`, `/`, and `=` at the end"),
             ),
@@ -637,6 +635,11 @@ impl<'a> Writer<'_, '_, 'a> {
         if let Some(symbol) = self.symbol(span)? {
             return self.read(symbol, span, hint);
         }
+        if let Some(storage) = name.strip_prefix("storage.")
+            && is_storage(storage)
+        {
+            return Some(Typed { of: Type::Stevedore, ..Typed::text(storage) });
+        }
         if let Some(typed) = self.declared(name, span, hint) {
             return typed;
         }
@@ -788,11 +791,6 @@ impl<'a> Writer<'_, '_, 'a> {
         })
     }
 
-    /// Whether a variable can be read wherever this sub runs.
-    pub(super) fn is_readable(&self, variable: Variable) -> bool {
-        let phases: Phases = variable.readable();
-        self.here.phases.but(phases).is_empty()
-    }
 }
 
 impl Typed {
@@ -805,34 +803,73 @@ fn negated(value: Expr, negate: bool) -> Expr {
     if negate { Expr::Not(Box::new(value)) } else { value }
 }
 
+/// Base64, with or without its `=`.
+fn decoded(text: &str) -> Option<Vec<u8>> {
+    let digits = text.trim_end_matches('=');
+    if text.len() - digits.len() > 2 || digits.len() % 4 == 1 {
+        return None;
+    }
+    let mut out = Vec::with_capacity(digits.len() * 3 / 4);
+    let (mut bits, mut count) = (0_u32, 0_u32);
+    for byte in digits.bytes() {
+        let value = match byte {
+            b'A'..=b'Z' => byte - b'A',
+            b'a'..=b'z' => byte - b'a' + 26,
+            b'0'..=b'9' => byte - b'0' + 52,
+            b'+' => 62,
+            b'/' => 63,
+            _ => return None,
+        };
+        bits = bits << 6 & 0xff_ffff | u32::from(value);
+        count += 6;
+        if count >= 8 {
+            count -= 8;
+            out.push(u8::try_from(bits >> count & 0xff).unwrap_or(0));
+        }
+    }
+    Some(out)
+}
+
 /// Texts side by side, with neighbouring constants as one.
 pub(super) fn concat(parts: Vec<Expr>) -> Expr {
     let mut out: Vec<Expr> = Vec::with_capacity(parts.len());
-    for part in parts {
+    let mut constant: Vec<u8> = Vec::new();
+    let several = parts.len() > 1;
+    let mut all = parts;
+    // What was joined in parentheses belongs to the same chain.
+    if all.iter().any(|part| matches!(part, Expr::Concat(_))) {
+        all = all
+            .into_iter()
+            .flat_map(|part| match part {
+                Expr::Concat(inner) => inner.into_vec(),
+                part => vec![part],
+            })
+            .collect();
+    }
+    for part in all {
         match part {
-            Expr::Concat(inner) => {
-                for part in inner {
-                    push(&mut out, part);
-                }
+            Expr::Constant(Value::Text(text)) => constant.extend_from_slice(&text),
+            part => {
+                settle(&mut constant, &mut out);
+                out.push(part);
             }
-            part => push(&mut out, part),
         }
     }
+    settle(&mut constant, &mut out);
     match out.len() {
-        1 => out.pop().unwrap_or(Expr::Constant(Value::Unset)),
+        0 => Expr::Constant(Value::Text(Bytes::new())),
+        1 if !several || matches!(out.first(), Some(Expr::Constant(_))) => {
+            out.pop().unwrap_or(Expr::Constant(Value::Unset))
+        }
+        // Also of one part: what is unset is the empty text beside another.
         _ => Expr::Concat(out.into()),
     }
 }
 
-fn push(out: &mut Vec<Expr>, part: Expr) {
-    if let (Some(Expr::Constant(Value::Text(before))), Expr::Constant(Value::Text(after))) = (out.last_mut(), &part) {
-        let mut joined = Vec::with_capacity(before.len() + after.len());
-        joined.extend_from_slice(before);
-        joined.extend_from_slice(after);
-        *before = Bytes::from(joined);
-        return;
+fn settle(constant: &mut Vec<u8>, out: &mut Vec<Expr>) {
+    if !constant.is_empty() {
+        out.push(Expr::Constant(Value::Text(Bytes::from(std::mem::take(constant)))));
     }
-    out.push(part);
 }
 
 /// Fastly's short strings: `%41`, `%u0041`, `%u{1f600}`.

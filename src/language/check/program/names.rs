@@ -6,9 +6,9 @@ use super::{Local, Writer};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::program::Place;
-use crate::language::source::{Span, quoted};
+use crate::language::source::Span;
 use crate::language::table::Kind;
-use crate::language::vocabulary::{Dialect, Family, Phase, Phases, Type, Variable};
+use crate::language::vocabulary::{Dialect, Family, LATER, Phase, Phases, Syntax, Type, Variable};
 
 /// What is done with a variable.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -35,23 +35,12 @@ pub(super) enum Symbol {
         family: Family,
         name: HeaderName,
         part: Option<Box<str>>,
-        /// `req_top.http.x`
-        top: bool,
     },
     Variable(Variable),
     /// `req.cookie.session`
     Indexed(Variable, Box<str>),
     Local(Local),
 }
-
-/// Words of the language that come with rooms that are not built yet.
-const LATER: &[&str] = &["user", "signed_in"];
-
-/// Variables of `vcl 4.0;` alone, and those that came with `4.1`.
-const OLD: &[&str] = &["req.esi", "beresp.backend.ip", "beresp.storage_hint"];
-const NEW: &[&str] = &["local.endpoint", "local.socket", "resp.do_esi"];
-/// Written in `vcl 4.0;` alone.
-const WRITTEN_IN_OLD: &[&str] = &["req.proto", "bereq.proto", "beresp.proto", "resp.proto"];
 
 impl<'a> Writer<'_, '_, 'a> {
     /// `None` when a fault was reported; `Some(None)` when nothing is called so.
@@ -67,8 +56,8 @@ impl<'a> Writer<'_, '_, 'a> {
                 None => self.unknown_local(name, span),
             };
         }
-        if let Some((family, top, header)) = header_of(name) {
-            return self.header(family, top, header, span).map(Some);
+        if let Some((family, header)) = Family::of_header(name) {
+            return self.header(family, header, span).map(Some);
         }
         Some(self.variable(name))
     }
@@ -77,22 +66,20 @@ impl<'a> Writer<'_, '_, 'a> {
         let dialect = self.speech;
         let known = *self.variables.entry(name).or_insert_with(|| Variable::by_name(name, dialect));
         if let Some(variable) = known {
-            return self.of_version(variable).then_some(Symbol::Variable(variable));
+            // Varnish's two versions differ in a few variables; ours and Fastly's know all.
+            let exists = !self.is_varnish() || variable.exists_in(self.syntax);
+            return exists.then_some(Symbol::Variable(variable));
         }
-        // `req.cookie.session`: the last word is what is asked for.
-        let (stem, word) = name.rsplit_once('.')?;
-        let starred = format!("{stem}.*");
-        let variable = Variable::by_name(&starred, dialect)?;
-        Some(Symbol::Indexed(variable, word.trim_matches('"').into()))
+        // `req.cookie.session`: one word of the name is what is asked for.
+        let (variable, word) = Variable::by_pattern(name, dialect)?;
+        if name.starts_with("storage.") && !is_storage(word) {
+            return None;
+        }
+        let word = word.trim_matches('"');
+        (!word.is_empty()).then(|| Symbol::Indexed(variable, word.into()))
     }
 
-    /// Varnish's two versions differ in a few variables; ours and Fastly's know all.
-    fn of_version(&self, variable: Variable) -> bool {
-        let name = variable.name();
-        !self.is_varnish() || !(if self.old { NEW } else { OLD }).contains(&name)
-    }
-
-    fn header(&mut self, family: Family, top: bool, written: &str, span: Span) -> Option<Symbol> {
+    fn header(&mut self, family: Family, written: &str, span: Span) -> Option<Symbol> {
         let (name, part) = match written.strip_prefix('"') {
             Some(quoted) => match quoted.split_once('"') {
                 Some((name, rest)) => (name, rest.strip_prefix(':')),
@@ -110,7 +97,7 @@ impl<'a> Writer<'_, '_, 'a> {
         let plain = quotes || name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('.');
         match HeaderName::from_bytes(name.as_bytes()) {
             Ok(name) if plain && part != Some("") => {
-                Some(Symbol::Header { family, name, part: part.map(Box::from), top })
+                Some(Symbol::Header { family, name, part: part.map(Box::from) })
             }
             _ => {
                 let quote = self.quote(span);
@@ -127,46 +114,31 @@ impl<'a> Writer<'_, '_, 'a> {
 
     /// Where a symbol may be used so.
     fn phases(&self, symbol: &Symbol, access: Access) -> Phases {
+        let dialect = self.speech;
         match symbol {
             Symbol::Local(_) => Phases::ALL,
-            Symbol::Header { top: true, .. } if access != Access::Read => Phases::NONE,
-            Symbol::Header { family, .. } => self.header_phases(*family, access),
-            Symbol::Variable(variable) | Symbol::Indexed(variable, _) => {
-                let phases = match access {
-                    Access::Read => variable.readable(),
-                    Access::Write => variable.writable(),
-                    Access::Unset => variable.unsettable(),
-                };
-                if access == Access::Write
-                    && self.is_varnish()
-                    && !self.old
-                    && WRITTEN_IN_OLD.contains(&variable.name())
-                {
-                    return Phases::NONE;
+            Symbol::Header { family, .. } => Self::header_phases(*family, access, dialect),
+            Symbol::Variable(variable) | Symbol::Indexed(variable, _) => match access {
+                Access::Read => variable.readable_in(dialect),
+                Access::Write => {
+                    Phase::ALL.iter().copied().fold(Phases::NONE, |phases, phase| {
+                        if variable.can_write(phase, dialect, self.syntax) {
+                            phases.and(Phases::of(&[phase]))
+                        } else {
+                            phases
+                        }
+                    })
                 }
-                if self.is_fastly() && !phases.is_empty() { fastly(variable.name(), phases) } else { phases }
-            }
+                Access::Unset if self.is_fastly() => Phases::NONE,
+                Access::Unset => variable.unsettable(),
+            },
         }
     }
 
-    fn header_phases(&self, family: Family, access: Access) -> Phases {
-        use Phase::{BackendError, BackendResponse, Deliver, Hit, Log, Miss, Pass, Pipe, Synth};
-        if self.is_fastly() {
-            return match family {
-                Family::Req => Phases::REQUEST,
-                Family::Bereq => Phases::of(&[Miss, Pass, BackendResponse]).and(Phases::BACKEND),
-                Family::Beresp => Phases::of(&[BackendResponse]),
-                Family::Obj => Phases::of(&[Hit, Synth]),
-                Family::Resp => Phases::of(&[Deliver, Synth, Log]),
-            };
-        }
-        match family {
-            Family::Req => Phases::CLIENT,
-            Family::Bereq => Phases::of(&[Pipe]).and(Phases::BACKEND),
-            Family::Beresp => Phases::of(&[BackendResponse, BackendError]),
-            Family::Obj if access == Access::Read => Phases::of(&[Hit]),
-            Family::Obj => Phases::NONE,
-            Family::Resp => Phases::of(&[Deliver, Synth]),
+    fn header_phases(family: Family, access: Access, dialect: Dialect) -> Phases {
+        match access {
+            Access::Read => family.readable(dialect),
+            Access::Write | Access::Unset => family.writable(dialect),
         }
     }
 
@@ -225,7 +197,7 @@ impl<'a> Writer<'_, '_, 'a> {
         others.iter().copied().find_map(|family| {
             let name = format!("{}.{rest}", family.word());
             let phases = match symbol {
-                Symbol::Header { .. } => self.header_phases(family, access),
+                Symbol::Header { .. } => Self::header_phases(family, access, self.speech),
                 _ => {
                     let twin = Variable::by_name(&name, self.speech)?;
                     self.phases(&Symbol::Variable(twin), access)
@@ -247,7 +219,7 @@ impl<'a> Writer<'_, '_, 'a> {
         let via = self.routines.get(self.here.routine).and_then(|routine| routine.via(phase));
         let fault = match via {
             Some(call) if self.here.built_in => {
-                if Some(call.file) == self.built_in_file {
+                if self.is_built_in(call) {
                     return;
                 }
                 Diagnostic { span: call, label: "this sub is not made for being called there".to_owned(), ..fault }
@@ -328,8 +300,7 @@ impl<'a> Writer<'_, '_, 'a> {
     pub(super) fn unknown<T>(&mut self, span: Span, wanted: Type) -> Option<T> {
         let name = self.text(span);
         let quote = self.quote(span);
-        let first = name.split('.').next().unwrap_or(name);
-        if LATER.contains(&first) && self.speech == Dialect::Doorward {
+        if LATER.contains(&name) && self.speech == Dialect::Doorward {
             return self.fault(
                 Diagnostic::new(
                     Code::NotYet,
@@ -376,8 +347,11 @@ impl<'a> Writer<'_, '_, 'a> {
     fn elsewhere(&self, name: &str) -> Option<String> {
         let old = self.is_varnish() && Variable::by_name(name, Dialect::Varnish).is_some();
         if old {
-            let version = if self.old { "4.1" } else { "4.0" };
+            let version = if self.syntax == Syntax::Vcl40 { "4.1" } else { "4.0" };
             return Some(format!("it belongs to `vcl {version};`"));
+        }
+        if let Some(reason) = Variable::unsupported(name) {
+            return Some(reason.to_owned());
         }
         let title = |dialect| match dialect {
             Dialect::Doorward => "files that do not begin `vcl 4.1;`",
@@ -412,9 +386,7 @@ impl<'a> Writer<'_, '_, 'a> {
                 return Some(format!("{near}{header}"));
             }
         }
-        let speech = self.speech;
-        let variables =
-            Variable::ALL.iter().filter(|known| known.dialects().has(speech)).map(|known| known.name());
+        let variables = Variable::names(self.speech).map(|(name, _)| name);
         let sources = self.checker.sources;
         let lets = &self.checker.lets;
         let shown = lets.iter().filter(|(_, constant)| !sources.is_private(constant.name.file));
@@ -454,34 +426,34 @@ impl<'a> Writer<'_, '_, 'a> {
     }
 
     /// A message as a whole: `req`, `beresp`.
-    pub(super) fn message(&self, variable: Variable) -> Option<Family> {
-        Family::ALL.iter().copied().find(|family| family.word() == variable.name())
+    pub(super) fn message(&mut self, span: Span) -> Option<Family> {
+        let name = self.text(span);
+        let family = Family::ALL.iter().copied().find(|family| family.word() == name);
+        let Some(family) = family.filter(|family| !family.whole().is_empty()) else {
+            return self.fault(
+                Diagnostic::new(Code::TypesClash, span, "a whole message is taken here")
+                    .label("write `req`, `bereq`, `beresp` or `resp`"),
+            );
+        };
+        let missing = self.here.phases.but(family.whole());
+        if let Some(phase) = missing.iter().next() {
+            let quote = self.quote(span);
+            let fault = self.not_here(span, phase, &quote, "named");
+            let fault = fault.label(format!("it is there in {}", self.listed(family.whole())));
+            self.report_here(fault, phase);
+            return None;
+        }
+        Some(family)
     }
+}
+
+/// What Varnish calls the storages of a gateway that was not told of any.
+pub(super) fn is_storage(name: &str) -> bool {
+    name == "Transient" || name.strip_prefix('s').is_some_and(|number| number.parse::<u8>().is_ok())
 }
 
 fn shown_name(quote: &str) -> &str {
     quote.trim_matches('`')
-}
-
-fn header_of(name: &str) -> Option<(Family, bool, &str)> {
-    if let Some(header) = name.strip_prefix("req_top.http.") {
-        return Some((Family::Req, true, header));
-    }
-    let (word, header) = name.split_once(".http.")?;
-    let family = Family::ALL.iter().copied().find(|family| family.word() == word)?;
-    Some((family, false, header))
-}
-
-/// Where Fastly sees a variable: its phases are fewer, and the request is there in all of them.
-fn fastly(name: &str, phases: Phases) -> Phases {
-    let family = name.split('.').next().unwrap_or(name);
-    match family {
-        "req" | "client" | "server" | "now" | "fastly" | "geoip" => phases.and(Phases::REQUEST),
-        "bereq" => phases.and(Phases::of(&[Phase::Miss, Phase::Pass, Phase::BackendResponse])),
-        "obj" => phases.and(Phases::of(&[Phase::Hit, Phase::Synth, Phase::Deliver])),
-        "resp" => phases.and(Phases::of(&[Phase::Deliver, Phase::Log])),
-        _ => phases,
-    }
 }
 
 /// `a`, `b` and `c`.
@@ -491,9 +463,4 @@ pub(super) fn joined(names: &[String]) -> String {
         [one] => one.clone(),
         [first @ .., last] => format!("{} and {last}", first.join(", ")),
     }
-}
-
-/// A word in backticks, for texts of our own.
-pub(super) fn code(text: &str) -> String {
-    quoted(text)
 }

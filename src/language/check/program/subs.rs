@@ -84,7 +84,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
 
     fn define(&mut self, sub: &'t ast::Sub, built_in: bool) {
         let name = self.text(sub.name);
-        let dialect = if built_in { Dialect::Doorward } else { self.dialect };
+        let dialect = if built_in { self.built_in_speech() } else { self.dialect };
         let phase = Phase::of_sub(name, dialect);
         // A phase has several names in Fastly's dialect, and one routine.
         let key = phase.map_or(name, Phase::sub);
@@ -418,7 +418,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         let mut offset = base;
         for (body, of_ours) in bodies {
             built_in &= of_ours;
-            let speech = if of_ours { Dialect::Doorward } else { self.dialect };
+            let speech = if of_ours { self.built_in_speech() } else { self.dialect };
             if speech != self.speech {
                 self.speak(speech);
             }
@@ -432,7 +432,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             id,
             program::Sub { name: name.into(), span: sub.span, built_in, returns, body: steps.into() },
         ));
-        let speech = if self.here.built_in && !several { Dialect::Doorward } else { self.dialect };
+        let speech = if self.here.built_in && !several { self.built_in_speech() } else { self.dialect };
         if speech != self.speech {
             self.speak(speech);
         }
