@@ -80,12 +80,17 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
         let declared = checker.declaration(written, None);
         match written.kind {
             Kind::Gateway if tree.gateway.is_none() => tree.gateway = Some(declared),
-            Kind::Gateway | Kind::Route => {}
+            Kind::Gateway
+            | Kind::Route
+            | Kind::Probe
+            | Kind::Table
+            | Kind::Director
+            | Kind::PenaltyBox
+            | Kind::RateCounter => {}
             Kind::Backend => tree.backends.push(declared),
             Kind::Site => tree.sites.push(declared),
             Kind::Acl => tree.acls.push(declared),
             Kind::Log => tree.logs.push(declared),
-            Kind::Probe | Kind::Table | Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {}
         }
     }
     checker.unused();

@@ -291,13 +291,11 @@ impl Lexer<'_> {
     /// `C{ … }C`; without an end, a word in front of a brace.
     fn inline_c(&mut self) {
         let length = if self.no_c_ahead { None } else { self.rest().find("}C") };
-        match length {
-            Some(length) => self.push(TokenKind::InlineC, self.at + length + 2),
-            None => {
-                self.no_c_ahead = true;
-                self.push(TokenKind::Word, self.at + 1);
-            }
+        if let Some(length) = length {
+            return self.push(TokenKind::InlineC, self.at + length + 2);
         }
+        self.no_c_ahead = true;
+        self.push(TokenKind::Word, self.at + 1);
     }
 
     /// `{END"…"END}`, which Fastly has; or a brace.

@@ -120,13 +120,14 @@ impl Parser<'_> {
                     return broken;
                 }
                 TokenKind::Semicolon => self.stray_semicolon(),
-                _ => match self.statement(depth) {
-                    Ok(statement) => into.push(statement),
-                    Err(Reported) => {
+                _ => {
+                    if let Ok(statement) = self.statement(depth) {
+                        into.push(statement);
+                    } else {
                         broken = true;
                         self.skip_statement(began);
                     }
-                },
+                }
             }
         }
     }

@@ -63,28 +63,24 @@ impl Writer<'_> {
             ExprKind::Not(inner) => format!("!{}", self.expr(inner)),
             ExprKind::Negative(inner) => format!("-{}", self.expr(inner)),
             ExprKind::Sum { first, rest } => {
-                let rest: String = rest
-                    .iter()
-                    .map(|(sign, part)| {
-                        let sign = if *sign == Sign::Plus { '+' } else { '-' };
-                        format!(" {sign} {}", self.expr(part))
-                    })
-                    .collect();
-                format!("({}{rest})", self.expr(first))
+                let mut out = format!("({}", self.expr(first));
+                for (sign, part) in rest {
+                    let sign = if *sign == Sign::Plus { '+' } else { '-' };
+                    let _ = write!(out, " {sign} {}", self.expr(part));
+                }
+                out + ")"
             }
             ExprKind::Product { first, rest } => {
-                let rest: String = rest
-                    .iter()
-                    .map(|(factor, part)| {
-                        let sign = match factor {
-                            Factor::Times => '*',
-                            Factor::Over => '/',
-                            Factor::Modulo => '%',
-                        };
-                        format!(" {sign} {}", self.expr(part))
-                    })
-                    .collect();
-                format!("({}{rest})", self.expr(first))
+                let mut out = format!("({}", self.expr(first));
+                for (factor, part) in rest {
+                    let sign = match factor {
+                        Factor::Times => '*',
+                        Factor::Over => '/',
+                        Factor::Modulo => '%',
+                    };
+                    let _ = write!(out, " {sign} {}", self.expr(part));
+                }
+                out + ")"
             }
             ExprKind::Strands(parts) => self.list(parts, " "),
             ExprKind::And(parts) => self.list(parts, " && "),
