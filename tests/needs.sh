@@ -17,6 +17,8 @@ test  zsh      zsh
 test  fish     fish
 test  groff    groff-base
 test  nvim     neovim
+test  varnishd varnish
+test  varnishtest varnish
 bench nginx    nginx
 bench haproxy  haproxy
 bench wrk      wrk

@@ -125,7 +125,7 @@ impl Desk {
     /// The dialect of the tree of a file.
     fn dialect(&self, file: &Path) -> Dialect {
         let main = self.documents.mains(file).into_iter().next().and_then(|main| self.documents.text(&main));
-        main.map_or(Dialect::Doorward, |text| language::dialect(&text))
+        main.map_or(Dialect::Doorward, |text| language::lexer::dialect(&text))
     }
 
     /// The text of a file, and the cursor in it.
@@ -137,7 +137,7 @@ impl Desk {
         let file = path(&asked.text_document.uri)?;
         let text = self.documents.text(&file)?;
         let offset = place::offset(&text, asked.position, self.encoding);
-        answer(&file, &text, &look(&text, offset)?)
+        answer(&file, &text, &look(&text, offset, self.dialect(&file))?)
     }
 
     /// What the word under the cursor means.
@@ -325,7 +325,7 @@ fn header(name: &str) -> Option<(Family, &str)> {
 
 const fn of_family(family: Family) -> &'static str {
     match family {
-        Family::Req => "the visitor's request",
+        Family::Req | Family::ReqTop => "the visitor's request",
         Family::Bereq => "the request to the backend",
         Family::Beresp => "the backend's answer",
         Family::Obj => "the answer as it is kept",

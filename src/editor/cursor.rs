@@ -30,9 +30,9 @@ pub struct Piece<'t> {
 }
 
 /// Looks at the place of a byte in a text; `None` within a comment or a string.
-pub fn look(text: &str, offset: usize) -> Option<Cursor<'_>> {
+pub fn look(text: &str, offset: usize, dialect: Dialect) -> Option<Cursor<'_>> {
     let mut found = Found::default();
-    let lexed = lex(FileId(0), text, &mut found);
+    let lexed = lex(FileId(0), text, dialect, &mut found);
     let inside = |start: u32, end: u32| (start as usize) < offset && offset < end as usize;
     if lexed.comments.iter().any(|comment| {
         inside(comment.start, comment.end)
@@ -169,7 +169,7 @@ mod tests {
             ("std.ip|(req.url)", "std.ip", "std.ip"),
         ] {
             let (text, offset) = at(text);
-            let cursor = look(&text, offset).unwrap();
+            let cursor = look(&text, offset, Dialect::Doorward).unwrap();
             assert_eq!((cursor.name, cursor.typed), (name, typed), "{text}");
         }
     }
@@ -177,14 +177,14 @@ mod tests {
     #[test]
     fn what_stands_around_is_known_without_a_tree() {
         let (text, offset) = at("sub vcl_deliver { if (req.url ~ \"{\") { set resp.| ");
-        let cursor = look(&text, offset).unwrap();
+        let cursor = look(&text, offset, Dialect::Doorward).unwrap();
         assert_eq!(cursor.phase(Dialect::Doorward), Some(Phase::Deliver));
         assert_eq!(cursor.word(0), Some("set"));
         let (text, offset) = at("site \"a\" { route \"/\" { .backend = | } }");
-        let cursor = look(&text, offset).unwrap();
+        let cursor = look(&text, offset, Dialect::Doorward).unwrap();
         assert_eq!((cursor.kind(), cursor.setting()), (Some(Kind::Route), Some("backend")));
         let (text, offset) = at("site \"a\" { route \"/\" { } .|");
-        let cursor = look(&text, offset).unwrap();
+        let cursor = look(&text, offset, Dialect::Doorward).unwrap();
         assert_eq!((cursor.kind(), cursor.is_setting), (Some(Kind::Site), true));
     }
 
@@ -192,9 +192,9 @@ mod tests {
     fn nothing_is_said_in_comments_and_strings() {
         for text in ["# a |b", "/* x| */", "let a = \"x|y\";", "// |"] {
             let (text, offset) = at(text);
-            assert!(look(&text, offset).is_none(), "{text}");
+            assert!(look(&text, offset, Dialect::Doorward).is_none(), "{text}");
         }
         let (text, offset) = at("/* x */|");
-        assert!(look(&text, offset).is_some());
+        assert!(look(&text, offset, Dialect::Doorward).is_some());
     }
 }

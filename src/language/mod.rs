@@ -40,18 +40,5 @@ pub fn read(files: &dyn Files, main: &Path, environment: Environment<'_>) -> Tre
     check::check(load::load(files, main), environment)
 }
 
-/// The dialect a tree is written in, by the text of its main file.
-pub fn dialect(main: &str) -> vocabulary::Dialect {
-    let main = main.trim_start_matches('\u{feff}');
-    let comment = main.trim_start().strip_prefix('#').map(|line| line.lines().next().unwrap_or("").trim());
-    if comment == Some("dialect: fastly") {
-        return vocabulary::Dialect::Fastly;
-    }
-    let mut found = Found::default();
-    let lexed = lexer::lex(source::FileId(0), main, &mut found);
-    let first = lexed.tokens.first().and_then(|token| main.get(token.start as usize..token.end as usize));
-    if first == Some("vcl") { vocabulary::Dialect::Varnish } else { vocabulary::Dialect::Doorward }
-}
-
 #[cfg(test)]
 mod tests;
