@@ -2,6 +2,7 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // all of this is test, the helpers too
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -217,12 +218,15 @@ fn whole(block: &Block) -> String {
     let named =
         |word: &str| out.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|found| found == word);
     let mut more = String::new();
-    for backend in ["trac", "svn", "wiki", "moin", "home", "blog", "old", "new"] {
-        if named(backend)
-            && !out.contains(&format!("backend {backend} "))
-            && out.contains(&format!("= {backend}"))
-        {
-            writeln!(more, "backend {backend} {{ .url = \"http://127.0.0.1:8000\"; }}").expect("a String");
+    let mut there = BTreeSet::new();
+    // What follows `.backend =`, and the values of a table of backends.
+    let asked = out.split(".backend = ").skip(1).chain(out.split("\": ").skip(1));
+    for rest in asked {
+        let word: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let declared = ["backend", "director"].iter().any(|kind| out.contains(&format!("{kind} {word} ")));
+        let is_call = matches!(word.as_str(), "" | "if" | "lookup");
+        if !is_call && !declared && there.insert(word.clone()) {
+            writeln!(more, "backend {word} {{ .url = \"http://127.0.0.1:8000\"; }}").expect("a String");
         }
     }
     if named("office") && !out.contains("acl office") {

@@ -192,7 +192,7 @@ const COMMANDS: &[Spec] = &[
         flags: &[],
         summary: "print what makes a shell complete these commands",
         story: "For bash, zsh and fish.",
-        examples: &["doorward completions bash > /etc/bash_completion.d/doorward"],
+        examples: &["doorward completions bash"],
         run: shell::completions,
     },
     Spec {
@@ -201,7 +201,7 @@ const COMMANDS: &[Spec] = &[
         flags: &[],
         summary: "print the manual page of these commands",
         story: "",
-        examples: &["doorward man > /usr/local/share/man/man1/doorward.1"],
+        examples: &["doorward man"],
         run: shell::man,
     },
     Spec {

@@ -25,17 +25,17 @@ end
 
 until_("a fault", function() return #vim.diagnostic.get(0) > 0 end)
 for _, fault in ipairs(vim.diagnostic.get(0)) do
-    say("fault", fault.lnum + 1 .. ":" .. fault.col + 1, fault.code or fault.user_data.lsp.code, fault.message:gsub("\n.*", ""))
+    say("fault", fault.lnum + 1 .. ":" .. fault.col + 1, fault.code or fault.user_data.lsp.code, (fault.message:gsub("\n.*", "")))
 end
 
-vim.api.nvim_buf_set_text(0, 2, 28, 2, 32, { "trac" })
+vim.api.nvim_buf_set_text(0, 2, 29, 2, 33, { "trac" })
 until_("the mend", function() return #vim.diagnostic.get(0) == 0 end)
 say("mended")
 
-say("hover", ask("textDocument/hover", 3, 19).contents.value:gsub("\n", " "))
-local there = ask("textDocument/definition", 3, 29)
-say("definition", vim.uri_to_fname(there.uri):gsub("^.*/", ""), there.range.start.line + 1 .. ":" .. there.range.start.character + 1)
-local offers = ask("textDocument/completion", 3, 28)
+say("hover", (ask("textDocument/hover", 3, 19).contents.value:gsub("\n", " ")))
+local there = ask("textDocument/definition", 3, 31)
+say("definition", (vim.uri_to_fname(there.uri):gsub("^.*/", "")), there.range.start.line + 1 .. ":" .. there.range.start.character + 1)
+local offers = ask("textDocument/completion", 3, 31)
 for _, offer in ipairs(offers.items or offers) do say("offer", offer.label) end
 
 local edits = ask("textDocument/formatting", 1, 0, { options = { tabSize = 4, insertSpaces = true } })

@@ -23,7 +23,7 @@ fn neovim_is_told_faults_meanings_places_and_one_layout() {
     assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(
         said,
-        "fault 3:28 E014 there is no backend called `tarc`\n\
+        "fault 3:30 E014 there is no backend called `tarc`\n\
          mended\n\
          hover ```vcl .backend = other; ``` Who answers.  Takes the name of a `backend`. It must be said.\n\
          definition backends.vcl 1:9\n\
