@@ -5,7 +5,10 @@ use std::fmt::Write as _;
 use super::arguments::{Given, Operand, Spec, did_you_mean, shown};
 use super::{COMMANDS, End, Paper, help, usage};
 
-const SHELLS: &[(&str, fn() -> String)] = &[("bash", bash), ("zsh", zsh), ("fish", fish)];
+/// Each shell, and who writes for it.
+type Shell = (&'static str, fn() -> String);
+
+const SHELLS: &[Shell] = &[("bash", bash), ("zsh", zsh), ("fish", fish)];
 
 pub(super) fn completions(given: &Given, paper: &mut Paper<'_>) -> End {
     let Some(typed) = &given.operand else {

@@ -1,6 +1,7 @@
 //! The answers to what an editor asks, from the language's own tables.
 
 use std::collections::BTreeMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -180,10 +181,9 @@ impl Desk {
             return Vec::new();
         };
         let symbols = self.symbols(&file);
-        let mut own =
-            symbols.iter().filter(|symbol| symbol.file == file && symbol.what != What::Local).peekable();
+        let own = symbols.iter().filter(|symbol| symbol.file == file && symbol.what != What::Local);
         let mut out: Vec<DocumentSymbol> = Vec::new();
-        while let Some(symbol) = own.next() {
+        for symbol in own {
             let drawn = self.symbol(symbol, &text);
             match out.last_mut() {
                 Some(outer) if symbol.depth > 0 => outer.children.get_or_insert_default().push(drawn),
@@ -299,7 +299,7 @@ fn variable(variable: Variable) -> String {
     {
         if !phases.is_empty() {
             let subs: Vec<&str> = phases.iter().map(Phase::sub).collect();
-            out.push_str(&format!("\n{what} in {}.", subs.join(", ")));
+            let _ = write!(out, "\n{what} in {}.", subs.join(", "));
         }
     }
     out

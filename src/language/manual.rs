@@ -30,7 +30,7 @@ fn settings() -> String {
     for kind in Kind::ALL {
         let _ = write!(out, "\n## `{}`\n\n{}\n", kind.word(), kind.doc());
         if let Some(inside) = kind.inside() {
-            let _ = write!(out, "It stands in a `{}`.\n", inside.word());
+            let _ = writeln!(out, "It stands in a `{}`.", inside.word());
         }
         if kind.settings().is_empty() {
             continue;
@@ -171,7 +171,7 @@ fn functions() -> String {
             function.doc()
         );
         if function.phases() != Phases::ALL {
-            let _ = write!(out, "In {}.\n", places(function.phases()));
+            let _ = writeln!(out, "In {}.", places(function.phases()));
         }
         if !example.is_empty() {
             let _ = write!(out, "\n`{example}` → {}\n", shown(function.returns(), result));

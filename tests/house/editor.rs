@@ -19,7 +19,7 @@ fn neovim_is_told_faults_meanings_places_and_one_layout() {
         .env("HOME", &folder.0)
         .output()
         .expect("Neovim is installed (tests/needs.sh test)");
-    let said = std::fs::read_to_string(&folder.0.join("said")).unwrap_or_default();
+    let said = std::fs::read_to_string(folder.0.join("said")).unwrap_or_default();
     assert!(done.status.success(), "{said}\n{}", String::from_utf8_lossy(&done.stderr));
     assert_eq!(
         said,
