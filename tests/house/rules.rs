@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use doorward::settings::Doors;
 
 use super::stage::{OldServer, Stage, closed_port, ok};
-use super::tools::until;
+use super::tools::{log_of, until};
 
 /// One site with two routes: everybody's, and one that nobody may open.
 fn two_doors(server: &OldServer, rules: &str) -> Stage {
@@ -411,6 +411,23 @@ fn a_plain_vcl_file_is_served_for_any_host() {
         assert_eq!(reply.header("x-cache"), Some("MISS"));
         let asked = server.heard();
         assert_eq!((asked.line.as_str(), asked.header("host")), ("GET /up HTTP/1.1", Some(host)));
+    }
+}
+
+#[test]
+fn who_speaks_of_a_cache_is_told_once_that_there_is_none() {
+    for (rules, told) in [
+        ("sub vcl_backend_response { set beresp.ttl = 5m; }", true),
+        ("sub vcl_recv { if (req.method == \"PURGE\") { return (purge); } }", true),
+        ("sub vcl_deliver { set resp.http.X-Seen = \"yes\"; }", false),
+    ] {
+        let server = OldServer::saying("hello");
+        let mut stage = one_door(&server, rules);
+        for _ in 0..2 {
+            assert_eq!(stage.visitor().get("/").text(), "hello");
+        }
+        let log = log_of(&mut stage);
+        assert_eq!(log.matches("every look-up is a miss").count(), usize::from(told), "{rules}: {log}");
     }
 }
 
