@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use doorward::settings::Doors;
 
 use super::stage::{OldServer, Stage, closed_port, ok};
-use super::tools::{log_of, until};
+use super::tools::until;
 
 /// One site with two routes: everybody's, and one that nobody may open.
 fn two_doors(server: &OldServer, rules: &str) -> Stage {
@@ -426,7 +426,7 @@ fn who_speaks_of_a_cache_is_told_once_that_there_is_none() {
         for _ in 0..2 {
             assert_eq!(stage.visitor().get("/").text(), "hello");
         }
-        let log = log_of(&mut stage);
+        let log = stage.log("", "doorward");
         assert_eq!(log.matches("every look-up is a miss").count(), usize::from(told), "{rules}: {log}");
     }
 }
