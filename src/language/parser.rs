@@ -411,7 +411,7 @@ impl<'a> Parser<'a> {
             prefix = Some((self.str(span).parse().unwrap_or(u64::MAX), span));
         }
         self.semicolon()?;
-        Ok(Entry { span: start.to(self.before()), not, address, prefix })
+        Ok(Entry { span: start.to(self.before()), not, lenient: false, address, prefix })
     }
 
     /// A missing `;` is reported behind what it should end; when the next thing begins a line, a setting or
