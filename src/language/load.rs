@@ -21,6 +21,8 @@ pub struct Loaded {
     pub items: Vec<Item>,
     pub found: Found,
     pub suggestions: Suggestions,
+    /// The files that `from file "…"` names, by the place of the name.
+    pub data: HashMap<Span, FileId>,
 }
 
 pub fn load(files: &dyn Files, main: &Path) -> Loaded {
@@ -31,6 +33,7 @@ pub fn load(files: &dyn Files, main: &Path) -> Loaded {
             items: Vec::new(),
             found: Found::default(),
             suggestions: Suggestions::default(),
+            data: HashMap::new(),
         },
         first: HashMap::new(),
         bytes: 0,
@@ -166,7 +169,7 @@ impl Loader<'_> {
     }
 }
 
-fn unreadable(error: &io::Error, shown: &str, at: Span) -> Diagnostic {
+pub(super) fn unreadable(error: &io::Error, shown: &str, at: Span) -> Diagnostic {
     let why = match error.kind() {
         io::ErrorKind::FileTooLarge => {
             return Diagnostic::new(Code::TooLarge, at, format!("{shown} is larger than 32 MB"))

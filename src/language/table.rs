@@ -184,7 +184,11 @@ const ACL_FLAGS: &[Word] = &[
 
 /// Settings that VCL knows and that are refused, with the reason.
 pub const REFUSED: &[(Kind, &str, &str)] = &[
-    (Kind::Backend, "proxy_header", "no PROXY header is sent to backends: say who visits by `.visitor_address`"),
+    (
+        Kind::Backend,
+        "proxy_header",
+        "no PROXY header is sent to backends: say who visits by `.visitor_address`",
+    ),
     (Kind::Backend, "preamble", "nothing is sent to a backend before its requests"),
     (Kind::Backend, "via", "backends are reached directly"),
     (Kind::Backend, "authority", "backends are reached directly"),
@@ -474,8 +478,7 @@ static BACKEND: &[Setting] = &[
         "What this server learns of a visitor's address.",
         "cut",
     ),
-    row("connect_timeout", Type::Duration, "3s", "How long a connection may take to open.", "77s")
-        .vcl(),
+    row("connect_timeout", Type::Duration, "3s", "How long a connection may take to open.", "77s").vcl(),
     row(
         "first_byte_timeout",
         Type::Duration,
