@@ -30,8 +30,7 @@ use super::vocabulary::Dialect;
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
-    let Loaded { sources, items, found, suggestions, data } = loaded;
-    let dialect = Dialect::Doorward;
+    let Loaded { sources, dialect, items, found, suggestions, data } = loaded;
     let mut checker = Checker {
         sources: &sources,
         dialect,
@@ -79,7 +78,14 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
     }
     for item in &items {
         let written = match item {
-            Item::Declaration(written) => written,
+            Item::Declaration(written) => match written.kind {
+                Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {
+                    checker.not_yet(written.kind_span);
+                    continue;
+                }
+                Kind::Table => continue,
+                _ => written,
+            },
             Item::Sub(sub) => {
                 checker.not_yet(sub.name);
                 continue;
@@ -88,23 +94,17 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
                 checker.not_yet(import.name);
                 continue;
             }
-            Item::Version(version) => {
-                checker.not_yet(version.number);
-                continue;
-            }
-            Item::InlineC(span) => {
-                checker.not_yet(*span);
-                continue;
-            }
-            Item::Let(_) | Item::Include(_) => continue,
+            Item::Let(_) | Item::Include(_) | Item::InlineC(_) | Item::Version(_) => continue,
         };
-        if written.kind == Kind::Table {
-            continue;
-        }
         let declared = checker.declaration(written, None);
         match written.kind {
             Kind::Gateway if tree.gateway.is_none() => tree.gateway = Some(declared),
-            Kind::Gateway | Kind::Route => {}
+            Kind::Gateway
+            | Kind::Route
+            | Kind::Table
+            | Kind::Director
+            | Kind::PenaltyBox
+            | Kind::RateCounter => {}
             Kind::Backend => tree.backends.push(declared),
             Kind::Site => tree.sites.push(declared),
             Kind::Acl => tree.acls.push(declared),
@@ -113,8 +113,6 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
                 tree.probes.push(declared);
                 checker.probes_declared += 1;
             }
-            Kind::Table => {}
-            Kind::Director | Kind::PenaltyBox | Kind::RateCounter => checker.not_yet(written.kind_span),
         }
     }
     tree.probes.append(&mut checker.probes_inside);

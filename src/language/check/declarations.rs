@@ -167,7 +167,7 @@ impl Checker<'_> {
             let fault = Diagnostic::new(
                 Code::Misplaced,
                 *span,
-                format!("{quote} does not stand behind the name of {}", written.kind.a_word()),
+                format!("{quote} means nothing beside the name of {}", written.kind.a_word()),
             );
             self.found.push(match near {
                 Some(near) => fault.label(format!("did you mean `{near}`?")),
