@@ -22,7 +22,7 @@ fn table(settings: &Settings) -> Vec<[String; 5]> {
         for route in &site.routes {
             rows.push([
                 if site.any_host { "(any host)".to_owned() } else { site.name.to_string() },
-                if route.exact { format!("{} exact", route.path) } else { route.path.to_string() },
+                if route.exact { format!("exact {}", route.path) } else { route.path.to_string() },
                 answers(settings, route),
                 who(&route.read, false),
                 who(&route.write, false),

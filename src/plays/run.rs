@@ -294,7 +294,7 @@ impl Gateway {
                 for table in program.tables.iter_mut().filter(|table| *table.name == *row.table) {
                     let key: Box<[u8]> = row.key.as_bytes().into();
                     match &row.value {
-                        None => drop(table.rows.remove(&key)),
+                        None => drop(Arc::make_mut(table).rows.remove(&key)),
                         Some(value) => {
                             let value = self.value(table.of, value).ok_or_else(|| {
                                 Flaw::new(
@@ -303,7 +303,7 @@ impl Gateway {
                                     format!("its rows are {}", table.of.title()),
                                 )
                             })?;
-                            table.rows.insert(key, value);
+                            Arc::make_mut(table).rows.insert(key, value);
                         }
                     }
                 }
