@@ -226,6 +226,9 @@ impl<'g> Stage<'g> {
             Err(fault) => world.refuse(&fault, &ask),
         }
         let ending = world.decision.ending();
+        if world.decision.sent.is_empty() {
+            world.decision.way_to_backend = world.decision.way.len();
+        }
         world.decision.steps.push(Step {
             kind: Kind::End,
             text: ending,
@@ -522,6 +525,9 @@ fn send(
     let place = gateway.settings.places.backend(backend.0).and_then(|span| gateway.spot(span));
     world.tell(Kind::Backend, format!("{name} is asked: {method} {url}"), place);
     world.below(changed(before, &headers));
+    if world.decision.sent.is_empty() {
+        world.decision.way_to_backend = world.decision.way.len();
+    }
     let sent = Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers };
     world.decision.sent.push(sent);
     let scripted = world.backends.get(&backend).is_some_and(|part| part.answer.is_some());
