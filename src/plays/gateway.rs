@@ -72,7 +72,7 @@ impl Gateway {
     }
 
     /// The site of a request that names none: the only one there is.
-    pub(super) fn only_site(&self) -> Option<&str> {
+    pub fn only_site(&self) -> Option<&str> {
         match self.settings.sites.as_slice() {
             [site] => Some(&site.name),
             _ => None,

@@ -449,13 +449,14 @@ fn heading(line: &str) -> Option<String> {
         .then(|| text.trim().trim_end_matches('#').trim().to_owned())
 }
 
-pub(super) fn status_of(text: &str) -> Option<u16> {
+/// Three digits that are a status.
+pub fn status_of(text: &str) -> Option<u16> {
     let plain = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|status| plain && StatusCode::from_u16(*status).is_ok())
 }
 
 /// `Name: value`.
-pub(super) fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
+pub fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = line.split_once(':')?;
     let name = HeaderName::from_bytes(name.trim_end().as_bytes()).ok()?;
     Some((name, HeaderValue::from_bytes(value.trim().as_bytes()).ok()?))
