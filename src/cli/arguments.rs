@@ -113,12 +113,10 @@ pub(super) fn parse(spec: &Spec, arguments: impl Iterator<Item = OsString>) -> R
                     given.operand = Some(argument);
                 }
                 Operand::Any(_) => given.others.push(argument),
-                Operand::Exactly(names) if given.operands().count() < names.len() => {
-                    match given.operand {
-                        None => given.operand = Some(argument),
-                        Some(_) => given.others.push(argument),
-                    }
-                }
+                Operand::Exactly(names) if given.operands().count() < names.len() => match given.operand {
+                    None => given.operand = Some(argument),
+                    Some(_) => given.others.push(argument),
+                },
                 Operand::Exactly(names) => {
                     return Err(format!(
                         "`{}` takes {}; `{}` is one too many",
@@ -152,9 +150,7 @@ pub(super) fn parse(spec: &Spec, arguments: impl Iterator<Item = OsString>) -> R
             Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..)),
             None => (bytes, None),
         };
-        let Some(flag) =
-            spec.flags.iter().find(|flag| is_called(flag, name))
-        else {
+        let Some(flag) = spec.flags.iter().find(|flag| is_called(flag, name)) else {
             return Err(unknown(spec, &String::from_utf8_lossy(name)));
         };
         if !flag.repeated && given.has(flag) {

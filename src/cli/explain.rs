@@ -68,14 +68,20 @@ fn request(given: &Given, url: &str, paper: &mut Paper<'_>) -> End {
     if given.has(&JSON) {
         paper.say(&plays::json(&decision, &title));
     } else {
-        paper.say(&format!("{title} from {}, by {}\n\n{}", asked.from(), main.display(), plays::story(&decision)));
+        paper.say(&format!(
+            "{title} from {}, by {}\n\n{}",
+            asked.from(),
+            main.display(),
+            plays::story(&decision)
+        ));
     }
     End::Good
 }
 
 /// The request as it was typed; the error is a sentence.
 fn imagined(given: &Given, url: &str) -> Result<(Asked, Option<Scripted>), String> {
-    let target = Target::parse(url).map_err(|help| format!("`{}` is no address: {help}", url.escape_debug()))?;
+    let target =
+        Target::parse(url).map_err(|help| format!("`{}` is no address: {help}", url.escape_debug()))?;
     let mut asked = Asked { target, ..Asked::default() };
     if let Some(method) = given.text(&METHOD)? {
         asked.method = method.parse().map_err(|_| format!("`{}` is no method", method.escape_debug()))?;

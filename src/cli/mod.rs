@@ -53,14 +53,19 @@ const MAIN: Flag = Flag::new("main", Some("MAIN.VCL"), "the rules to ask");
 const METHOD: Flag = Flag::new("method", Some("METHOD"), "the method; GET if nothing is said");
 const FROM: Flag = Flag::new("from", Some("ADDRESS"), "the visitor's address");
 const HEADER: Flag =
-    Flag::new("header", Some("'NAME: VALUE'"), "a header of the request; as often as there are").short("-H").repeated();
+    Flag::new("header", Some("'NAME: VALUE'"), "a header of the request; as often as there are")
+        .short("-H")
+        .repeated();
 const AS: Flag = Flag::new("as", Some("NAME"), "somebody who is signed in: comes with sign-in");
-const BACKEND_ANSWERS: Flag = Flag::new("backend-answers", Some("STATUS"), "what any backend answers; 200 if nothing is said");
-const COVERAGE: Flag = Flag::new("coverage", None, "name the lines of rules and the routes no play has visited");
+const BACKEND_ANSWERS: Flag =
+    Flag::new("backend-answers", Some("STATUS"), "what any backend answers; 200 if nothing is said");
+const COVERAGE: Flag =
+    Flag::new("coverage", None, "name the lines of rules and the routes no play has visited");
 const AGAINST: Flag = Flag::new("against", Some("NEW.VCL"), "the rules to decide by");
 const WITH: Flag = Flag::new("with", Some("OLD.VCL"), "rules to compare with, instead of what the log says");
 const SITE: Flag = Flag::new("site", Some("NAME"), "whose log it is, where neither lines nor folder say");
-const OVER: Flag = Flag::new("over", Some("SCHEME"), "http or https: how its visitors came; https if nothing is said");
+const OVER: Flag =
+    Flag::new("over", Some("SCHEME"), "http or https: how its visitors came; https if nothing is said");
 const SHOW: Flag = Flag::new("show", Some("N"), "how many kinds of requests to show; 20 if nothing is said");
 const STRICT: Flag = Flag::new("strict", None, "exit status 1 if a request ends otherwise");
 const JSON: Flag = Flag::new("json", None, "one JSON object, for editors and scripts");
@@ -123,7 +128,11 @@ const COMMANDS: &[Spec] = &[
                 Takes files and folders; without either it looks through the folder it is in. A play is for the\n\
                 rules it names in its first line, else those of --main, else the nearest main.vcl beside or above\n\
                 it. Exit status 1 if one does not go as expected, or can't be understood.",
-        examples: &["doorward test", "doorward test plays --coverage", "doorward test plays/svn.md --main main.vcl"],
+        examples: &[
+            "doorward test",
+            "doorward test plays --coverage",
+            "doorward test plays/svn.md --main main.vcl",
+        ],
         run: test::run,
     },
     Spec {

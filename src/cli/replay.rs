@@ -19,7 +19,11 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
         Ok(None | Some("https")) => Scheme::Https,
         Ok(Some("http")) => Scheme::Http,
         Ok(Some(other)) => {
-            return usage(paper, &format!("nobody comes over `{}`: write http or https", other.escape_debug()), MORE);
+            return usage(
+                paper,
+                &format!("nobody comes over `{}`: write http or https", other.escape_debug()),
+                MORE,
+            );
         }
         Err(message) => return usage(paper, &message, MORE),
     };

@@ -61,7 +61,11 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
         }
     }
     if count.files == 0 && count.flaws == 0 {
-        return usage(paper, "there is no play: no Markdown file here holds a ```request block", "doorward help test");
+        return usage(
+            paper,
+            "there is no play: no Markdown file here holds a ```request block",
+            "doorward help test",
+        );
     }
     if json {
         let failures = count.json.join(",");
@@ -80,7 +84,11 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
         if given.has(&COVERAGE) {
             for ((main, _), tree) in &trees {
                 let Some(gateway) = &tree.gateway else { continue };
-                paper.say(&format!("\n{}: {}", main.display(), plays::coverage(gateway, &tree.visited).draw()));
+                paper.say(&format!(
+                    "\n{}: {}",
+                    main.display(),
+                    plays::coverage(gateway, &tree.visited).draw()
+                ));
             }
             paper.say("\n");
         }
@@ -94,9 +102,16 @@ fn summary(count: &Count) -> String {
         (0, 0) => "all as expected".to_owned(),
         (0, flaws) => format!("all as expected, but {} could not be read", many(flaws, "thing")),
         (failed, 0) => format!("{failed} not as expected"),
-        (failed, flaws) => format!("{failed} not as expected, and {} could not be read", many(flaws, "thing")),
+        (failed, flaws) => {
+            format!("{failed} not as expected, and {} could not be read", many(flaws, "thing"))
+        }
     };
-    format!("{}, {}, {}: {verdict}\n", many(count.files, "file"), many(count.cases, "play"), many(count.requests, "request"))
+    format!(
+        "{}, {}, {}: {verdict}\n",
+        many(count.files, "file"),
+        many(count.cases, "play"),
+        many(count.requests, "request")
+    )
 }
 
 fn many(count: usize, what: &str) -> String {
@@ -228,7 +243,8 @@ fn main_of(file: &Path, script: &Script, given: &Given) -> Option<PathBuf> {
     if let Some(main) = given.path(&MAIN) {
         return Some(main);
     }
-    let mut folder = fs::canonicalize(if folder.as_os_str().is_empty() { Path::new(".") } else { folder }).ok()?;
+    let mut folder =
+        fs::canonicalize(if folder.as_os_str().is_empty() { Path::new(".") } else { folder }).ok()?;
     loop {
         let main = folder.join("main.vcl");
         if main.is_file() {

@@ -165,7 +165,11 @@ mod tests {
             ("*", None, None, "*"),
         ] {
             let target = Target::parse(text).unwrap();
-            assert_eq!((target.scheme, target.host.as_deref(), &*target.path), (scheme, host, path), "{text}");
+            assert_eq!(
+                (target.scheme, target.host.as_deref(), &*target.path),
+                (scheme, host, path),
+                "{text}"
+            );
         }
         for text in ["", "ftp://a/", "https:///x", "https://u@a/", "a b", "https://a#b/"] {
             assert!(Target::parse(text).is_err(), "{text}");
@@ -177,12 +181,17 @@ mod tests {
         let ask = |text: &str| {
             let asked = Asked { target: Target::parse(text).unwrap(), ..Asked::default() };
             asked.admit(RequestId::next(), "www.example", &NetworkSet::default()).map(|request| {
-                (request.secure, request.host.name().to_owned(), request.path.as_str().to_owned(), request.port)
+                (
+                    request.secure,
+                    request.host.name().to_owned(),
+                    request.path.as_str().to_owned(),
+                    request.port,
+                )
             })
         };
         assert_eq!(ask("/a/../b"), Ok((true, "www.example".to_owned(), "/b".to_owned(), 443)));
         assert_eq!(ask("http://Old.example:81/"), Ok((false, "old.example".to_owned(), "/".to_owned(), 81)));
         assert!(ask("/../x").is_err());
-        assert!(ask("https://a_b c/").is_err() || ask("https://-/").is_err());
+        assert!(ask("https://www.example:x/").is_err());
     }
 }

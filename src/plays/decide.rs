@@ -98,7 +98,7 @@ impl Surroundings for World<'_> {
     }
 
     fn log(&mut self, line: &[u8]) {
-        let line = String::from_utf8_lossy(line).escape_debug().to_string();
+        let line = super::tell::plain(&String::from_utf8_lossy(line));
         self.tell(Kind::Log, line.clone(), None);
         self.decision.logged.push(line);
     }
@@ -229,12 +229,7 @@ impl<'g> Stage<'g> {
         if world.decision.sent.is_empty() {
             world.decision.way_to_backend = world.decision.way.len();
         }
-        world.decision.steps.push(Step {
-            kind: Kind::End,
-            text: ending,
-            place: None,
-            below: Vec::new(),
-        });
+        world.decision.steps.push(Step { kind: Kind::End, text: ending, place: None, below: Vec::new() });
         world.decision
     }
 
@@ -247,10 +242,9 @@ impl<'g> Stage<'g> {
         ask: &Ask<'_>,
     ) -> Result<(), Fault> {
         let gateway = self.gateway;
-        let found = gateway
-            .table
-            .site(request.host.name())
-            .ok_or_else(|| Fault::with(Cause::Misdirected, format!("no site is called {}", request.host.name())))?;
+        let found = gateway.table.site(request.host.name()).ok_or_else(|| {
+            Fault::with(Cause::Misdirected, format!("no site is called {}", request.host.name()))
+        })?;
         let number = found.site.id.0;
         let name = &found.site.plan.name;
         world.site = name.to_string();
@@ -337,7 +331,11 @@ impl<'g> Stage<'g> {
                                 continue;
                             }
                         }
-                        world.tell(Kind::Rewrite, format!("{} {}", request.method, request.path.as_str()), None);
+                        world.tell(
+                            Kind::Rewrite,
+                            format!("{} {}", request.method, request.path.as_str()),
+                            None,
+                        );
                         match look_up(world, found, &request) {
                             Ok(again) => door = again,
                             Err(fault) => {
@@ -448,13 +446,15 @@ fn look_up<'g>(world: &mut World<'_>, found: SiteRef<'g>, request: &Request) -> 
     world.decision.door = at.map(|at| (site, at));
     world.route = route.path.to_string();
     let values = covered.names.values();
-    world.names = route.names.iter().map(ToString::to_string).zip(values.iter().map(ToString::to_string)).collect();
+    world.names =
+        route.names.iter().map(ToString::to_string).zip(values.iter().map(ToString::to_string)).collect();
     world.decision.route = Some(route.path.clone());
     let place = at.and_then(|at| gateway.route_spot((site, at)));
     let names: Vec<String> = world.names.iter().map(|(name, value)| format!("{name} is {value}")).collect();
     let names = if names.is_empty() { String::new() } else { format!(", {}", names.join(", ")) };
     let backend = covered.backend();
-    let to = backend.map_or_else(|| "no row of its table".to_owned(), |id| format!("backend {}", gateway.backend(id)));
+    let to = backend
+        .map_or_else(|| "no row of its table".to_owned(), |id| format!("backend {}", gateway.backend(id)));
     world.tell(Kind::Route, format!("{} → {to}{names}", route.path), place);
     Ok(Door { route, backend })
 }
@@ -472,7 +472,10 @@ fn admit(world: &mut World<'_>, door: Door<'_>, request: &Request) -> Result<Bac
     let what = if reads { "to read" } else { "to write" };
     world.tell(Kind::Access, format!("{word} {what}: {term}"), place);
     if !admitted {
-        return Err(Fault::with(Cause::Denied, format!("the route {} does not admit the visitor", route.path)));
+        return Err(Fault::with(
+            Cause::Denied,
+            format!("the route {} does not admit the visitor", route.path),
+        ));
     }
     backend.ok_or_else(|| {
         Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", route.path))
@@ -514,7 +517,8 @@ fn send(
 ) -> Result<Scripted, Cause> {
     let gateway = world.gateway;
     let name = gateway.backend(backend).to_owned();
-    let seen_as = gateway.settings.backends.get(backend.0).map_or(VisitorAddress::None, |it| it.visitor_address);
+    let seen_as =
+        gateway.settings.backends.get(backend.0).map_or(VisitorAddress::None, |it| it.visitor_address);
     let Question { method, url, mut headers, .. } = question;
     let typed = headers.get(HOST).cloned().unwrap_or_else(|| request.host.header());
     let fixed = gateway.settings.backends.get(backend.0).and_then(|it| it.host_header.as_deref());

@@ -140,9 +140,8 @@ impl Decision {
 
     /// Whether a rule on this line was reached; a file is named by the end of its path.
     pub fn reached(&self, file: &str, line: usize) -> bool {
-        let same = |name: &str| {
-            name == file || name.strip_suffix(file).is_some_and(|before| before.ends_with('/'))
-        };
+        let same =
+            |name: &str| name == file || name.strip_suffix(file).is_some_and(|before| before.ends_with('/'));
         self.steps
             .iter()
             .filter_map(|step| step.place.as_ref())

@@ -173,11 +173,8 @@ impl<'g> Comparison<'g> {
             self.push(Turn::Opened, alias, format!("redirects to {name}"), place());
         }
         if was.force_https != site.force_https {
-            let text = if site.force_https {
-                "plain http is sent to https now"
-            } else {
-                "plain http is served now"
-            };
+            let text =
+                if site.force_https { "plain http is sent to https now" } else { "plain http is served now" };
             self.push(Turn::Site, &name, text, place());
         }
         if was.certificate != site.certificate {
@@ -209,7 +206,12 @@ impl<'g> Comparison<'g> {
                 None => "; nothing covers it now".to_owned(),
             };
             let place = old.route_spot((before, number));
-            self.push(Turn::Closed, &format!("{name} {}", door.path), format!("was → {}{after}", door.to), place);
+            self.push(
+                Turn::Closed,
+                &format!("{name} {}", door.path),
+                format!("was → {}{after}", door.to),
+                place,
+            );
         }
         for (number, route) in site.routes.iter().enumerate() {
             match was.routes.iter().find(|other| same(route, other)) {
@@ -223,7 +225,10 @@ impl<'g> Comparison<'g> {
         let (old, new) = (self.old, self.new);
         let what = format!("{site} {}", doors::path(route));
         let place = || new.route_spot(door);
-        for (word, before, after) in [("read", &was.read, &route.read), ("write", &was.write, &route.write)] {
+        let alike = was.read == was.write && route.read == route.write;
+        let both = [("read: ", &was.read, &route.read), ("write: ", &was.write, &route.write)];
+        let once = [("", &was.read, &route.read)];
+        for (word, before, after) in if alike { &once[..] } else { &both } {
             let turn = match shift(before, after) {
                 Shift::Same => continue,
                 Shift::Opened => Turn::Opened,
@@ -232,9 +237,9 @@ impl<'g> Comparison<'g> {
             };
             let (from, to) = (old.who(before), new.who(after));
             let text = if from == to {
-                format!("{word}: {to}, and a list of networks in it is another")
+                format!("{word}{to}, and a list of networks in it is another")
             } else {
-                format!("{word}: {from} → {to}")
+                format!("{word}{from} → {to}")
             };
             self.push(turn, &what, text, place());
         }
@@ -421,11 +426,7 @@ fn backend_changed(was: &upstream::Config, now: &upstream::Config) -> String {
         texts.push("another host_header".to_owned());
     }
     if was.visitor_address != now.visitor_address {
-        texts.push(format!(
-            "visitor_address: {} → {}",
-            seen(was.visitor_address),
-            seen(now.visitor_address)
-        ));
+        texts.push(format!("visitor_address: {} → {}", seen(was.visitor_address), seen(now.visitor_address)));
     }
     for (name, before, after) in [
         ("connect_timeout", was.connect_timeout, now.connect_timeout),
@@ -476,7 +477,8 @@ fn lines_changed(was: &str, now: &str) -> (usize, usize) {
 fn rows_changed(was: &BTreeMap<String, String>, now: &BTreeMap<String, String>) -> Option<String> {
     let gone = was.keys().filter(|key| !now.contains_key(*key)).count();
     let come = now.keys().filter(|key| !was.contains_key(*key)).count();
-    let other = now.iter().filter(|(key, value)| was.get(*key).is_some_and(|before| before != *value)).count();
+    let other =
+        now.iter().filter(|(key, value)| was.get(*key).is_some_and(|before| before != *value)).count();
     let parts = [(come, "new"), (gone, "gone"), (other, "changed")];
     let parts: Vec<String> =
         parts.iter().filter(|(n, _)| *n > 0).map(|(n, word)| format!("{} {word}", many(*n, "row"))).collect();

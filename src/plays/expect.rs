@@ -80,8 +80,29 @@ impl Texts {
 }
 
 const WORDS: &[&str] = &[
-    "backend", "no", "site", "route", "status", "reason", "synth", "redirect", "location", "challenge", "header",
-    "body", "bereq", "ttl", "grace", "keep", "lookup", "pass", "pipe", "purge", "cause", "rule", "log",
+    "backend",
+    "no",
+    "site",
+    "route",
+    "status",
+    "reason",
+    "synth",
+    "redirect",
+    "location",
+    "challenge",
+    "header",
+    "body",
+    "bereq",
+    "ttl",
+    "grace",
+    "keep",
+    "lookup",
+    "pass",
+    "pipe",
+    "purge",
+    "cause",
+    "rule",
+    "log",
 ];
 
 type Wrong = (String, String);
@@ -94,7 +115,10 @@ pub fn read(line: &str, suggestions: &mut Suggestions) -> Result<Vec<Expectation
         if rest.is_empty() {
             Ok(vec![found])
         } else {
-            Err((format!("{} is too much behind `{word}`", quoted(rest)), "write nothing behind it".to_owned()))
+            Err((
+                format!("{} is too much behind `{word}`", quoted(rest)),
+                "write nothing behind it".to_owned(),
+            ))
         }
     };
     // `401`, `401 challenge Basic realm="…"`, `301 https://…`: a status and what goes with it.
@@ -120,7 +144,8 @@ pub fn read(line: &str, suggestions: &mut Suggestions) -> Result<Vec<Expectation
         Some(found) => Ok(vec![found]),
         None => Err((format!("{} can't be expected like that", quoted(line)), help.to_owned())),
     };
-    let plain = |text: &str| (!text.is_empty() && !text.contains(char::is_whitespace)).then(|| text.to_owned());
+    let plain =
+        |text: &str| (!text.is_empty() && !text.contains(char::is_whitespace)).then(|| text.to_owned());
     match word {
         "backend" => one(plain(rest).map(|name| Expectation::Backend(Some(name))), "write `backend svn`"),
         "site" => one(plain(rest).map(Expectation::Site), "write `site www.example`"),
@@ -145,8 +170,13 @@ pub fn read(line: &str, suggestions: &mut Suggestions) -> Result<Vec<Expectation
             field(rest).map(|(name, value)| Expectation::Header(name, value)),
             "write `header Name: value` or `header Name contains \"…\"`",
         ),
-        "body" => one(Texts::read(rest).map(Expectation::Body), "write `body contains \"…\"` or `body \"…\"`"),
-        "bereq" => one(asking(rest).map(Expectation::Sent), "write `bereq url /x`, `bereq method GET` or `bereq header Name: value`"),
+        "body" => {
+            one(Texts::read(rest).map(Expectation::Body), "write `body contains \"…\"` or `body \"…\"`")
+        }
+        "bereq" => one(
+            asking(rest).map(Expectation::Sent),
+            "write `bereq url /x`, `bereq method GET` or `bereq header Name: value`",
+        ),
         "ttl" => one(seconds(rest).map(Expectation::Ttl), "write `ttl 60s`"),
         "grace" => one(seconds(rest).map(Expectation::Grace), "write `grace 1h`"),
         "keep" => one(seconds(rest).map(Expectation::Keep), "write `keep 1h`"),
@@ -154,25 +184,26 @@ pub fn read(line: &str, suggestions: &mut Suggestions) -> Result<Vec<Expectation
         "pass" => alone(Expectation::Handled(Handling::Pass)),
         "pipe" => alone(Expectation::Handled(Handling::Pipe)),
         "purge" => alone(Expectation::Handled(Handling::Purge)),
-        "cause" => {
-            match Cause::by_name(rest) {
-                Some(cause) => Ok(vec![Expectation::Cause(cause)]),
-                None => Err((
-                    format!("there is no cause called {}", quoted(rest)),
-                    match suggestions.nearest(rest, Cause::ALL.iter().map(|cause| cause.name())) {
-                        Some(near) => format!("did you mean `{near}`?"),
-                        None => "causes have the names of the log's `cause=`".to_owned(),
-                    },
-                )),
-            }
+        "cause" => match Cause::by_name(rest) {
+            Some(cause) => Ok(vec![Expectation::Cause(cause)]),
+            None => Err((
+                format!("there is no cause called {}", quoted(rest)),
+                match suggestions.nearest(rest, Cause::ALL.iter().map(|cause| cause.name())) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "causes have the names of the log's `cause=`".to_owned(),
+                },
+            )),
+        },
+        "rule" => {
+            one(place(rest).map(|(file, line)| Expectation::Rule(file, line)), "write `rule sites.vcl:12`")
         }
-        "rule" => one(place(rest).map(|(file, line)| Expectation::Rule(file, line)), "write `rule sites.vcl:12`"),
         "log" => one(Texts::read(rest).map(Expectation::Log), "write `log contains \"…\"`"),
         "no" => {
             let (what, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
             let rest = rest.trim();
             let name = |text: &str| HeaderName::from_bytes(text.as_bytes()).ok();
-            let help = "write `no backend`, `no header Name`, `no bereq header Name` or `no rule sites.vcl:12`";
+            let help =
+                "write `no backend`, `no header Name`, `no bereq header Name` or `no rule sites.vcl:12`";
             let found = match what {
                 "backend" if rest.is_empty() => Some(Expectation::Backend(None)),
                 "header" => name(rest).map(Expectation::NoHeader),
@@ -204,7 +235,10 @@ fn field(written: &str) -> Option<(HeaderName, Texts)> {
     if let Some((name, part)) = written.split_once(" contains ")
         && !name.contains(':')
     {
-        return Some((HeaderName::from_bytes(name.trim().as_bytes()).ok()?, Texts::Contains(text(part.trim())?)));
+        return Some((
+            HeaderName::from_bytes(name.trim().as_bytes()).ok()?,
+            Texts::Contains(text(part.trim())?),
+        ));
     }
     let (name, value) = header(written)?;
     Some((name, Texts::Is(value.to_str().ok()?.to_owned())))
@@ -264,9 +298,11 @@ impl Expectation {
             Self::Backend(Some(name)) => {
                 (sent.is_some_and(|sent| *sent.backend == **name), format!("backend {name}"), asked())
             }
-            Self::Site(name) => {
-                (decision.site.as_deref() == Some(name), format!("site {name}"), text(decision.site.as_deref()))
-            }
+            Self::Site(name) => (
+                decision.site.as_deref() == Some(name),
+                format!("site {name}"),
+                text(decision.site.as_deref()),
+            ),
             Self::Route(path) => (
                 decision.route.as_deref() == Some(path),
                 format!("route {path}"),
@@ -308,13 +344,17 @@ impl Expectation {
                 format!("no header {name}"),
                 format!("header {name}: {}", listed(&values(&answer.headers, name))),
             ),
-            Self::Body(wanted) => {
-                (wanted.holds(&answer.body), format!("body {}", wanted.shown()), format!("body {}", bytes(&answer.body)))
-            }
+            Self::Body(wanted) => (
+                wanted.holds(&answer.body),
+                format!("body {}", wanted.shown()),
+                format!("body {}", bytes(&answer.body)),
+            ),
             Self::Sent(asking) => {
                 let Some(sent) = sent else { return Err((asking.shown(), asked())) };
                 let (holds, came) = match asking {
-                    Asking::Method(method) => (*method == *sent.method, format!("bereq method {}", sent.method)),
+                    Asking::Method(method) => {
+                        (*method == *sent.method, format!("bereq method {}", sent.method))
+                    }
                     Asking::Url(url) => (url.holds(sent.url.as_bytes()), format!("bereq url {}", sent.url)),
                     Asking::Header(name, value) => (
                         held(&sent.headers, name, value),
@@ -330,9 +370,11 @@ impl Expectation {
             Self::Ttl(wanted) => near("ttl", *wanted, decision.ttl),
             Self::Grace(wanted) => near("grace", *wanted, decision.grace),
             Self::Keep(wanted) => near("keep", *wanted, decision.keep),
-            Self::Handled(handling) => {
-                (decision.handling == *handling, handling.word().to_owned(), decision.handling.word().to_owned())
-            }
+            Self::Handled(handling) => (
+                decision.handling == *handling,
+                handling.word().to_owned(),
+                decision.handling.word().to_owned(),
+            ),
             Self::Cause(cause) => (
                 decision.cause == Some(*cause),
                 format!("cause {}", cause.name()),

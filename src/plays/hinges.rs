@@ -7,11 +7,8 @@
 //! This errs on the side of saying that it can't be known: a condition counts whether or not both of its
 //! outcomes would have come to the same, unless nothing it leads to can be seen from outside.
 
-
 use super::decision::Decision;
-use crate::language::program::{
-    Argument, Block, Do, Expr, Mark, Place, Program, Return, Step, SubId, Test,
-};
+use crate::language::program::{Argument, Block, Do, Expr, Mark, Place, Program, Return, Step, SubId, Test};
 use crate::language::vocabulary::{Action, Family, Phase, Type, Variable};
 
 /// Subs call each other; they can't call themselves, but who reads them needs no trust in that.
@@ -38,7 +35,10 @@ pub struct Hinges<'p> {
 
 #[derive(Clone, Copy)]
 enum At<'p> {
-    Step { step: &'p Step, sub: SubId },
+    Step {
+        step: &'p Step,
+        sub: SubId,
+    },
     /// An arm or a case was reached: its conditions were judged with the statement it belongs to.
     Arm,
 }
@@ -48,7 +48,9 @@ impl<'p> Hinges<'p> {
         let mut hinges = Self {
             program,
             places: vec![None; program.marks.len()],
-            pass_shows: [Phase::Hash, Phase::Hit, Phase::Miss, Phase::Pass].iter().any(|phase| program.has_own(*phase)),
+            pass_shows: [Phase::Hash, Phase::Hit, Phase::Miss, Phase::Pass]
+                .iter()
+                .any(|phase| program.has_own(*phase)),
         };
         for (at, sub) in program.subs.iter().enumerate() {
             hinges.enter(&sub.body, SubId(u32::try_from(at).unwrap_or(u32::MAX)));
@@ -172,7 +174,12 @@ impl<'p> Run<'_, 'p> {
     }
 
     /// A condition turned on something unknown.
-    fn turn(&mut self, unknown: String, bodies: impl Iterator<Item = &'p Block>, sub: SubId) -> Option<String> {
+    fn turn(
+        &mut self,
+        unknown: String,
+        bodies: impl Iterator<Item = &'p Block>,
+        sub: SubId,
+    ) -> Option<String> {
         let built_in = self.hinges.program.sub(sub).is_some_and(|sub| sub.built_in);
         let mut effects = Effects::default();
         for body in bodies {
@@ -215,7 +222,9 @@ impl<'p> Run<'_, 'p> {
             | Expr::Negative(inner)
             | Expr::Match { text: inner, .. }
             | Expr::Within { address: inner, .. } => self.reads(inner),
-            Expr::Concat(all) | Expr::And(all) | Expr::Or(all) => all.iter().find_map(|expr| self.reads(expr)),
+            Expr::Concat(all) | Expr::And(all) | Expr::Or(all) => {
+                all.iter().find_map(|expr| self.reads(expr))
+            }
             Expr::Compare { left, right, .. } | Expr::Arithmetic { left, right, .. } => {
                 self.reads(left).or_else(|| self.reads(right))
             }
@@ -239,10 +248,9 @@ impl<'p> Run<'_, 'p> {
                 let unknown = args.iter().find_map(|argument| self.argument(argument));
                 unknown.or_else(|| Some("a director's turn".to_owned()))
             }
-            Expr::Ask(sub) => Some(format!(
-                "what {} gives",
-                self.hinges.program.sub(*sub).map_or("a sub", |sub| &sub.name)
-            )),
+            Expr::Ask(sub) => {
+                Some(format!("what {} gives", self.hinges.program.sub(*sub).map_or("a sub", |sub| &sub.name)))
+            }
         }
     }
 
@@ -293,7 +301,9 @@ impl<'p> Run<'_, 'p> {
             }
             // What the answer was.
             _ if name.starts_with("beresp.") || name.starts_with("resp.") || name.starts_with("obj.") => true,
-            _ if name.starts_with("sess.") || name.starts_with("local.") || name.starts_with("server.") => true,
+            _ if name.starts_with("sess.") || name.starts_with("local.") || name.starts_with("server.") => {
+                true
+            }
             _ if name.starts_with("storage.") || name.starts_with("time.") => true,
             _ if name.starts_with("client.") => true,
             _ if name.ends_with(".healthy") || name.ends_with(".xid") || name.ends_with(".body") => true,
@@ -311,8 +321,15 @@ fn shows(place: &Place) -> bool {
             variable.of() == Type::Backend
                 || matches!(
                     variable.name(),
-                    "req.url" | "req.method" | "req.host" | "req.path" | "req.query" | "bereq.url" | "bereq.method"
-                        | "bereq.path" | "bereq.query"
+                    "req.url"
+                        | "req.method"
+                        | "req.host"
+                        | "req.path"
+                        | "req.query"
+                        | "bereq.url"
+                        | "bereq.method"
+                        | "bereq.path"
+                        | "bereq.query"
                 )
         }
         Place::Header { family: Family::Req | Family::Bereq, name, .. } => name == "host",
@@ -378,4 +395,3 @@ impl<'p> Hinges<'p> {
         }
     }
 }
-

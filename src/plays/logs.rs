@@ -111,7 +111,8 @@ fn date(text: &[u8]) -> Option<f64> {
     let text = std::str::from_utf8(text).ok()?;
     let (stamp, zone) = text.split_once(' ').unwrap_or((text, "+0000"));
     let mut parts = stamp.split(['/', ':']);
-    let small = |text: &str| -> Option<i64> { text.parse().ok().filter(|number| (0..=9_999).contains(number)) };
+    let small =
+        |text: &str| -> Option<i64> { text.parse().ok().filter(|number| (0..=9_999).contains(number)) };
     let day = small(parts.next()?)?;
     let month = parts.next()?;
     let month = i64::try_from(MONTHS.iter().position(|name| *name == month)?).ok()? + 1;

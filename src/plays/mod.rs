@@ -32,3 +32,6 @@ pub use run::{Coverage, Failure, Report, Visited, coverage, play};
 pub use script::{BYTES_MAX, Flaw, Given, Played, Script, Scripted, parse};
 pub use script::{header, status_of as status};
 pub use tell::{json, short, story, text as quote};
+
+#[cfg(test)]
+mod tests;

@@ -82,7 +82,10 @@ pub struct Seen {
 enum Ending {
     Backend(String),
     /// By the gateway itself.
-    Own { status: u16, why: String },
+    Own {
+        status: u16,
+        why: String,
+    },
     /// The log tells the status alone.
     Status(u16),
 }
@@ -121,7 +124,13 @@ impl<'g> Judge<'g> {
     }
 
     /// What becomes of a request, or what that hangs on.
-    fn decide(&mut self, asked: &Asked, given: &Given, logged: &Logged, known: Known) -> Result<Ending, String> {
+    fn decide(
+        &mut self,
+        asked: &Asked,
+        given: &Given,
+        logged: &Logged,
+        known: Known,
+    ) -> Result<Ending, String> {
         let decision = self.stage.decide(asked, given);
         if let Some(hinges) = &self.hinges
             && let Some(unknown) = hinges.of(&decision, known)
@@ -138,13 +147,16 @@ impl<'g> Judge<'g> {
     fn access(&self, decision: &Decision, asked: &Asked, logged: &Logged) -> Result<(), String> {
         let unknown = || "the visitor's address".to_owned();
         let Some((site, route)) = decision.door else { return Ok(()) };
-        let Some(route) = self.gateway.settings.sites.get(site).and_then(|site| site.routes.get(route)) else {
+        let Some(route) = self.gateway.settings.sites.get(site).and_then(|site| site.routes.get(route))
+        else {
             return Ok(());
         };
         let network = logged.address.map(|address| Network::around(address, 24, 48));
-        let (path, query) = asked.target.path.split_once('?').map_or((&*asked.target.path, None), |(path, query)| {
-            (path, Some(query))
-        });
+        let (path, query) = asked
+            .target
+            .path
+            .split_once('?')
+            .map_or((&*asked.target.path, None), |(path, query)| (path, Some(query)));
         let path = SitePath::parse(path.as_bytes()).map_err(|_| "its path".to_owned())?;
         let access = route.access_for(&asked.method, path.as_str(), query);
         settled(access, network).map(drop).ok_or_else(unknown)
@@ -250,14 +262,18 @@ impl Replayed {
             Verdict::Undecidable(unknown) => {
                 self.undecidable += 1;
                 let known = self.unknowns.contains_key(&unknown);
-                let key = if known || self.unknowns.len() < UNKNOWNS_MAX { unknown } else { "others".to_owned() };
+                let key =
+                    if known || self.unknowns.len() < UNKNOWNS_MAX { unknown } else { "others".to_owned() };
                 *self.unknowns.entry(key).or_default() += 1;
             }
             Verdict::Different { before, after } => {
                 self.different += 1;
                 let site = logged.site.as_deref().unwrap_or_default();
-                let pattern =
-                    Pattern { request: format!("{} {site}{}", logged.method, alike(&logged.target)), before, after };
+                let pattern = Pattern {
+                    request: format!("{} {site}{}", logged.method, alike(&logged.target)),
+                    before,
+                    after,
+                };
                 if self.patterns.len() >= PATTERNS_MAX && !self.patterns.contains_key(&pattern) {
                     self.others += 1;
                     return;
@@ -305,7 +321,11 @@ impl Replayed {
             all.sort_by(|a, b| b.1.count.cmp(&a.1.count).then(a.0.cmp(b.0)));
             for (pattern, seen) in all.iter().take(most) {
                 let Pattern { request, before, after } = pattern;
-                let _ = writeln!(out, "{:>9}  {request}: {before} → {after}  (such as {})", seen.count, seen.example);
+                let _ = writeln!(
+                    out,
+                    "{:>9}  {request}: {before} → {after}  (such as {})",
+                    seen.count, seen.example
+                );
             }
             let shown: u64 = all.iter().take(most).map(|(_, seen)| seen.count).sum();
             if shown < self.different {
@@ -320,7 +340,13 @@ impl Replayed {
         let mut out = format!(
             "{{\"lines\":{},\"same\":{},\"passed_on\":{},\"different\":{},\"undecidable\":{},\"refused_before\":{},\
              \"unread\":{},\"unknowns\":{{",
-            self.lines, self.same, self.passed_on, self.different, self.undecidable, self.refused_before, self.unread
+            self.lines,
+            self.same,
+            self.passed_on,
+            self.different,
+            self.undecidable,
+            self.refused_before,
+            self.unread
         );
         for (at, (unknown, number)) in self.unknowns.iter().enumerate() {
             out.push_str(if at > 0 { "," } else { "" });
@@ -411,7 +437,8 @@ fn one(logged: &Logged, about: &About, judge: &mut Judge<'_>, before: Option<&mu
     };
     let Ok(target) = Target::parse(&logged.target) else { return Verdict::RefusedBefore };
     let target = Target { scheme: Some(about.scheme), host: Some(site.into()), ..target };
-    let plain = |text: &Option<String>| text.as_ref().is_none_or(|text| !logged.ours || !text.contains(HIDDEN));
+    let plain =
+        |text: &Option<String>| text.as_ref().is_none_or(|text| !logged.ours || !text.contains(HIDDEN));
     let known = Known {
         address: !logged.ours && logged.address.is_some(),
         agent: plain(&logged.agent),
@@ -421,8 +448,7 @@ fn one(logged: &Logged, about: &About, judge: &mut Judge<'_>, before: Option<&mu
         time: logged.time.is_some(),
     };
     let mut headers = HeaderMap::new();
-    for (name, value) in
-        [(http::header::USER_AGENT, &logged.agent), (http::header::REFERER, &logged.referer)]
+    for (name, value) in [(http::header::USER_AGENT, &logged.agent), (http::header::REFERER, &logged.referer)]
     {
         if let Some(value) = value.as_ref().and_then(|text| HeaderValue::from_bytes(text.as_bytes()).ok()) {
             headers.insert(name, value);

@@ -180,11 +180,9 @@ fn misnamed(gateway: &Gateway, script: &Script) -> Vec<Flaw> {
                     Expectation::Backend(Some(name)) => known(*line, "backend", name, &backends),
                     Expectation::Site(name) => known(*line, "site", name, &sites),
                     Expectation::Route(path) => known(*line, "route", path, &routes),
-                    Expectation::Rule(file, number) | Expectation::NoRule(file, number) => {
-                        gateway.no_rule(file, *number).map(|help| {
-                            Flaw::new(*line, format!("no rule stands at {file}:{number}"), help)
-                        })
-                    }
+                    Expectation::Rule(file, number) | Expectation::NoRule(file, number) => gateway
+                        .no_rule(file, *number)
+                        .map(|help| Flaw::new(*line, format!("no rule stands at {file}:{number}"), help)),
                     _ => None,
                 });
             }
@@ -254,8 +252,13 @@ impl Coverage {
 impl Gateway {
     /// The tables that a play can change: those of rules, and those that routes look up.
     pub(super) fn tables(&self) -> Vec<&str> {
-        let mut names: BTreeSet<&str> =
-            self.settings.program.iter().flat_map(|program| &program.tables).map(|table| &*table.name).collect();
+        let mut names: BTreeSet<&str> = self
+            .settings
+            .program
+            .iter()
+            .flat_map(|program| &program.tables)
+            .map(|table| &*table.name)
+            .collect();
         for route in self.settings.sites.iter().flat_map(|site| &site.routes) {
             if let Answers::Lookup { table, .. } = &route.answers {
                 names.insert(table);
@@ -284,9 +287,8 @@ impl Gateway {
 
     /// `None` where a rule or a route stands on the line; else what to write.
     fn no_rule(&self, file: &str, line: usize) -> Option<String> {
-        let same = |name: &str| {
-            name == file || name.strip_suffix(file).is_some_and(|before| before.ends_with('/'))
-        };
+        let same =
+            |name: &str| name == file || name.strip_suffix(file).is_some_and(|before| before.ends_with('/'));
         let program = self.program();
         let marks = program.map_or(&[][..], |program| &program.marks);
         let rules = marks.iter().filter_map(|span| self.spot(*span));
@@ -363,9 +365,7 @@ impl Gateway {
             Type::Real => Value::Real(written.parse().ok()?),
             Type::Duration => Value::Duration(super::script::seconds(written)?),
             Type::Time => Value::Time(super::script::instant(written)?),
-            Type::Bytes => {
-                Value::Bytes(i64::try_from(crate::base::amount::size(written)?).ok()?)
-            }
+            Type::Bytes => Value::Bytes(i64::try_from(crate::base::amount::size(written)?).ok()?),
             Type::Ip => Value::Ip(written.parse().ok()?),
             Type::Backend => Value::Backend(Choice::Backend(self.backend_by_name(written)?)),
             _ => return None,

@@ -43,7 +43,7 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Scene {
     pub line: usize,
-    /// What holds when it is asked: what was given before it in its case, and before the first heading.
+    /// What holds when it is asked: what was given before it in its section, and in the sections around it.
     pub given: Given,
     pub asked: Asked,
     pub expected: Vec<(usize, Expectation)>,
@@ -148,9 +148,10 @@ struct Reader {
     script: Script,
     flaws: Vec<Flaw>,
     suggestions: Suggestions,
-    /// What holds in the whole file.
-    everywhere: Given,
     given: Given,
+    /// What held where the sections around this one began, with their levels: a section begins with what its
+    /// parent had come to.
+    around: Vec<(usize, Given)>,
     case: Option<Case>,
     /// A request whose `expect` has not come yet.
     waiting: Option<(usize, Asked)>,
@@ -195,11 +196,11 @@ impl Reader {
                     self.flaw(number, "this block has no end", "close it with a line of three backticks");
                 }
                 self.block(kind, number, &inside);
-            } else if let Some(name) = heading(line) {
+            } else if let Some((level, name)) = heading(line) {
                 front = false;
                 self.end_case();
+                self.section(level);
                 self.case = Some(Case { name, line: number, scenes: Vec::new() });
-                self.given = self.everywhere.clone();
             } else if line.trim().is_empty() {
                 front &= self.script.rules.is_none() && self.script.environment.is_empty();
             } else if front {
@@ -231,9 +232,14 @@ impl Reader {
         }
         // A mistyped word here would make the play speak of other rules.
         let word = line.split([':', ' ']).next().unwrap_or_default();
-        let looks_set = line.strip_prefix(word).is_some_and(|rest| rest.starts_with(':')) && !line.contains(". ");
+        let looks_set =
+            line.strip_prefix(word).is_some_and(|rest| rest.starts_with(':')) && !line.contains(". ");
         if looks_set && let Some(near) = self.suggestions.nearest(word, ["rules", "env"]) {
-            self.flaw(number, format!("{} says nothing here", quoted(word)), format!("did you mean `{near}`?"));
+            self.flaw(
+                number,
+                format!("{} says nothing here", quoted(word)),
+                format!("did you mean `{near}`?"),
+            );
         }
         false
     }
@@ -288,7 +294,11 @@ impl Reader {
                     return;
                 };
                 if expected.is_empty() && self.flaws.is_empty() {
-                    self.flaw(number, "this expects nothing", "write what is to happen: `backend svn`, `status 301`");
+                    self.flaw(
+                        number,
+                        "this expects nothing",
+                        "write what is to happen: `backend svn`, `status 301`",
+                    );
                 }
                 let given = self.given.clone();
                 let case = self.case.get_or_insert_with(|| Case { line, ..Case::default() });
@@ -306,12 +316,19 @@ impl Reader {
 
     fn end_case(&mut self) {
         self.alone();
-        match self.case.take() {
-            Some(case) if !case.scenes.is_empty() => self.script.cases.push(case),
-            Some(_) => {}
-            // What is given before the first heading holds for all.
-            None => self.everywhere = self.given.clone(),
+        if let Some(case) = self.case.take().filter(|case| !case.scenes.is_empty()) {
+            self.script.cases.push(case);
         }
+    }
+
+    /// A section begins. What is given in one holds in those below it, and nowhere else.
+    fn section(&mut self, level: usize) {
+        while self.around.last().is_some_and(|(other, _)| *other >= level) {
+            if let Some((_, given)) = self.around.pop() {
+                self.given = given;
+            }
+        }
+        self.around.push((level, self.given.clone()));
     }
 
     fn given_block(&mut self, lines: &[(usize, &str)]) {
@@ -407,7 +424,8 @@ impl Reader {
             ("is", ["sick"]) => Played::Healthy(false),
             ("is", ["healthy"]) => Played::Healthy(true),
             ("fails", ["with", cause]) => {
-                let causes = || Cause::ALL.iter().filter(|cause| cause.is_upstream()).map(|cause| cause.name());
+                let causes =
+                    || Cause::ALL.iter().filter(|cause| cause.is_upstream()).map(|cause| cause.name());
                 match Cause::by_name(cause).filter(|cause| cause.is_upstream()) {
                     Some(cause) => Played::Fails(cause),
                     None => {
@@ -421,7 +439,11 @@ impl Reader {
             }
             ("answers", [status]) => {
                 let status = status_of(status).ok_or_else(|| {
-                    Flaw::new(at, format!("{} is no status", quoted(status)), "write a number from 200 to 599")
+                    Flaw::new(
+                        at,
+                        format!("{} is no status", quoted(status)),
+                        "write a number from 200 to 599",
+                    )
                 })?;
                 let mut scripted = Scripted { status, ..Scripted::default() };
                 for (at, line) in below {
@@ -441,12 +463,12 @@ fn is_silent(line: &str) -> bool {
     line.is_empty() || line.starts_with("# ") || line == "#"
 }
 
-/// The text of a heading.
-fn heading(line: &str) -> Option<String> {
+/// The level and the text of a heading.
+fn heading(line: &str) -> Option<(usize, String)> {
     let hashes = line.chars().take_while(|c| *c == '#').count();
     let text = line.get(hashes..)?;
     ((1..=6).contains(&hashes) && text.starts_with([' ', '\t']))
-        .then(|| text.trim().trim_end_matches('#').trim().to_owned())
+        .then(|| (hashes, text.trim().trim_end_matches('#').trim().to_owned()))
 }
 
 /// Three digits that are a status.
@@ -534,7 +556,8 @@ pub(super) fn instant(text: &str) -> Option<f64> {
         (text.len() == length && text.bytes().all(|byte| byte.is_ascii_digit())).then(|| text.parse().ok())?
     };
     let mut parts = date.split('-');
-    let (year, month, day) = (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
+    let (year, month, day) =
+        (number(parts.next()?, 4)?, number(parts.next()?, 2)?, number(parts.next()?, 2)?);
     let mut clock = time.split(':');
     let (hour, minute) = (number(clock.next()?, 2)?, number(clock.next()?, 2)?);
     let second = clock.next().map_or(Some(0), |second| number(second, 2))?;
@@ -569,7 +592,11 @@ pub(super) fn seconds_since_1970(year: i64, month: i64, day: i64) -> Option<i64>
 fn request(number: usize, lines: &[(usize, &str)], suggestions: &mut Suggestions) -> Result<Asked, Flaw> {
     let mut lines = lines.iter().skip_while(|(_, line)| is_silent(line));
     let Some((at, line)) = lines.next() else {
-        return Err(Flaw::new(number, "nothing is asked here", "write a method and an address: `GET https://…`"));
+        return Err(Flaw::new(
+            number,
+            "nothing is asked here",
+            "write a method and an address: `GET https://…`",
+        ));
     };
     let mut asked = request_line(*at, line.trim(), suggestions)?;
     let mut body: Option<String> = None;
@@ -600,13 +627,21 @@ fn request(number: usize, lines: &[(usize, &str)], suggestions: &mut Suggestions
 fn request_line(at: usize, line: &str, suggestions: &mut Suggestions) -> Result<Asked, Flaw> {
     let mut words = line.split_whitespace();
     let method = words.next().unwrap_or_default();
-    let method = Method::from_bytes(method.as_bytes()).ok().filter(|_| !method.contains(['/', ':'])).ok_or_else(
-        || Flaw::new(at, format!("{} is no method", quoted(method)), "begin with it: `GET https://www.example/`"),
-    )?;
+    let method = Method::from_bytes(method.as_bytes())
+        .ok()
+        .filter(|_| !method.contains(['/', ':']))
+        .ok_or_else(|| {
+            Flaw::new(
+                at,
+                format!("{} is no method", quoted(method)),
+                "begin with it: `GET https://www.example/`",
+            )
+        })?;
     let url = words.next().ok_or_else(|| {
         Flaw::new(at, "no address is asked for", format!("write it behind the method: `{method} https://…`"))
     })?;
-    let target = Target::parse(url).map_err(|help| Flaw::new(at, format!("{} is no address", quoted(url)), help))?;
+    let target =
+        Target::parse(url).map_err(|help| Flaw::new(at, format!("{} is no address", quoted(url)), help))?;
     let mut asked = Asked { method, target, ..Asked::default() };
     while let Some(word) = words.next() {
         let value = words.next().unwrap_or_default();

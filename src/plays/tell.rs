@@ -96,7 +96,8 @@ pub fn json(decision: &Decision, title: &str) -> String {
     if let Some(cause) = decision.cause {
         let _ = write!(out, ",\"cause\":\"{}\"", cause.name());
     }
-    let _ = write!(out, ",\"handling\":\"{}\",\"status\":{}", decision.handling.word(), decision.answer.status);
+    let _ =
+        write!(out, ",\"handling\":\"{}\",\"status\":{}", decision.handling.word(), decision.answer.status);
     out.push_str(",\"headers\":[");
     for (at, (name, value)) in decision.answer.headers.iter().enumerate() {
         if at > 0 {
@@ -109,6 +110,15 @@ pub fn json(decision: &Decision, title: &str) -> String {
         out.push(']');
     }
     out.push_str("]}\n");
+    out
+}
+
+/// A text without what could move a terminal's cursor.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
     out
 }
 

@@ -18,8 +18,7 @@ pub fn elsewhere(found: SiteRef<'_>, request: &Request, https_port: Option<u16>)
     if !upgrade && !found.by_alias {
         return None;
     }
-    let (scheme, port) =
-        if upgrade { ("https", https_port) } else { (scheme(request), request.host.port()) };
+    let (scheme, port) = if upgrade { ("https", https_port) } else { (scheme(request), request.host.port()) };
     Some(address(scheme, &site.name, port, request.target_for_backend().as_str()))
 }
 

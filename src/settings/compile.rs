@@ -6,8 +6,8 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::value::{self, Instead, Url};
 use super::places::Places;
+use super::value::{self, Instead, Url};
 use super::{Gateway, STATE, Settings};
 use crate::base::address::{Network, NetworkSet};
 use crate::base::bound::{Amount, Bounds};
@@ -53,7 +53,18 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
     let files = tree.sources.paths().map(Path::to_owned).collect();
     let networks = compiler.networks;
     let places = Places::of(tree, &networks);
-    Ok(Settings { gateway, sites, backends, logs, default_log, warnings: found, files, program: tree.program.clone(), networks, places })
+    Ok(Settings {
+        gateway,
+        sites,
+        backends,
+        logs,
+        default_log,
+        warnings: found,
+        files,
+        program: tree.program.clone(),
+        networks,
+        places,
+    })
 }
 
 struct Compiler<'a> {
