@@ -60,7 +60,7 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
             return end;
         }
     }
-    if count.files == 0 && count.flaws == 0 {
+    if count.files + count.flaws + count.broken == 0 {
         return usage(
             paper,
             "there is no play: no Markdown file here holds a ```request block",
