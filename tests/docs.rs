@@ -76,7 +76,7 @@ fn every_refusal_at_the_door_is_in_the_manual() {
         ["limits.md", "refused.md"].into_iter().flat_map(causes_of).map(|(_, _, cause)| cause).collect();
     for cause in Cause::ALL.iter().filter(|cause| cause.status() < 500 || !cause.is_upstream()) {
         // Said elsewhere: who may pass is the rules' own word; nobody reads an answer after he left, nor one
-        // that ends before HTTP is spoken; the last three are about us.
+        // that ends before HTTP is spoken; the last four are about us.
         let elsewhere = matches!(
             cause,
             Cause::Denied
@@ -84,6 +84,7 @@ fn every_refusal_at_the_door_is_in_the_manual() {
                 | Cause::TooManyConnections
                 | Cause::Overloaded
                 | Cause::Closing
+                | Cause::RuleFault
                 | Cause::Internal
         );
         assert!(elsewhere || told.contains(cause), "no page tells of {}", cause.name());

@@ -70,16 +70,50 @@ const SHOW: Flag = Flag::new("show", Some("N"), "how many kinds of requests to s
 const STRICT: Flag = Flag::new("strict", None, "exit status 1 if a request ends otherwise");
 const JSON: Flag = Flag::new("json", None, "one JSON object, for editors and scripts");
 
+const HTTP: Flag = Flag {
+    name: "http",
+    value: Some("ADDRESS"),
+    repeated: false,
+    short: None,
+    doc: "listen here for plain http: `127.0.0.1:8080`, or `:8080` for every address",
+};
+const HTTPS: Flag = Flag {
+    name: "https",
+    value: Some("ADDRESS"),
+    repeated: false,
+    short: None,
+    doc: "listen here for https",
+};
+const ADMIN: Flag = Flag {
+    name: "admin",
+    value: Some("ADDRESS"),
+    repeated: false,
+    short: None,
+    doc: "show health and metrics here",
+};
+const KEEP: Flag = Flag {
+    name: "state",
+    value: Some("DIR"),
+    repeated: false,
+    short: None,
+    doc: "keep certificates, logs and the control socket here",
+};
+
 /// Every command, in the order in which `doorward help` shows them.
 const COMMANDS: &[Spec] = &[
     Spec {
         name: "serve",
         operand: Operand::Optional("main.vcl"),
-        flags: &[],
+        flags: &[HTTP, HTTPS, ADMIN, KEEP],
         summary: "run the gateway",
         story: "Serves until it is told to stop. SIGHUP or `doorward reload` swaps the rules, all or nothing;\n\
-                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.",
-        examples: &["doorward serve /etc/doorward/main.vcl"],
+                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.\n\
+                The flags are for rules without a `gateway`, such as a VCL file that Varnish ran: it is served\n\
+                for any host. Where one address is named, nothing else is listened on.",
+        examples: &[
+            "doorward serve /etc/doorward/main.vcl",
+            "doorward serve default.vcl --http 127.0.0.1:8080 --state /tmp/doorward",
+        ],
         run: serve::run,
     },
     Spec {

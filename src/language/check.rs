@@ -27,7 +27,7 @@ use super::tree::Tree;
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
-    let Loaded { sources, items, found, suggestions } = loaded;
+    let Loaded { sources, dialect: _, items, found, suggestions } = loaded;
     let mut checker = Checker {
         sources: &sources,
         environment,
@@ -57,7 +57,13 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
     }
     for item in &items {
         let written = match item {
-            Item::Declaration(written) => written,
+            Item::Declaration(written) => match written.kind {
+                Kind::Probe | Kind::Table | Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {
+                    checker.not_yet(written.kind_span);
+                    continue;
+                }
+                _ => written,
+            },
             Item::Sub(sub) => {
                 checker.not_yet(sub.name);
                 continue;
@@ -70,23 +76,22 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
                 checker.not_yet(version.number);
                 continue;
             }
-            Item::InlineC(span) => {
-                checker.not_yet(*span);
-                continue;
-            }
-            Item::Let(_) | Item::Include(_) => continue,
+            Item::Let(_) | Item::Include(_) | Item::InlineC(_) => continue,
         };
         let declared = checker.declaration(written, None);
         match written.kind {
             Kind::Gateway if tree.gateway.is_none() => tree.gateway = Some(declared),
-            Kind::Gateway | Kind::Route => {}
+            Kind::Gateway
+            | Kind::Route
+            | Kind::Probe
+            | Kind::Table
+            | Kind::Director
+            | Kind::PenaltyBox
+            | Kind::RateCounter => {}
             Kind::Backend => tree.backends.push(declared),
             Kind::Site => tree.sites.push(declared),
             Kind::Acl => tree.acls.push(declared),
             Kind::Log => tree.logs.push(declared),
-            Kind::Probe | Kind::Table | Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {
-                checker.not_yet(written.kind_span);
-            }
         }
     }
     checker.unused();

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use super::places::Places;
 use super::value::{self, Instead, Url};
-use super::{Gateway, STATE, Settings};
+use super::{Doors, Gateway, STATE, Settings};
 use crate::base::address::{Network, NetworkSet};
 use crate::base::bound::{Amount, Bounds};
 use crate::language::source::{FileId, joined};
@@ -24,6 +24,11 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Everything that is wrong with the tree and with what it means, or the settings.
 pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
+    compile_behind(&Doors::default(), tree)
+}
+
+/// The same with other doors than rules without a `gateway` have. One that stands in the rules goes first.
+pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostics> {
     let mut compiler = Compiler {
         tree,
         found: tree.found.clone(),
@@ -31,9 +36,9 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
         state: PathBuf::from(STATE),
         networks: Vec::new(),
     };
-    compiler.state = compiler.state();
+    compiler.state = compiler.state(doors);
     compiler.networks = tree.acls.iter().map(|acl| Arc::new(compiler.acl(acl))).collect();
-    let gateway = compiler.gateway();
+    let gateway = compiler.gateway(doors);
     let logs = tree.logs.iter().map(|log| compiler.log(log)).collect();
     let backends = tree.backends.iter().filter_map(|backend| compiler.backend(backend)).collect();
     let sites = compiler.sites();
@@ -149,7 +154,10 @@ impl Compiler<'_> {
         }
     }
 
-    fn state(&mut self) -> PathBuf {
+    fn state(&mut self, doors: &Doors) -> PathBuf {
+        if let (None, Some(state)) = (&self.tree.gateway, &doors.state) {
+            return state.clone();
+        }
         let set = self.tree.gateway.as_ref().and_then(|gateway| text(gateway, "state"));
         let Some((state, span)) = set else { return PathBuf::from(STATE) };
         let wrong = if state.get().is_empty() {
@@ -289,7 +297,7 @@ impl Compiler<'_> {
         Some(network)
     }
 
-    fn gateway(&mut self) -> Gateway {
+    fn gateway(&mut self, doors: &Doors) -> Gateway {
         let mut gateway = Gateway {
             http: Vec::new(),
             https: Vec::new(),
@@ -302,8 +310,13 @@ impl Compiler<'_> {
         };
         let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
         let Some(declared) = &self.tree.gateway else {
-            gateway.http.push(everywhere(80));
-            gateway.https.push(everywhere(443));
+            gateway.admin = doors.admin;
+            if doors.http.is_none() && doors.https.is_none() {
+                gateway.http.push(everywhere(80));
+                gateway.https.push(everywhere(443));
+            }
+            gateway.http.extend(doors.http);
+            gateway.https.extend(doors.https);
             return gateway;
         };
         let mut taken: Vec<(SocketAddr, Span)> = Vec::new();

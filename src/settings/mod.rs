@@ -21,9 +21,10 @@ use crate::language::program::Program;
 use crate::language::{self, Diagnostics};
 use crate::{plan, record, upstream};
 
-pub use compile::compile;
+pub use compile::{compile, compile_behind};
 pub use disk::Disk;
 pub use places::Places;
+pub use value::listener;
 
 /// Where a gateway keeps what it keeps, when nothing is said.
 pub const STATE: &str = "/var/lib/doorward";
@@ -48,6 +49,16 @@ pub struct Settings {
     pub networks: Vec<Arc<NetworkSet>>,
     /// Where it all stands.
     pub places: Places,
+}
+
+/// Where to listen and to keep things, for rules that say nothing of it: a plain VCL file. What is not said
+/// here is as in a gateway without settings, but where one door is named the others stay shut.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doors {
+    pub http: Option<SocketAddr>,
+    pub https: Option<SocketAddr>,
+    pub admin: Option<SocketAddr>,
+    pub state: Option<PathBuf>,
 }
 
 /// This process.

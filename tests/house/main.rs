@@ -20,6 +20,7 @@ mod http2_raw;
 mod life;
 mod limits;
 mod records;
+mod rules;
 mod stage;
 mod tls;
 mod tools;
