@@ -71,7 +71,7 @@ impl Backend {
             Some(to) => {
                 let host = match &config.address {
                     Address::Tcp { host, .. } => Some(&**host),
-                    Address::Unix(_) => None,
+                    Address::Unix(_) | Address::Nowhere => None,
                 };
                 Some(trust::connector(to, host).map_err(|why| format!("backend `{}`: {why}", config.name))?)
             }

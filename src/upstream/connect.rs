@@ -48,6 +48,7 @@ async fn reach(backend: &Inner) -> Result<Box<dyn Io>, Fault> {
             let stream = unix(path).await.map_err(|error| blame(backend, &error))?;
             secure(backend, stream).await
         }
+        Address::Nowhere => Err(fault(backend, Cause::Refused, "it is declared as `none`")),
     }
 }
 

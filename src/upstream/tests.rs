@@ -42,6 +42,8 @@ fn config(address: Address) -> Config {
         between_bytes_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(50),
         idle_max: 4,
+        max_connections: 0,
+        probe: None,
     }
 }
 

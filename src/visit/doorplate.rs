@@ -3,9 +3,10 @@
 use super::World;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
+use crate::message::exchange::Secure;
 use crate::message::{Request, SitePath, Street};
-use crate::plan::{EncodedSlash, Route};
-use crate::rules::SiteRef;
+use crate::plan::{BackendId, EncodedSlash};
+use crate::rules::{RouteRef, SiteRef};
 
 /// Below a first segment of this name, every site's paths are ours.
 const OWN_SEGMENT: &str = ".doorward";
@@ -14,15 +15,24 @@ const OWN_SEGMENT: &str = ".doorward";
 /// visitor was shown, or a page of one site could be asked for under the name of another.
 pub fn site<'w>(world: &'w World, request: &Request, street: &Street) -> Result<SiteRef<'w>, Fault> {
     let name = request.host.name();
+    let found = world.rules.site(name);
     // A trusted TLS peer names the host that was typed to it; its own certificate was for itself.
     if let Some(secure) = &street.secure
         && !street.trusted
         && secure.name.as_deref() != Some(name)
+        && !found.is_some_and(|found| is_anybodys(world, found, secure))
         && !world.acceptor.certificates().fits(secure, name)
     {
         return Err(Fault::with(Cause::Misdirected, "the certificate that was shown is not this host's"));
     }
-    world.rules.site(name).ok_or_else(|| Fault::with(Cause::Misdirected, "no site has this name"))
+    found.ok_or_else(|| Fault::with(Cause::Misdirected, "no site has this name"))
+}
+
+/// Where one site takes any host, the name that a connection was opened for leads to it as well as every
+/// other: there is no site to confuse it with.
+fn is_anybodys(world: &World, found: SiteRef<'_>, secure: &Secure) -> bool {
+    let leads_there = |name: &str| world.rules.site(name).is_some_and(|other| other.site.id == found.site.id);
+    found.site.plan.any_host && secure.name.as_deref().is_none_or(leads_there)
 }
 
 /// Visitors of plain http are sent to https, those of an alias to the site's own name, in one step.
@@ -54,19 +64,27 @@ fn scheme(request: &Request) -> &'static str {
 
 /// The route that covers the path. A path that its backend may read in another way must be covered by the
 /// same route in every reading.
-pub fn route<'w>(found: SiteRef<'w>, request: &Request) -> Result<&'w Route, Fault> {
+pub fn route<'w, 'p>(found: SiteRef<'w>, request: &'p Request) -> Result<RouteRef<'w, 'p>, Fault> {
     if is_own(&request.path) {
         return Err(Fault::with(Cause::NoRoute, "nothing of our own stands at this path"));
     }
-    let route =
+    let found =
         found.site.route(&request.path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
+    let route = found.route;
     if request.path.ambiguous() && route.encoded_slash == EncodedSlash::Refuse {
         return Err(Fault::with(
             Cause::BadPath,
             format!("an encoded slash, and the route {} does not say `.encoded_slash = keep`", route.path),
         ));
     }
-    Ok(route)
+    Ok(found)
+}
+
+/// Who answers. A name that is in no row of the route's table is a page that is not there.
+pub fn backend(covered: &RouteRef<'_, '_>) -> Result<BackendId, Fault> {
+    covered.backend().ok_or_else(|| {
+        Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", covered.route.path))
+    })
 }
 
 /// Whether a path is ours, in whatever way it may be read.

@@ -74,18 +74,21 @@ impl Corridor {
         if let Some(location) = doorplate::elsewhere(world, found, &request) {
             return Ok(rescue::redirect(&location, asker));
         }
-        let route = doorplate::route(found, &request)?;
-        if !route.access.admits(request.client) {
+        let covered = doorplate::route(found, &request)?;
+        let route = covered.route;
+        let query = request.query.as_ref().map(Query::as_str);
+        if !route.access_for(&request.method, request.path.as_str(), query).admits(request.client) {
             return Err(Fault::with(
                 Cause::Denied,
                 format!("the route {} does not admit the visitor", route.path),
             ));
         }
+        let backend = doorplate::backend(&covered)?;
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
-        let backend = world.backend(route.backend)?;
+        let backend = world.backend(backend)?;
         ticket.backend(backend.name());
         let (errand, wish) = errand::compose(request, body, backend, world, &self.introductions);
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
