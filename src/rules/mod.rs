@@ -65,3 +65,6 @@ impl Rules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
