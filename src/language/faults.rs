@@ -151,7 +151,7 @@ faults! {
         "Durations are a number and one of ms, s, m, h, d, w, y (`1.5h`). Sizes are a whole number and one of B, KB, MB, GB, TB, counted in powers of 1024. Capital letters matter: `m` is minutes, `MB` is megabytes.",
         Main("gateway { .head_bytes_max = 64kb; }\n");
     E022 DeclaredTwice, Error, "declared twice",
-        "Names of `let`, `backend`, `acl` and `log` are used once in a tree, and there is one `gateway`. Were both taken, which one counts would depend on the order of files. Keep one, or rename one.",
+        "Names of `let`, `backend`, `acl`, `log`, `probe` and `table` are used once in a tree, and there is one `gateway`. Were both taken, which one counts would depend on the order of files. Keep one, or rename one.",
         Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nbackend trac { .url = \"http://127.0.0.1:8001\"; }\n");
     E023 SetTwice, Error, "set twice",
         "A setting stands once in its declaration. Where several values are taken they are parted by commas: `.http = \":80\", \":8080\";`.",
@@ -222,8 +222,32 @@ faults! {
     E045 Contradiction, Error, "two settings that exclude each other",
         "With `.pin` exactly one certificate is trusted, whoever signed it; the authorities in `.ca` would never be asked. Keep `.pin` for a server whose certificate no authority signed, and `.ca` for all others.",
         Main("backend trac { .url = \"https://127.0.0.1:8000\"; .ca = \"ca.pem\"; .pin = \"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"; }\n");
+    E070 OtherDialect, Error, "another language has this",
+        "The first line of the main file says which language a tree is written in. A file that begins `vcl 4.1;` is taken as Varnish takes it, and one that begins `# dialect: fastly` as Fastly does: what they don't know is refused there too, so that the file stays what it says it is. Sites, routes and settings of doorward's own stand in files without such a line; those may include a VCL file.",
+        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nlog visitors { }\n");
+    E071 RowTwice, Error, "the same row twice",
+        "A key stands once in a table, in all of its rows and files together. Were both taken, which one counts would depend on their order.",
+        Main("table titles { \"svn\": \"Subversion\", \"svn\": \"Old Subversion\", }\nsite lookup(titles, \"svn\") + \".example\" { route \"/\" { .backend = a; } }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\n");
+    E072 BadRow, Error, "no row of a table",
+        "In the rules a row is `\"key\": value,`. In a file it is a line: a key, a space, and the value up to the end of the line; both may stand in quotes, which is how a key holds a space. Lines that begin with `#` are comments. The type behind the table's name says what every value is; a table holds at most two million rows.",
+        Tree(&[("main.vcl", 0o644, "table ports INT { from file \"ports.txt\"; }\nbackend a { .host = \"127.0.0.1\"; .port = lookup(ports, \"a\"); }\nsite \"a.example\" { route \"/\" { .backend = a; } }\n"), ("ports.txt", 0o644, "a 8000\nb eight\n")]);
+    E073 NoRow, Error, "the table has no such row",
+        "`lookup(table, \"key\")` in a setting is worked out when the rules are read, and the key must be there. `lookup(table, \"key\", otherwise)` says what is taken when it is not. Where the key holds a name of the path, as in `.backend = lookup(projects, \"{project}\")`, it is looked up for each request, and a name without a row is a page that is not there (404).",
+        Main("table titles { \"svn\": \"Subversion\", }\nsite lookup(titles, \"snv\") + \".example\" { route \"/\" { .backend = a; } }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\n");
+    E074 BadName, Error, "no name of a path",
+        "A name in a path stands for one whole segment: `/svn/{project}/` covers `/svn/numpy/trunk`, and `{project}` is `numpy` there. It is made of letters, digits and `_`. Settings may use the names of their own route only.",
+        Main("table projects BACKEND { \"numpy\": a, }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/svn/{project}/\" { .backend = lookup(projects, \"{projet}\"); } }\n");
+    E075 BadProbe, Error, "a probe that could not work",
+        "A probe asks `.url` or `.request`, not both. A `.request` begins with a request line, and one of its other lines is `Connection: close`, because the end of the connection is a part of the answer. Of the last `.window` answers `.threshold` must be good, so it can't be more than there are.",
+        Main("probe alive { .window = 4; .threshold = 5; }\nbackend a { .url = \"http://127.0.0.1:8000\"; .probe = alive; }\nsite \"a.example\" { route \"/\" { .backend = a; } }\n");
+    E076 UnusedInVcl, Error, "nothing uses this, and Varnish would not load it",
+        "Varnish refuses a file with a `backend`, `acl`, `probe` or `sub` that nothing uses. A file that begins `vcl 4.1;` is taken as Varnish takes it. In doorward's own language the same is a warning.",
+        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nbackend other { .host = \"127.0.0.2\"; }\n");
+    E077 Conflict, Error, "one network inside and outside",
+        "The same network stands in the list with and without `!`. The longest network that holds an address decides, and of these two neither is longer.",
+        Main("acl office { \"192.0.2.0\"/24; ! \"192.0.2.0\"/24; }\ngateway { .trusted = office; }\n");
     W001 Unused, Warning, "nothing uses this",
-        "A `let`, `backend`, `acl` or `log` that nothing names. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
+        "A `let`, `backend`, `acl`, `log`, `probe` or `table` that nothing names. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
         Main("let domain = \"scipy.example\";\n");
     W002 NoRoutes, Warning, "a site without routes",
         "Every visitor of this site gets a 404. Add a `route`, or take the site out.",
@@ -231,6 +255,18 @@ faults! {
     W003 NoSites, Warning, "a gateway without sites",
         "No file of the tree declares a `site`, so every visitor is told that nothing is served here. Most often an `include` is missing.",
         Main("gateway { .workers = 2; }\n");
+    W010 OpenWrite, Warning, "anyone may write",
+        "The route serves a repository or a folder of files, and says nothing about who may change it, or says `anyone` although not everyone may read. Say who may: `.write = network(office);`. Where the backend itself asks for a password, `.allow = anyone;` says that this is meant.",
+        Main("backend svn { .url = \"http://127.0.0.1:8000\"; }\nsite \"svn.example\" { route \"/\" { .backend = svn; .serves = subversion; } }\n");
+    W011 WiderBelow, Warning, "a wider door behind a narrow one",
+        "A route lies below another that fewer people may enter. The most specific route decides alone, so whoever the outer one keeps out comes in here. If that is meant below the root of a site, say `.allow = anyone;`; otherwise give both the same rule.",
+        Main("acl office { \"192.0.2.0\"/24; }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/private/\" { .backend = a; .allow = network(office); } route \"/private/x/\" { .backend = a; } }\n");
+    W012 PathRuleInRepository, Warning, "a path rule does not protect a part of a repository",
+        "Subversion reaches every file of a repository by other paths too: `/svn/!svn/rvr/7/private/a.c` is the same file as `/svn/private/a.c`, and a REPORT names the path it wants in its body, where no path rule looks. So the rule keeps nobody out who may read the repository. Let Subversion itself decide (`AuthzSVNAccessFile`), or move what is private to a repository of its own. If the inner route is the root of a repository of its own (`SVNParentPath`), the rule holds and this can be passed over.",
+        Main("acl office { \"192.0.2.0\"/24; }\nbackend svn { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/svn/\" { .backend = svn; .serves = subversion; .write = network(office); } route \"/svn/private/\" { .backend = svn; .allow = network(office); } }\n");
+    W013 NotLookedUp, Warning, "a name that is passed over",
+        "Names in an `acl` are not looked up: whoever controls the name would control the list, and a start would wait for DNS. In parentheses VCL lets a name be missing, so it is passed over here.",
+        Main("acl office { \"192.0.2.0\"/24; (\"office.example\"); }\ngateway { .trusted = office; }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/\" { .backend = a; } }\n");
 }
 
 impl Code {

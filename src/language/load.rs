@@ -25,6 +25,8 @@ pub struct Loaded {
     pub items: Vec<Item>,
     pub found: Found,
     pub suggestions: Suggestions,
+    /// The files that `from file "…"` names, by the place of the name.
+    pub data: HashMap<Span, FileId>,
 }
 
 pub fn load(files: &dyn Files, main: &Path) -> Loaded {
@@ -36,6 +38,7 @@ pub fn load(files: &dyn Files, main: &Path) -> Loaded {
             items: Vec::new(),
             found: Found::default(),
             suggestions: Suggestions::default(),
+            data: HashMap::new(),
         },
         first: HashMap::new(),
         within: HashMap::new(),
@@ -269,7 +272,7 @@ fn too_large(at: Span, shown: &str) -> Diagnostic {
         .label("is it the right file?")
 }
 
-fn unreadable(error: &io::Error, shown: &str, at: Span) -> Diagnostic {
+pub(super) fn unreadable(error: &io::Error, shown: &str, at: Span) -> Diagnostic {
     let why = match error.kind() {
         io::ErrorKind::FileTooLarge => {
             return Diagnostic::new(Code::TooLarge, at, format!("{shown} is larger than 32 MB"))
