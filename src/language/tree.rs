@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::Found;
-use super::program::Table;
+use super::program::{Program, Table};
 use super::source::{Sources, Span, quoted};
 use super::table::{self, Kind};
 use super::vocabulary::Dialect;
@@ -166,5 +166,7 @@ pub struct Tree {
     /// First those that are declared by name, then those that stand in a backend.
     pub probes: Vec<Declaration>,
     pub tables: Vec<Arc<Table>>,
+    /// The subs, ready to run. Worth nothing where faults were found.
+    pub program: Option<Arc<Program>>,
     pub found: Found,
 }
