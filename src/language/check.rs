@@ -8,10 +8,12 @@ mod access;
 mod constants;
 mod declarations;
 mod names;
+mod program;
 mod tables;
 mod values;
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::constants::Known;
@@ -19,8 +21,9 @@ use super::ast::Item;
 use super::diagnostic::{Diagnostic, Found};
 use super::faults::Code;
 use super::load::Loaded;
+use super::parser::parse;
 use super::program::Table;
-use super::source::{FileId, Sources, Span};
+use super::source::{FileId, Files, Sources, Span};
 use super::suggest::Suggestions;
 use super::table::Kind;
 use super::tree::{Declaration, Tree};
@@ -29,11 +32,13 @@ use super::vocabulary::Dialect;
 /// Looks up a variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
-    let Loaded { sources, dialect, items, found, suggestions, data } = loaded;
+pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) -> Tree {
+    let Loaded { mut sources, dialect, items, mut found, mut suggestions, data } = loaded;
+    let built_in = built_in(&mut sources, dialect, &mut found, &mut suggestions);
     let mut checker = Checker {
         sources: &sources,
         dialect,
+        files,
         environment,
         data: &data,
         found,
@@ -51,7 +56,6 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
     };
     checker.collect(&items);
     let mut tree = Tree {
-        program: None,
         sources: Arc::new(Sources::default()),
         gateway: None,
         backends: Vec::new(),
@@ -62,6 +66,7 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
         tables: Vec::new(),
         found: Found::default(),
         dialect,
+        program: None,
     };
     for item in &items {
         if let Item::Let(constant) = item {
@@ -87,15 +92,7 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
                 Kind::Table => continue,
                 _ => written,
             },
-            Item::Sub(sub) => {
-                checker.not_yet(sub.name);
-                continue;
-            }
-            Item::Import(import) => {
-                checker.not_yet(import.name);
-                continue;
-            }
-            Item::Let(_) | Item::Include(_) | Item::InlineC(_) | Item::Version(_) => continue,
+            _ => continue,
         };
         let declared = checker.declaration(written, None);
         match written.kind {
@@ -119,10 +116,29 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
     tree.probes.append(&mut checker.probes_inside);
     tree.tables = std::mem::take(&mut checker.tables);
     checker.implied(&tree);
+    let written =
+        program::Written { items: &items, built_in: &built_in, dialect, tables: tree.tables.clone() };
+    tree.program = Some(program::program(&mut checker, written));
     checker.unused();
     tree.found = checker.found;
     tree.sources = Arc::new(sources);
     tree
+}
+
+/// The built-in policy, which is rules too.
+fn built_in(
+    sources: &mut Sources,
+    dialect: Dialect,
+    found: &mut Found,
+    suggestions: &mut Suggestions,
+) -> Vec<Item> {
+    let speech = if dialect == Dialect::Fastly { dialect } else { Dialect::Doorward };
+    let mut items = Vec::new();
+    for (name, text) in program::built_in(dialect) {
+        let file = sources.add(PathBuf::from(name), (*text).to_owned(), false);
+        items.extend(parse(sources, file, speech, found, suggestions).items);
+    }
+    items
 }
 
 struct Let {
@@ -137,6 +153,7 @@ struct Checker<'a> {
     sources: &'a Sources,
     /// The main file's.
     dialect: Dialect,
+    files: &'a dyn Files,
     environment: Environment<'a>,
     /// What stands in files of rows.
     data: &'a HashMap<Span, FileId>,

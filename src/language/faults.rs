@@ -246,6 +246,96 @@ faults! {
     E077 Conflict, Error, "one network inside and outside",
         "The same network stands in the list with and without `!`. The longest network that holds an address decides, and of these two neither is longer.",
         Main("acl office { \"192.0.2.0\"/24; ! \"192.0.2.0\"/24; }\ngateway { .trusted = office; }\n");
+    E100 UnknownVariable, Error, "no such variable",
+        "A name without quotes in a sub is a variable, a `let`, or something that is declared. Text stands in quotes. The manual lists all variables, and in which subs each is there.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set req.htp.X = \"1\"; }\n");
+    E101 NotHere, Error, "not in this sub",
+        "Variables, functions and statements belong to a part of a request's way: there is no answer of the backend before the backend was asked. A sub that is called runs where its callers run, and may use only what is there in all of them; the message names one where it is not, and the call that leads there.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set beresp.ttl = 10s; }\n");
+    E102 ReadOnly, Error, "can only be read",
+        "The variable says what is, and a rule can't change that.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set req.restarts = 0; }\n");
+    E103 NotUnset, Error, "can't be unset",
+        "Headers can be unset, and the body of a request to the backend. Everything else always has a value; set it to another.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { unset req.url; }\n");
+    E104 TypesClash, Error, "types that do not go together",
+        "Every value in a sub has a type: text, a number, a duration, a point in time, an address, a backend and so on. Text is made of almost anything by itself; everything else has to be of the type that is taken. Durations and sizes carry their unit: `10s`, `64KB`. `std.integer(…)`, `std.duration(…)` and `std.ip(…)` read values from text.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_backend_response { set beresp.ttl = 10; }\n");
+    E105 UnknownFunction, Error, "no such function",
+        "There is no function, method or class of this name in this dialect. The manual lists all of them.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set req.http.X = std.tolowr(req.url); }\n");
+    E106 BadCall, Error, "a function is given something else",
+        "The message shows what the function takes: arguments in square brackets may be left out, and any may be given by name, `std.integer(\"7\", fallback = 0)`, behind those that have none.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set req.http.X = regsub(req.url, \"a\"); }\n");
+    E107 UnknownSub, Error, "no such sub",
+        "`call` names a sub that no file of the tree declares.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub normalize { }\nsub vcl_recv { call normalise; call normalize; }\n");
+    E108 BadReturn, Error, "the sub can't end so",
+        "`return (…)` says where a request goes from here, and each sub of the gateway leads to a few places only. A sub of your own may end the way all of its callers may; `return;` alone ends only the sub itself, and has no meaning in a sub that the gateway calls.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { return (fetch); }\n");
+    E109 Recursion, Error, "a sub that would call itself",
+        "Rules have no loops, so that they always come to an end. No sub may call itself, nor one that would lead back to it.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub one { call two; }\nsub two { call one; }\nsub vcl_recv { call one; }\n");
+    E110 ReservedName, Error, "the name has a meaning already",
+        "Names that begin `vcl_` are those of the subs that the gateway calls; the small subs of the built-in policy, such as `vcl_req_cookie`, may be written anew under their names. The words of the language are no names either.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recieve { }\n");
+    E111 NotImported, Error, "a module is not imported",
+        "In a file that begins `vcl 4.1;` the functions of `std` and `directors` need `import std;` or `import directors;` above them, as in Varnish. Other files know them without.",
+        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nsub vcl_recv { std.log(\"seen\"); }\n");
+    E112 UnknownModule, Error, "no such module",
+        "The modules `std` and `directors` are built in. Modules for Varnish are programs for its own machine, and can't be loaded here; much of what they are used for has a variable or a function of its own.",
+        Main("vcl 4.1;\nimport geoip2;\nbackend default { .host = \"127.0.0.1\"; }\n");
+    E113 InlineC, Error, "C in rules",
+        "What stands between `C{` and `}C` would be compiled into Varnish. Rules here can't crash or hang, so C is never run.",
+        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nsub vcl_recv { C{ abort(); }C }\n");
+    E114 BadPattern, Error, "a regular expression that can't be read",
+        "Regular expressions are written as in PCRE. A sign that has a meaning there stands for itself behind a backslash: `\\.`, `\\(`.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (req.url ~ \"(a\") { return (pass); } }\n");
+    E115 PatternNotLinear, Error, "a regular expression that could take forever",
+        "Whether an expression matches is found in a time that grows with the text and not with the expression, so that no visitor can make the gateway think for minutes. Look-ahead, look-behind, backreferences, atomic groups and possessive counts can't be had so. Most often a second condition says the same: `req.url ~ \"^/a\" && req.url !~ \"^/a/b\"` for `^/a(?!/b)`.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (req.url ~ \"^/a(?!/b)\") { return (pass); } }\n");
+    E116 PatternTooLarge, Error, "a regular expression that is too large",
+        "A compiled expression may have 2 MB, and its text 16 KB. Large counts (`{1000}`) multiply what they count. Long lists are better kept in a `table` or an `acl`, which find things at once.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (req.url ~ \"((a{100}){100}){100}\") { return (pass); } }\n");
+    E117 NotConstant, Error, "a constant is taken here",
+        "Regular expressions are compiled, and files read, when the rules are loaded. So they can't depend on a request.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (req.url ~ req.http.X) { return (pass); } }\n");
+    E118 BadAddress, Error, "no address",
+        "Where an address is taken, a text is read as one: `\"192.0.2.1\"`, `\"2001:db8::1\"`. Names are not looked up, because rules must not wait for DNS.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (client.ip == \"www.example\") { return (pass); } }\n");
+    E119 NoLabel, Error, "no rules under this label",
+        "`return (vcl(label))` hands a request to other rules that Varnish was told of on its command line. A file alone names none, and here one tree holds everything: choose by `site`, by `route` or by `call`.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { return (vcl(shop)); }\n");
+    E120 UnknownLocal, Error, "a local variable that is not declared",
+        "`declare local var.name STRING;` stands in the same sub, above the first use. What should be known in several subs is kept in a header.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set var.path = req.url; }\n");
+    E121 BadSwitch, Error, "a `switch` that does not work out",
+        "Every `case` ends with `break;`, `fallthrough;`, `return (…);` or another statement that leaves, and there is one `default`. `break;` stands in a `switch` only.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { break; }\n");
+    E122 NoGoto, Error, "rules do not jump",
+        "`goto` skips what stands between it and its label. Put that into an `if` with the condition the other way round.",
+        Main("# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\nsub vcl_recv { goto end; end: }\n");
+    E123 NoBackend, Error, "rules without a backend",
+        "Varnish takes no file that names no backend. `backend default none;` says that there is none.",
+        Main("vcl 4.1;\nsub vcl_recv { return (synth(200)); }\n");
+    E124 BadVersion, Error, "a version of VCL that is not spoken",
+        "The first line of VCL is `vcl 4.1;` or `vcl 4.0;`. Older files need to be rewritten for Varnish 4 first; doorward's own language has no such line.",
+        Main("vcl 3.0;\nbackend default { .host = \"127.0.0.1\"; }\n");
+    E125 BadHeaderName, Error, "no name of a header",
+        "Behind `req.http.` stands the name of a header: it begins with a letter and goes on with letters, digits and `-`. Other names stand in quotes: `req.http.\"5g.example\"`.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { unset req.http.X.Y; }\n");
+    E126 UselessCall, Error, "a value that goes nowhere",
+        "The statement works out a value, and nothing is done with it.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { regsub(req.url, \"a\", \"b\"); }\n");
+    E127 CallsTooDeep, Error, "too many subs call each other in a row",
+        "A sub may call another, which calls another, up to 64 of them.",
+        Made(|| {
+            let mut text = String::from("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { call s0; }\n");
+            for at in 0..100 {
+                text.push_str(&format!("sub s{at} {{ call s{}; }}\n", at + 1));
+            }
+            text + "sub s100 { }\n"
+        });
     W001 Unused, Warning, "nothing uses this",
         "A `let`, `backend`, `acl`, `log`, `probe` or `table` that nothing names. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
         Main("let domain = \"scipy.example\";\n");
@@ -266,7 +356,16 @@ faults! {
         Main("acl office { \"192.0.2.0\"/24; }\nbackend svn { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/svn/\" { .backend = svn; .serves = subversion; .write = network(office); } route \"/svn/private/\" { .backend = svn; .allow = network(office); } }\n");
     W013 NotLookedUp, Warning, "a name that is passed over",
         "Names in an `acl` are not looked up: whoever controls the name would control the list, and a start would wait for DNS. In parentheses VCL lets a name be missing, so it is passed over here.",
-        Main("acl office { \"192.0.2.0\"/24; (\"office.example\"); }\ngateway { .trusted = office; }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/\" { .backend = a; } }\n");
+        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nacl office { (\"office.example\"); }\nsub vcl_recv { if (client.ip ~ office) { return (pass); } }\n");
+    W020 Unreachable, Warning, "never reached",
+        "What stands above always leaves, by `return`, `error` or `restart`, so this is never run.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { return (pass); set req.url = \"/\"; }\n");
+    W021 AlwaysSame, Warning, "a condition that is always the same",
+        "The condition does not look at the request at all. Text and numbers that are not zero are true.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (\"/x\") { return (pass); } }\n");
+    W022 StrayMacro, Warning, "a macro in another sub",
+        "`#FASTLY recv` stands in `vcl_recv`, `#FASTLY fetch` in `vcl_fetch`, and so on. Here it does nothing; at Fastly the file would be refused.",
+        Main("# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\nsub vcl_recv {\n#FASTLY fetch\n}\n");
 }
 
 impl Code {

@@ -38,7 +38,7 @@ pub use tree::Tree;
 pub fn read(files: &dyn Files, main: &Path, environment: Environment<'_>) -> Tree {
     let mut loaded = load::load(files, main);
     data::gather(files, &mut loaded);
-    check::check(loaded, environment)
+    check::check(loaded, files, environment)
 }
 
 #[cfg(test)]

@@ -166,7 +166,7 @@ pub struct Tree {
     /// First those that are declared by name, then those that stand in a backend.
     pub probes: Vec<Declaration>,
     pub tables: Vec<Arc<Table>>,
-    /// What the subs do; `None` where there is none, or where something is wrong with the tree.
+    /// The subs, ready to run. Worth nothing where faults were found.
     pub program: Option<Arc<Program>>,
     pub found: Found,
 }

@@ -241,7 +241,7 @@ impl Checker<'_> {
     }
 
     /// A name in a constant: `yes`, `no`, or a `let`.
-    fn named(&mut self, span: Span) -> Option<Known> {
+    pub(super) fn named(&mut self, span: Span) -> Option<Known> {
         let name = self.sources.text(span);
         let private = self.private(span);
         if let Some(value) = truth(name) {

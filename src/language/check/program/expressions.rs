@@ -13,10 +13,10 @@ use crate::language::ast::{self, Comparison, ExprKind, Factor, Sign};
 use crate::language::check::constants::Constant;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
-use crate::language::program::{AclId, Choice, Expr, Order, Place, Value};
+use crate::language::program::{AclId, Argument, Choice, Expr, Order, Place, Value};
 use crate::language::source::Span;
 use crate::language::table::Kind;
-use crate::language::vocabulary::Type;
+use crate::language::vocabulary::{Function, Type};
 
 /// A value with its type.
 pub(super) struct Typed {
@@ -532,7 +532,7 @@ impl<'a> Writer<'_, '_, 'a> {
                     // Fastly matches a text with an acl as the address that it spells.
                     if self.is_fastly() {
                         let acl = self.acl(right)?;
-                        let address = self.address_of(text);
+                        let address = address_of(text);
                         return Some(Typed { of: Type::Bool, value: negated(Expr::Within { address: Box::new(address), acl }, negate) });
                     }
                     self.acl(right);
@@ -752,7 +752,8 @@ impl<'a> Writer<'_, '_, 'a> {
             Constant::Size(size) => {
                 Typed::constant(Type::Bytes, Value::Bytes(i64::try_from(size).unwrap_or(i64::MAX)))
             }
-            _ => {
+            Constant::Real(number) => Typed::constant(Type::Real, Value::Real(number)),
+            Constant::Rate => {
                 let quote = self.quote(span);
                 return self.fault(
                     Diagnostic::new(Code::TypesClash, span, format!("{quote} can't be used in a sub"))
@@ -797,6 +798,13 @@ impl Typed {
     fn of_and_value(self) -> (Type, Expr) {
         (self.of, self.value)
     }
+}
+
+/// The address that a text spells, as Fastly's `~` reads it; no address is in no acl of worth.
+fn address_of(text: Expr) -> Expr {
+    let fallback = Expr::Constant(Value::Text(Bytes::from_static(b"0.0.0.0")));
+    let args = Box::new([Argument::Value(text), Argument::Value(fallback)]);
+    Expr::Call { function: Function::StdStr2ip, args }
 }
 
 fn negated(value: Expr, negate: bool) -> Expr {

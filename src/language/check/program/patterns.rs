@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 
-use regex::bytes::{Regex, RegexBuilder};
+use regex::bytes::RegexBuilder;
 
 use super::Writer;
 use crate::language::diagnostic::Diagnostic;

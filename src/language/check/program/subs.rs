@@ -87,7 +87,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         let dialect = if built_in { self.built_in_speech() } else { self.dialect };
         let phase = Phase::of_sub(name, dialect);
         // A phase has several names in Fastly's dialect, and one routine.
-        let key = phase.map_or(name, Phase::sub);
+        let key: &'a str = phase.map_or(name, |phase| phase.sub());
         if let Some(at) = self.routine_of.get(key).copied() {
             let Some(routine) = self.routines.get_mut(at) else { return };
             let splits = routine.phase.is_some() || routine.bodies.iter().any(|(_, built_in)| *built_in);
@@ -291,7 +291,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
 
     pub(super) fn routine_called(&self, name: Span) -> Option<usize> {
         let name = self.text(name);
-        let key = Phase::of_sub(name, self.speech).map_or(name, Phase::sub);
+        let key: &str = Phase::of_sub(name, self.speech).map_or(name, |phase| phase.sub());
         self.routine_of.get(key).copied()
     }
 
@@ -460,7 +460,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             return;
         }
         let quote = self.quote(sub.name);
-        let code = if self.dialect == Dialect::Varnish { Code::UnusedRefused } else { Code::Unused };
+        let code = if self.dialect == Dialect::Varnish { Code::UnusedInVcl } else { Code::Unused };
         self.fault::<()>(
             Diagnostic::new(code, sub.name, format!("nothing calls the `sub` called {quote}"))
                 .label(format!("call it where it was meant: `call {};`", quote.trim_matches('`'))),
@@ -522,7 +522,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
 
 /// The names of all functions called in an expression. Its depth is the parser's to bound.
 fn each_call(expr: &Expr, note: &mut dyn FnMut(Span)) {
-    let mut all = |args: &[Argument], note: &mut dyn FnMut(Span)| {
+    let all = |args: &[Argument], note: &mut dyn FnMut(Span)| {
         for argument in args {
             each_call(&argument.value, note);
         }
