@@ -27,7 +27,7 @@ use super::tree::Tree;
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
-    let Loaded { sources, dialect: _, items, found, suggestions } = loaded;
+    let Loaded { sources, items, found, suggestions, .. } = loaded;
     let mut checker = Checker {
         sources: &sources,
         environment,

@@ -13,6 +13,7 @@ pub mod ast;
 mod check;
 pub mod diagnostic;
 pub mod faults;
+pub mod format;
 pub mod lexer;
 mod load;
 pub mod parser;
