@@ -9,6 +9,7 @@
 
 pub mod case;
 pub mod flow;
+pub mod functions;
 mod life;
 pub mod machine;
 pub mod value;
