@@ -9,12 +9,15 @@
 mod arguments;
 mod check;
 mod demo;
+mod docs;
 mod explain;
 mod help;
+mod lsp;
 mod paper;
 mod routes;
 mod rules;
 mod serve;
+mod shell;
 mod talk;
 
 use std::ffi::OsString;
@@ -44,21 +47,54 @@ impl From<End> for ExitCode {
     }
 }
 
-const STATE: Flag = Flag { name: "state", value: Some("DIR"), doc: "the state folder of the gateway to ask" };
-const CONFIG: Flag =
-    Flag { name: "config", value: Some("MAIN.VCL"), doc: "the rules that name the state folder" };
-const JSON: Flag = Flag { name: "json", value: None, doc: "one JSON object, for editors and scripts" };
+const STATE: Flag = Flag::new("state", Some("DIR"), "the state folder of the gateway to ask");
+const CONFIG: Flag = Flag::new("config", Some("MAIN.VCL"), "the rules that name the state folder");
+const JSON: Flag = Flag::new("json", None, "one JSON object, for editors and scripts");
+
+const HTTP: Flag = Flag {
+    name: "http",
+    value: Some("ADDRESS"),
+    repeated: false,
+    short: None,
+    doc: "listen here for plain http: `127.0.0.1:8080`, or `:8080` for every address",
+};
+const HTTPS: Flag = Flag {
+    name: "https",
+    value: Some("ADDRESS"),
+    repeated: false,
+    short: None,
+    doc: "listen here for https",
+};
+const ADMIN: Flag = Flag {
+    name: "admin",
+    value: Some("ADDRESS"),
+    repeated: false,
+    short: None,
+    doc: "show health and metrics here",
+};
+const KEEP: Flag = Flag {
+    name: "state",
+    value: Some("DIR"),
+    repeated: false,
+    short: None,
+    doc: "keep certificates, logs and the control socket here",
+};
 
 /// Every command, in the order in which `doorward help` shows them.
 const COMMANDS: &[Spec] = &[
     Spec {
         name: "serve",
         operand: Operand::Optional("main.vcl"),
-        flags: &[],
+        flags: &[HTTP, HTTPS, ADMIN, KEEP],
         summary: "run the gateway",
         story: "Serves until it is told to stop. SIGHUP or `doorward reload` swaps the rules, all or nothing;\n\
-                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.",
-        examples: &["doorward serve /etc/doorward/main.vcl"],
+                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.\n\
+                The flags are for rules without a `gateway`, such as a VCL file that Varnish ran: it is served\n\
+                for any host. Where one address is named, nothing else is listened on.",
+        examples: &[
+            "doorward serve /etc/doorward/main.vcl",
+            "doorward serve default.vcl --http 127.0.0.1:8080 --state /tmp/doorward",
+        ],
         run: serve::run,
     },
     Spec {
@@ -129,6 +165,44 @@ const COMMANDS: &[Spec] = &[
                 program. Leaves nothing behind but its state folder; without rules, that is ./doorward-demo.",
         examples: &["doorward demo"],
         run: demo::run,
+    },
+    Spec {
+        name: "docs",
+        operand: Operand::Optional("DIR"),
+        flags: &[],
+        summary: "write the language's manual: settings, variables, functions, faults",
+        story: "Markdown from the program's own tables, into docs/language where no folder is named.",
+        examples: &["doorward docs", "doorward docs /tmp/manual"],
+        run: docs::run,
+    },
+    Spec {
+        name: "lsp",
+        operand: Operand::None,
+        flags: &[],
+        summary: "help an editor while rules are written",
+        story: "A language server on stdin and stdout, which editors start: faults as you type, what a word\n\
+                means, where it is declared, what could stand here, one layout. A file belongs to the nearest\n\
+                main.vcl that includes it.",
+        examples: &["doorward lsp"],
+        run: lsp::run,
+    },
+    Spec {
+        name: "completions",
+        operand: Operand::Optional("SHELL"),
+        flags: &[],
+        summary: "print what makes a shell complete these commands",
+        story: "For bash, zsh and fish.",
+        examples: &["doorward completions bash"],
+        run: shell::completions,
+    },
+    Spec {
+        name: "man",
+        operand: Operand::None,
+        flags: &[],
+        summary: "print the manual page of these commands",
+        story: "",
+        examples: &["doorward man"],
+        run: shell::man,
     },
     Spec {
         name: "version",

@@ -2,7 +2,7 @@
 
 use super::arguments::Given;
 use super::{End, Paper, rules};
-use crate::plan::Access;
+use crate::plan::{Access, Answers, BackendId, Route};
 use crate::settings::Settings;
 
 pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
@@ -16,24 +16,39 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     }
 }
 
-fn table(settings: &Settings) -> Vec<[String; 4]> {
-    let mut rows = vec![["SITE", "PATH", "BACKEND", "WHO"].map(str::to_owned)];
+fn table(settings: &Settings) -> Vec<[String; 5]> {
+    let mut rows = vec![["SITE", "PATH", "BACKEND", "READ", "WRITE"].map(str::to_owned)];
     for site in &settings.sites {
         for route in &site.routes {
-            let backend = settings.backends.get(route.backend.0).map_or("?", |backend| &backend.name);
             rows.push([
-                site.name.to_string(),
-                route.path.to_string(),
-                backend.to_owned(),
-                who(&route.access, false),
+                if site.any_host { "(any host)".to_owned() } else { site.name.to_string() },
+                if route.exact { format!("{} exact", route.path) } else { route.path.to_string() },
+                answers(settings, route),
+                who(&route.read, false),
+                who(&route.write, false),
             ]);
         }
         for alias in &site.aliases {
             let to = format!("→ {}", site.name);
-            rows.push([alias.to_string(), "/".to_owned(), to, "anyone".to_owned()]);
+            rows.push([alias.to_string(), "/".to_owned(), to, "anyone".to_owned(), "anyone".to_owned()]);
         }
     }
     rows
+}
+
+/// Who answers: a backend, or a table and the name that is looked up in it.
+fn answers(settings: &Settings, route: &Route) -> String {
+    let called = |id: BackendId| settings.backends.get(id.0).map_or("?", |backend| &backend.name);
+    match &route.answers {
+        Answers::Backend(id) => called(*id).to_owned(),
+        Answers::Lookup { table, key, otherwise, .. } => {
+            let key = key.written(&route.names);
+            match otherwise {
+                None => format!("lookup({table}, \"{key}\")"),
+                Some(id) => format!("lookup({table}, \"{key}\", {})", called(*id)),
+            }
+        }
+    }
 }
 
 /// An access as the rules would write it; lists of networks keep their addresses to themselves.
@@ -52,8 +67,8 @@ fn who(access: &Access, inside: bool) -> String {
     }
 }
 
-fn aligned(rows: &[[String; 4]]) -> String {
-    let mut widths = [0; 4];
+fn aligned(rows: &[[String; 5]]) -> String {
+    let mut widths = [0; 5];
     for row in rows {
         for (width, cell) in widths.iter_mut().zip(row) {
             *width = cell.chars().count().max(*width);
@@ -82,8 +97,14 @@ mod tests {
 
     #[test]
     fn columns_stand_under_each_other() {
-        let row = |cells: [&str; 4]| cells.map(str::to_owned);
-        let rows = [row(["SITE", "PATH", "BACKEND", "WHO"]), row(["büro.example", "/", "b", "anyone"])];
-        assert_eq!(aligned(&rows), "SITE          PATH  BACKEND  WHO\nbüro.example  /     b        anyone\n");
+        let row = |cells: [&str; 5]| cells.map(str::to_owned);
+        let rows = [
+            row(["SITE", "PATH", "BACKEND", "READ", "WRITE"]),
+            row(["büro.example", "/", "b", "anyone", "nobody"]),
+        ];
+        assert_eq!(
+            aligned(&rows),
+            "SITE          PATH  BACKEND  READ    WRITE\nbüro.example  /     b        anyone  nobody\n"
+        );
     }
 }

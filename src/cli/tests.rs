@@ -183,10 +183,10 @@ fn routes_are_a_table_of_doors() {
     let (end, out, _) = typed(&["routes", &tree.main()]);
     assert_eq!(end, End::Good);
     let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["SITE", "PATH", "BACKEND", "WHO"]);
-    assert!(lines.contains(&vec!["www.example", "/wiki/", "wiki", "network(…)"]), "{out}");
-    assert!(lines.contains(&vec!["www.example", "/", "old", "anyone"]), "{out}");
-    assert!(lines.contains(&vec!["example", "/", "→", "www.example", "anyone"]), "{out}");
+    assert_eq!(lines[0], ["SITE", "PATH", "BACKEND", "READ", "WRITE"]);
+    assert!(lines.contains(&vec!["www.example", "/wiki/", "wiki", "network(…)", "network(…)"]), "{out}");
+    assert!(lines.contains(&vec!["www.example", "/", "old", "anyone", "anyone"]), "{out}");
+    assert!(lines.contains(&vec!["example", "/", "→", "www.example", "anyone", "anyone"]), "{out}");
 }
 
 #[test]

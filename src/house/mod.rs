@@ -19,11 +19,14 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::control::Answer;
+use crate::settings::Doors;
 
 /// How to run a house.
 pub struct Options {
     /// The main file of the rules.
     pub rules: PathBuf,
+    /// Where to listen and to keep things, for rules without a `gateway`.
+    pub doors: Doors,
     /// What `env()` in the rules sees; the process's environment, or a test's.
     pub environment: Environment,
     /// Called once, when every door is open.

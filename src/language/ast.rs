@@ -34,11 +34,13 @@ pub struct Version {
     pub number: Span,
 }
 
-/// `import std;` or `import x from "path";`
+/// `import std;`, `import x from "path";` or `import std as s;`
 #[derive(Debug)]
 pub struct Import {
     pub span: Span,
     pub name: Span,
+    /// The name it is called by here, where that is another.
+    pub alias: Option<Span>,
     /// The text between the quotes.
     pub from: Option<Span>,
 }
@@ -84,6 +86,11 @@ pub enum Member {
     Declaration(Declaration),
     /// `{ .backend = a; .weight = 1; }` in a director of Fastly's.
     Block(Braced),
+    /// `from file "x";` in a `table` or an `acl`.
+    FromFile {
+        span: Span,
+        path: Expr,
+    },
 }
 
 /// Settings between braces without a kind of their own: an inline probe, a member of a director.
@@ -116,6 +123,8 @@ pub struct Setting {
 pub struct Entry {
     pub span: Span,
     pub not: bool,
+    /// In parentheses: a name that nobody knows is passed over.
+    pub lenient: bool,
     pub address: Expr,
     pub prefix: Option<(u64, Span)>,
 }
@@ -292,7 +301,7 @@ pub enum ExprKind {
         inner: Span,
         long: bool,
     },
-    /// `:aGVsbG8=:`
+    /// `:aGVsbG8=:`; what stands between the colons.
     Blob(Span),
     Number(u64),
     Real(f64),
@@ -303,6 +312,12 @@ pub enum ExprKind {
     Name,
     Call {
         /// With its dots: `std.ip`, `object.backend`, `table.lookup`.
+        name: Span,
+        args: Vec<Argument>,
+    },
+    /// `(a + b).lower()`. On a name, the method is part of the name of a `Call`.
+    Method {
+        of: Box<Expr>,
         name: Span,
         args: Vec<Argument>,
     },

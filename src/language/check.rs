@@ -16,6 +16,7 @@ use std::sync::Arc;
 use self::constants::Known;
 use super::ast::Item;
 use super::diagnostic::{Diagnostic, Found};
+use super::faults::Code;
 use super::load::Loaded;
 use super::source::{Sources, Span};
 use super::suggest::Suggestions;
@@ -26,7 +27,7 @@ use super::tree::Tree;
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
-    let Loaded { sources, items, found, suggestions } = loaded;
+    let Loaded { sources, dialect: _, items, found, suggestions } = loaded;
     let mut checker = Checker {
         sources: &sources,
         environment,
@@ -40,6 +41,7 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
     };
     checker.collect(&items);
     let mut tree = Tree {
+        program: None,
         sources: Arc::new(Sources::default()),
         gateway: None,
         backends: Vec::new(),
@@ -54,11 +56,38 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
         }
     }
     for item in &items {
-        let Item::Declaration(written) = item else { continue };
+        let written = match item {
+            Item::Declaration(written) => match written.kind {
+                Kind::Probe | Kind::Table | Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {
+                    checker.not_yet(written.kind_span);
+                    continue;
+                }
+                _ => written,
+            },
+            Item::Sub(sub) => {
+                checker.not_yet(sub.name);
+                continue;
+            }
+            Item::Import(import) => {
+                checker.not_yet(import.name);
+                continue;
+            }
+            Item::Version(version) => {
+                checker.not_yet(version.number);
+                continue;
+            }
+            Item::Let(_) | Item::Include(_) | Item::InlineC(_) => continue,
+        };
         let declared = checker.declaration(written, None);
         match written.kind {
             Kind::Gateway if tree.gateway.is_none() => tree.gateway = Some(declared),
-            Kind::Gateway | Kind::Route => {}
+            Kind::Gateway
+            | Kind::Route
+            | Kind::Probe
+            | Kind::Table
+            | Kind::Director
+            | Kind::PenaltyBox
+            | Kind::RateCounter => {}
             Kind::Backend => tree.backends.push(declared),
             Kind::Site => tree.sites.push(declared),
             Kind::Acl => tree.acls.push(declared),
@@ -101,6 +130,19 @@ impl Checker<'_> {
 
     fn private(&self, span: Span) -> bool {
         self.sources.is_private(span.file)
+    }
+
+    /// What can be read, but not judged yet, must not be passed over.
+    fn not_yet(&mut self, span: Span) {
+        let quote = self.quote(span);
+        self.found.push(
+            Diagnostic::new(
+                Code::NotYet,
+                span,
+                format!("this version of doorward does not know {quote} yet"),
+            )
+            .label("take it out for now"),
+        );
     }
 
     /// Reports, and stands for the value that is not there.

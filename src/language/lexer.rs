@@ -1,9 +1,11 @@
 //! Text → tokens. Every byte belongs to a token, a comment or white space; a fault becomes a token of its
 //! own (`Bad`) so that the parser goes on behind it without complaining twice.
 
+use super::ast::Assign;
 use super::diagnostic::{Diagnostic, Found};
 use super::faults::Code;
 use super::source::{FileId, Span, is_invisible, quoted};
+use super::vocabulary::Dialect;
 use crate::base::amount;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,7 +17,12 @@ pub enum TokenKind {
     Real,
     Duration,
     Size,
-    Rate,
+    /// `:aGVsbG8=:`
+    Blob,
+    /// `C{ … }C`
+    InlineC,
+    /// `#FASTLY recv`, in Fastly's dialect.
+    Macro,
     Open,
     Close,
     OpenParen,
@@ -23,15 +30,28 @@ pub enum TokenKind {
     Semicolon,
     Comma,
     Dot,
+    Colon,
+    /// `=`
     Assign,
+    /// `+=` and the others that change what is there.
+    Change(Assign),
     Equal,
     NotEqual,
+    Less,
+    LessOrEqual,
+    Greater,
+    GreaterOrEqual,
+    Matches,
+    MatchesNot,
     And,
     Or,
     Not,
     Plus,
+    Minus,
+    Star,
     Slash,
-    /// An operator of the full language that settings have no use for.
+    Percent,
+    /// An operator that no expression has: `&`, `|`, `^`, `<<`, `>>`.
     Operator,
     /// Already reported.
     Bad,
@@ -50,16 +70,44 @@ pub struct Lexed {
     pub comments: Vec<Span>,
 }
 
+/// Which language the text speaks, when it is the main file of a tree.
+pub fn dialect(text: &str) -> Dialect {
+    let mut rest = text.trim_start_matches('\u{feff}').trim_start();
+    let mut first_comment = true;
+    loop {
+        if rest.starts_with('#') || rest.starts_with("//") {
+            let (line, behind) = rest.split_once('\n').unwrap_or((rest, ""));
+            let said = line.trim_start_matches(['#', '/']).trim();
+            if first_comment && said.strip_prefix("dialect:").is_some_and(|name| name.trim() == "fastly") {
+                return Dialect::Fastly;
+            }
+            rest = behind.trim_start();
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            rest = comment.split_once("*/").map_or("", |(_, behind)| behind).trim_start();
+        } else {
+            break;
+        }
+        first_comment = false;
+    }
+    let version = rest.strip_prefix("vcl").is_some_and(|behind| {
+        behind.starts_with(|c: char| c.is_ascii_whitespace())
+            && behind.trim_start().starts_with(|c: char| c.is_ascii_digit())
+    });
+    if version { Dialect::Varnish } else { Dialect::Doorward }
+}
+
 /// `text` must be shorter than 4 GiB; the loader sees to it.
-pub fn lex(file: FileId, text: &str, found: &mut Found) -> Lexed {
+pub fn lex(file: FileId, text: &str, dialect: Dialect, found: &mut Found) -> Lexed {
     let mut lexer = Lexer {
         file,
         text,
+        dialect,
         at: 0,
         found,
         tokens: Vec::with_capacity(text.len() / 5),
         comments: Vec::new(),
         no_end_ahead: false,
+        no_c_ahead: false,
     };
     // A byte order mark is no text.
     if text.starts_with('\u{feff}') {
@@ -73,12 +121,15 @@ pub fn lex(file: FileId, text: &str, found: &mut Found) -> Lexed {
 struct Lexer<'a> {
     file: FileId,
     text: &'a str,
+    dialect: Dialect,
     at: usize,
     found: &'a mut Found,
     tokens: Vec<Token>,
     comments: Vec<Span>,
     /// No `"}` stands ahead: looked for once, not once for each `{"`.
     no_end_ahead: bool,
+    /// The same of `}C`.
+    no_c_ahead: bool,
 }
 
 impl Lexer<'_> {
@@ -128,6 +179,11 @@ impl Lexer<'_> {
             (b' ' | b'\t' | b'\n' | b'\r', _) => {
                 self.at = self.while_bytes(self.at, |byte| matches!(byte, b' ' | b'\t' | b'\n' | b'\r'));
             }
+            (b'#', _) if self.dialect == Dialect::Fastly && self.rest().starts_with("#FASTLY ") => {
+                let end = self.end_of_line();
+                let end = self.at + self.text.get(self.at..end).unwrap_or("").trim_end().len();
+                self.push(TokenKind::Macro, end);
+            }
             (b'#', _) | (b'/', b'/') => {
                 let end = self.end_of_line();
                 self.comments.push(self.span(self.at, end));
@@ -137,6 +193,7 @@ impl Lexer<'_> {
             (b'"', _) if self.rest().starts_with("\"\"\"") => self.long_text("\"\"\"", "\"\"\"", 3),
             (b'{', b'"') => self.long_text("{\"", "\"}", 2),
             (b'"', _) => self.short_text(),
+            (b'{', _) if self.dialect == Dialect::Fastly => self.marked_text(),
             (b'{', _) => self.push(TokenKind::Open, one),
             (b'}', _) => self.push(TokenKind::Close, one),
             (b'(', _) => self.push(TokenKind::OpenParen, one),
@@ -144,40 +201,133 @@ impl Lexer<'_> {
             (b';', _) => self.push(TokenKind::Semicolon, one),
             (b',', _) => self.push(TokenKind::Comma, one),
             (b'.', _) => self.push(TokenKind::Dot, one),
-            (b'=', b'=') => self.push(TokenKind::Equal, one + 1),
-            (b'!', b'=') => self.push(TokenKind::NotEqual, one + 1),
-            (b'&', b'&') => self.push(TokenKind::And, one + 1),
-            (b'|', b'|') => self.push(TokenKind::Or, one + 1),
-            (b'!', b'~') | (b'<' | b'>' | b'+' | b'-' | b'*' | b'/', b'=') | (b'<', b'<') | (b'>', b'>') => {
-                self.push(TokenKind::Operator, one + 1);
-            }
-            (b'=', _) => self.push(TokenKind::Assign, one),
-            (b'!', _) => self.push(TokenKind::Not, one),
-            (b'+', _) => self.push(TokenKind::Plus, one),
-            (b'/', _) => self.push(TokenKind::Slash, one),
-            (b'~' | b'<' | b'>' | b'-' | b'*' | b'%' | b':' | b'&' | b'|', _) => {
-                self.push(TokenKind::Operator, one);
-            }
-            (byte, _) if byte.is_ascii_digit() => self.amount(),
-            (byte, _) if byte.is_ascii_alphabetic() || byte == b'_' => self.word(),
-            _ => self.unknown(),
+            (b'C', b'{') => self.inline_c(),
+            (b':', _) => self.colon(),
+            (byte, _) if byte.is_ascii_digit() && !self.part_of_name() => self.amount(),
+            (byte, _) if byte.is_ascii_alphanumeric() || byte == b'_' => self.word(),
+            _ => match self.operator() {
+                Some((kind, length)) => self.push(kind, self.at + length),
+                None => self.unknown(),
+            },
         }
         true
     }
 
-    /// Letters, digits and `_`; a `-` belongs to the word when a letter or digit follows, as in
-    /// `req.http.User-Agent`.
+    fn operator(&self) -> Option<(TokenKind, usize)> {
+        use TokenKind::{
+            And, Change, Equal, Greater, GreaterOrEqual, Less, LessOrEqual, Matches, MatchesNot, Minus, Not,
+            NotEqual, Operator, Or, Percent, Plus, Slash, Star,
+        };
+        Some(match (self.byte(0), self.byte(1), self.byte(2)) {
+            (b'<', b'<', b'=') => (Change(Assign::ShiftLeft), 3),
+            (b'>', b'>', b'=') => (Change(Assign::ShiftRight), 3),
+            (b'&', b'&', b'=') => (Change(Assign::And), 3),
+            (b'|', b'|', b'=') => (Change(Assign::Or), 3),
+            (b'<', b'<', _) | (b'>', b'>', _) => (Operator, 2),
+            (b'=', b'=', _) => (Equal, 2),
+            (b'!', b'=', _) => (NotEqual, 2),
+            (b'!', b'~', _) => (MatchesNot, 2),
+            (b'<', b'=', _) => (LessOrEqual, 2),
+            (b'>', b'=', _) => (GreaterOrEqual, 2),
+            (b'&', b'&', _) => (And, 2),
+            (b'|', b'|', _) => (Or, 2),
+            (b'+', b'=', _) => (Change(Assign::Add), 2),
+            (b'-', b'=', _) => (Change(Assign::Subtract), 2),
+            (b'*', b'=', _) => (Change(Assign::Multiply), 2),
+            (b'/', b'=', _) => (Change(Assign::Divide), 2),
+            (b'%', b'=', _) => (Change(Assign::Remainder), 2),
+            (b'|', b'=', _) => (Change(Assign::BitOr), 2),
+            (b'&', b'=', _) => (Change(Assign::BitAnd), 2),
+            (b'^', b'=', _) => (Change(Assign::BitXor), 2),
+            (b'=', ..) => (TokenKind::Assign, 1),
+            (b'!', ..) => (Not, 1),
+            (b'~', ..) => (Matches, 1),
+            (b'<', ..) => (Less, 1),
+            (b'>', ..) => (Greater, 1),
+            (b'+', ..) => (Plus, 1),
+            (b'-', ..) => (Minus, 1),
+            (b'*', ..) => (Star, 1),
+            (b'/', ..) => (Slash, 1),
+            (b'%', ..) => (Percent, 1),
+            (b'&' | b'|' | b'^', ..) => (Operator, 1),
+            _ => return None,
+        })
+    }
+
+    /// Whether the token that ends here is a dot right behind a word: then what follows is a part of a name,
+    /// whatever it begins with, as in `re.group.1`.
+    fn part_of_name(&self) -> bool {
+        let [.., before, dot] = self.tokens.as_slice() else { return false };
+        dot.kind == TokenKind::Dot
+            && dot.end as usize == self.at
+            && before.kind == TokenKind::Word
+            && before.end == dot.start
+    }
+
+    /// `:` parts a key from its value and a header from its part; where a value is due it opens a blob.
+    fn colon(&mut self) {
+        let value_due = self.tokens.last().is_some_and(|last| {
+            !matches!(
+                last.kind,
+                TokenKind::Word
+                    | TokenKind::Text(_)
+                    | TokenKind::Number
+                    | TokenKind::Real
+                    | TokenKind::Duration
+                    | TokenKind::Size
+                    | TokenKind::CloseParen
+                    | TokenKind::Bad
+            )
+        });
+        let end = self.while_bytes(self.at + 1, |byte| {
+            byte.is_ascii_alphanumeric() || matches!(byte, b'+' | b'/' | b'-' | b'_' | b'=')
+        });
+        if value_due && self.text.as_bytes().get(end) == Some(&b':') {
+            return self.push(TokenKind::Blob, end + 1);
+        }
+        self.push(TokenKind::Colon, self.at + 1);
+    }
+
+    /// `C{ … }C`; without an end, a word in front of a brace.
+    fn inline_c(&mut self) {
+        let length = if self.no_c_ahead { None } else { self.rest().find("}C") };
+        if let Some(length) = length {
+            return self.push(TokenKind::InlineC, self.at + length + 2);
+        }
+        self.no_c_ahead = true;
+        self.push(TokenKind::Word, self.at + 1);
+    }
+
+    /// `{END"…"END}`, which Fastly has; or a brace.
+    fn marked_text(&mut self) {
+        let mark_end = self.while_bytes(self.at + 1, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        let mark = self.text.get(self.at + 1..mark_end).unwrap_or("");
+        let width = u8::try_from(mark.len() + 2).ok().filter(|_| !mark.is_empty());
+        match width {
+            Some(width) if self.text.as_bytes().get(mark_end) == Some(&b'"') => {
+                let (open, close) = (format!("{{{mark}\""), format!("\"{mark}}}"));
+                self.long_text(&open, &close, width);
+            }
+            _ => self.push(TokenKind::Open, self.at + 1),
+        }
+    }
+
+    /// Letters, digits, `_` and `-`. A last `-` belongs to the name of a header and to no other, so that
+    /// `a -b` and `a-=1` are read as they are meant.
     fn word(&mut self) {
+        let named = self.part_of_name();
+        let bytes = self.text.as_bytes();
+        let is_word = |byte: &u8| byte.is_ascii_alphanumeric() || *byte == b'_';
         let mut end = self.at;
         loop {
-            end = self.while_bytes(end, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
-            let bytes = self.text.as_bytes();
-            let joins = bytes.get(end) == Some(&b'-')
-                && bytes.get(end + 1).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
+            end = self.while_bytes(end, |byte| is_word(&byte));
+            let dashes = self.while_bytes(end, |byte| byte == b'-');
+            let joins = dashes > end
+                && (bytes.get(dashes).is_some_and(is_word) || named && bytes.get(dashes) != Some(&b'='));
             if !joins {
                 break;
             }
-            end += 1;
+            end = dashes;
         }
         self.push(TokenKind::Word, end);
     }
@@ -194,18 +344,14 @@ impl Lexer<'_> {
         end = self.while_bytes(end, |byte| byte.is_ascii_alphanumeric() || byte == b'_');
         let text = self.text.get(self.at..end).unwrap_or("");
         if end == number_end {
-            // `6/m`: a rate, when exactly one unit of time follows.
-            let unit = bytes.get(end + 1).is_some_and(|byte| matches!(byte, b's' | b'm' | b'h' | b'd'));
-            let alone = !bytes.get(end + 2).is_some_and(|byte| byte.is_ascii_alphanumeric() || *byte == b'_');
-            if bytes.get(end) == Some(&b'/') && unit && alone {
-                return self.push(TokenKind::Rate, end + 2);
-            }
             if real {
                 return self.push(TokenKind::Real, end);
             }
             if text.parse::<u64>().is_ok() {
                 return self.push(TokenKind::Number, end);
             }
+        } else if text.strip_prefix("0x").is_some_and(|hex| u64::from_str_radix(hex, 16).is_ok()) {
+            return self.push(TokenKind::Number, end);
         } else if amount::duration(text).is_some() {
             return self.push(TokenKind::Duration, end);
         } else if amount::size(text).is_some() {
@@ -253,6 +399,18 @@ impl Lexer<'_> {
     fn block_comment(&mut self) {
         let end = self.rest().get(2..).and_then(|rest| rest.find("*/")).map(|length| self.at + length + 4);
         if let Some(end) = end {
+            let inner = self.text.get(self.at + 2..end - 2).and_then(|comment| comment.find("/*"));
+            if let Some(inner) = inner.filter(|_| self.dialect == Dialect::Varnish) {
+                let start = self.at + 2 + inner;
+                self.found.push(
+                    Diagnostic::new(
+                        Code::OpenComment,
+                        self.span(start, start + 2),
+                        "a comment begins in a comment",
+                    )
+                    .label("the first `*/` ends both; take this one out"),
+                );
+            }
             self.comments.push(self.span(self.at, end));
             self.at = end;
             return;
@@ -284,8 +442,11 @@ impl Lexer<'_> {
 
     fn long_text(&mut self, open: &str, close: &str, width: u8) {
         let body = self.at + open.len();
-        let length =
-            if self.no_end_ahead { None } else { self.text.get(body..).and_then(|rest| rest.find(close)) };
+        let length = if self.no_end_ahead && open == "{\"" {
+            None
+        } else {
+            self.text.get(body..).and_then(|rest| rest.find(close))
+        };
         if let Some(length) = length {
             return self.text_token(width, body + length, body + length + close.len());
         }
@@ -383,7 +544,7 @@ mod tests {
 
     fn kinds(text: &str) -> (Vec<TokenKind>, Vec<&'static str>) {
         let mut found = Found::default();
-        let lexed = lex(FileId(0), text, &mut found);
+        let lexed = lex(FileId(0), text, Dialect::Doorward, &mut found);
         let mut at = 0;
         for token in &lexed.tokens {
             assert!(token.start >= at && token.end >= token.start, "{text:?}");
@@ -401,15 +562,25 @@ mod tests {
         for (text, expected) in [
             ("backend", vec![Word]),
             ("User-Agent", vec![Word]),
-            ("a - b", vec![Word, Operator, Word]),
-            ("a-", vec![Word, Operator]),
+            ("a - b", vec![Word, Minus, Word]),
+            ("a-", vec![Word, Minus]),
+            ("a--b", vec![Word]),
+            ("x.a- x.a-=1", vec![Word, Dot, Word, Word, Dot, Word, Change(super::Assign::Subtract), Number]),
+            ("re.group.1", vec![Word, Dot, Word, Dot, Word]),
+            ("req.http.2fa", vec![Word, Dot, Word, Dot, Word]),
             ("\"a b\"", vec![Text(1)]),
             ("\"\"", vec![Text(1)]),
             ("{\"a \" b\n\"}", vec![Text(2)]),
             ("\"\"\"a \"\" b\"\"\"", vec![Text(3)]),
             ("10s 250ms 1.5h 30d", vec![Duration; 4]),
             ("64KB 10MB 512B", vec![Size; 3]),
-            ("6/m 10/s", vec![Rate; 2]),
+            ("6/m", vec![Number, Slash, Word]),
+            ("0x1F", vec![Number]),
+            ("(:aGVs+bG8/=:)", vec![OpenParen, Blob, CloseParen]),
+            ("\"a\":b:", vec![Text(1), Colon, Word, Colon]),
+            ("C{ \" { }C", vec![InlineC]),
+            ("C{ }", vec![Word, Open, Close]),
+            ("#FASTLY recv", vec![]),
             ("\"192.0.2.0\"/24", vec![Text(1), Slash, Number]),
             ("24 1.5", vec![Number, Real]),
             (
@@ -419,7 +590,33 @@ mod tests {
                     CloseParen, Open, Close,
                 ],
             ),
-            ("~ !~ <= >= -= %", vec![Operator; 6]),
+            (
+                "~ !~ <= >= < > - * / % & << ^",
+                vec![
+                    Matches,
+                    MatchesNot,
+                    LessOrEqual,
+                    GreaterOrEqual,
+                    Less,
+                    Greater,
+                    Minus,
+                    Star,
+                    Slash,
+                    Percent,
+                    Operator,
+                    Operator,
+                    Operator,
+                ],
+            ),
+            (
+                "<<= &&= |= %=",
+                vec![
+                    Change(super::Assign::ShiftLeft),
+                    Change(super::Assign::And),
+                    Change(super::Assign::BitOr),
+                    Change(super::Assign::Remainder),
+                ],
+            ),
             ("# x\n// y\n/* z\n*/", vec![]),
             ("\u{feff}a", vec![Word]),
         ] {

@@ -15,6 +15,11 @@ pub enum Kind {
     Route,
     Acl,
     Log,
+    Probe,
+    Table,
+    Director,
+    PenaltyBox,
+    RateCounter,
 }
 
 /// How a declaration is called by others.
@@ -29,8 +34,19 @@ pub enum Named {
 }
 
 impl Kind {
-    pub const ALL: &'static [Kind] =
-        &[Kind::Gateway, Kind::Backend, Kind::Site, Kind::Route, Kind::Acl, Kind::Log];
+    pub const ALL: &'static [Kind] = &[
+        Kind::Gateway,
+        Kind::Backend,
+        Kind::Site,
+        Kind::Route,
+        Kind::Acl,
+        Kind::Log,
+        Kind::Probe,
+        Kind::Table,
+        Kind::Director,
+        Kind::PenaltyBox,
+        Kind::RateCounter,
+    ];
 
     pub const fn word(self) -> &'static str {
         match self {
@@ -40,6 +56,11 @@ impl Kind {
             Kind::Route => "route",
             Kind::Acl => "acl",
             Kind::Log => "log",
+            Kind::Probe => "probe",
+            Kind::Table => "table",
+            Kind::Director => "director",
+            Kind::PenaltyBox => "penaltybox",
+            Kind::RateCounter => "ratecounter",
         }
     }
 
@@ -52,6 +73,11 @@ impl Kind {
             Kind::Route => "a `route`",
             Kind::Acl => "an `acl`",
             Kind::Log => "a `log`",
+            Kind::Probe => "a `probe`",
+            Kind::Table => "a `table`",
+            Kind::Director => "a `director`",
+            Kind::PenaltyBox => "a `penaltybox`",
+            Kind::RateCounter => "a `ratecounter`",
         }
     }
 
@@ -65,13 +91,25 @@ impl Kind {
             Kind::Route => "A path of a site, and what happens to it and to everything below it.",
             Kind::Acl => "A list of networks; the longest network that holds an address decides.",
             Kind::Log => "Where records go, and in which format.",
+            Kind::Probe => "How a backend is asked whether it is well.",
+            Kind::Table => "A list of keys and what each stands for.",
+            Kind::Director => "Several backends that answer as one.",
+            Kind::PenaltyBox => "Who is kept out for a while.",
+            Kind::RateCounter => "How often each visitor came.",
         }
     }
 
     pub const fn named(self) -> Named {
         match self {
             Kind::Gateway => Named::Nothing,
-            Kind::Backend | Kind::Acl | Kind::Log => Named::Word,
+            Kind::Backend
+            | Kind::Acl
+            | Kind::Log
+            | Kind::Probe
+            | Kind::Table
+            | Kind::Director
+            | Kind::PenaltyBox
+            | Kind::RateCounter => Named::Word,
             Kind::Site | Kind::Route => Named::Text,
         }
     }
@@ -94,27 +132,16 @@ impl Kind {
             Kind::Backend => BACKEND,
             Kind::Site => SITE,
             Kind::Route => ROUTE,
-            Kind::Acl => &[],
+            Kind::Acl | Kind::Probe | Kind::Table | Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {
+                &[]
+            }
             Kind::Log => LOG,
         }
     }
 }
 
 /// Words of the full language that are not spoken yet, so that nobody hunts for a typing error.
-pub const LATER: &[&str] = &[
-    "authority",
-    "director",
-    "directory",
-    "import",
-    "limit",
-    "penaltybox",
-    "probe",
-    "ratecounter",
-    "secret",
-    "sub",
-    "table",
-    "vcl",
-];
+pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 
 /// What a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -88,7 +88,8 @@ fn comments_stay_beside_the_tree() {
     let mut sources = Sources::default();
     let file = sources.add("main.vcl".into(), text.to_owned(), false);
     let mut found = Found::default();
-    let parsed = parser::parse(&sources, file, &mut found, &mut Suggestions::default());
+    let parsed =
+        parser::parse(&sources, file, vocabulary::Dialect::Doorward, &mut found, &mut Suggestions::default());
     let comments: Vec<&str> = parsed.comments.iter().map(|span| sources.text(*span)).collect();
     assert_eq!(comments, ["# one", "// two", "/* three\n */", "# four", "#"]);
     assert_eq!(parsed.items.len(), 2);

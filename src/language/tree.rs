@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::Found;
+use super::program::Program;
 use super::source::{Sources, Span, quoted};
 use super::table::{self, Kind};
 
@@ -143,5 +144,7 @@ pub struct Tree {
     pub sites: Vec<Declaration>,
     pub acls: Vec<Declaration>,
     pub logs: Vec<Declaration>,
+    /// What the subs do; `None` where there is none, or where something is wrong with the tree.
+    pub program: Option<Arc<Program>>,
     pub found: Found,
 }

@@ -6,8 +6,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::places::Places;
 use super::value::{self, Instead, Url};
-use super::{Gateway, STATE, Settings};
+use super::{Doors, Gateway, STATE, Settings};
 use crate::base::address::{Network, NetworkSet};
 use crate::base::bound::{Amount, Bounds};
 use crate::language::source::{FileId, joined};
@@ -15,7 +16,7 @@ use crate::language::table::{LOG_ERRORS, LOG_FILE};
 use crate::language::tree::{self, Declaration, Text, Tree, Value, Valued};
 use crate::language::{Code, Diagnostic, Diagnostics, Found, Span, Suggestions};
 use crate::plan::EncodedSlash;
-use crate::plan::{Access, BackendId, CertificateWish, Route, Site, VisitorAddress};
+use crate::plan::{Access, Answers, BackendId, CertificateWish, Route, Serves, Site, VisitorAddress};
 use crate::{record, upstream};
 
 /// What the system takes for the path of a unix socket.
@@ -23,6 +24,11 @@ const SOCKET_PATH_BYTES_MAX: usize = 107;
 
 /// Everything that is wrong with the tree and with what it means, or the settings.
 pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
+    compile_behind(&Doors::default(), tree)
+}
+
+/// The same with other doors than rules without a `gateway` have. One that stands in the rules goes first.
+pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostics> {
     let mut compiler = Compiler {
         tree,
         found: tree.found.clone(),
@@ -30,9 +36,9 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
         state: PathBuf::from(STATE),
         networks: Vec::new(),
     };
-    compiler.state = compiler.state();
+    compiler.state = compiler.state(doors);
     compiler.networks = tree.acls.iter().map(|acl| Arc::new(compiler.acl(acl))).collect();
-    let gateway = compiler.gateway();
+    let gateway = compiler.gateway(doors);
     let logs = tree.logs.iter().map(|log| compiler.log(log)).collect();
     let backends = tree.backends.iter().filter_map(|backend| compiler.backend(backend)).collect();
     let sites = compiler.sites();
@@ -45,12 +51,25 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
     if !compiler.found.has_errors() {
         compiler.empty_handed();
     }
-    let found = Diagnostics::new(Arc::clone(&tree.sources), compiler.found);
+    let found = Diagnostics::new(Arc::clone(&tree.sources), std::mem::take(&mut compiler.found));
     if found.has_errors() {
         return Err(found);
     }
     let files = tree.sources.paths().map(Path::to_owned).collect();
-    Ok(Settings { gateway, sites, backends, logs, default_log, warnings: found, files })
+    let networks = compiler.networks;
+    let places = Places::of(tree, &networks);
+    Ok(Settings {
+        gateway,
+        sites,
+        backends,
+        logs,
+        default_log,
+        warnings: found,
+        files,
+        program: tree.program.clone(),
+        networks,
+        places,
+    })
 }
 
 struct Compiler<'a> {
@@ -135,7 +154,10 @@ impl Compiler<'_> {
         }
     }
 
-    fn state(&mut self) -> PathBuf {
+    fn state(&mut self, doors: &Doors) -> PathBuf {
+        if let (None, Some(state)) = (&self.tree.gateway, &doors.state) {
+            return state.clone();
+        }
         let set = self.tree.gateway.as_ref().and_then(|gateway| text(gateway, "state"));
         let Some((state, span)) = set else { return PathBuf::from(STATE) };
         let wrong = if state.get().is_empty() {
@@ -275,7 +297,7 @@ impl Compiler<'_> {
         Some(network)
     }
 
-    fn gateway(&mut self) -> Gateway {
+    fn gateway(&mut self, doors: &Doors) -> Gateway {
         let mut gateway = Gateway {
             http: Vec::new(),
             https: Vec::new(),
@@ -288,8 +310,13 @@ impl Compiler<'_> {
         };
         let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
         let Some(declared) = &self.tree.gateway else {
-            gateway.http.push(everywhere(80));
-            gateway.https.push(everywhere(443));
+            gateway.admin = doors.admin;
+            if doors.http.is_none() && doors.https.is_none() {
+                gateway.http.push(everywhere(80));
+                gateway.https.push(everywhere(443));
+            }
+            gateway.http.extend(doors.http);
+            gateway.https.extend(doors.https);
             return gateway;
         };
         let mut taken: Vec<(SocketAddr, Span)> = Vec::new();
@@ -437,6 +464,8 @@ impl Compiler<'_> {
             between_bytes_timeout: wait("between_bytes_timeout", 60),
             idle_timeout: wait("idle_timeout", 50),
             idle_max: number(backend, "idle_max").unwrap_or(64),
+            max_connections: 0,
+            probe: None,
         })
     }
 
@@ -490,7 +519,7 @@ impl Compiler<'_> {
         let mut paths: HashMap<Box<str>, Span> = HashMap::with_capacity(site.inside.len());
         let routes = site.inside.iter().filter_map(|route| self.route(route, &mut paths)).collect();
         let force_https = switch(site, "force_https").unwrap_or(true);
-        Site { name, aliases, certificate, force_https, log, routes }
+        Site { name, any_host: false, aliases, certificate, force_https, log, routes }
     }
 
     fn route(&mut self, route: &Declaration, paths: &mut HashMap<Box<str>, Span>) -> Option<Route> {
@@ -513,8 +542,12 @@ impl Compiler<'_> {
         };
         Some(Route {
             path: path.as_str().into(),
-            backend: BackendId(reference(route, "backend")?),
-            access,
+            names: Box::default(),
+            exact: false,
+            answers: Answers::Backend(BackendId(reference(route, "backend")?)),
+            serves: Serves::Web,
+            read: access.clone(),
+            write: access,
             body_bytes_max: match route.value("body_bytes_max").map(|valued| &valued.value) {
                 Some(Value::Size(size)) => Some(*size),
                 _ => None,

@@ -153,8 +153,8 @@ fn the_environment_decides_between_production_and_staging() {
     };
     let live = read(&[]).unwrap();
     assert_eq!(&*live.sites[0].name, "www.scipy.example");
-    assert_eq!(live.sites[0].routes[0].backend, plan::BackendId(0));
-    assert_eq!(live.sites[0].routes[0].access, plan::Access::Anyone);
+    assert_eq!(live.sites[0].routes[0].answers, plan::Answers::Backend(plan::BackendId(0)));
+    assert_eq!(live.sites[0].routes[0].read, plan::Access::Anyone);
     assert_eq!(live.gateway.workers, Some(2));
     let test = read(&[
         ("DOMAIN", "test.example"),
@@ -166,9 +166,9 @@ fn the_environment_decides_between_production_and_staging() {
     ])
     .unwrap();
     assert_eq!(&*test.sites[0].name, "www.test.example");
-    assert_eq!(test.sites[0].routes[0].backend, plan::BackendId(1));
-    assert_eq!(test.sites[0].routes[1].backend, plan::BackendId(0));
-    assert!(matches!(test.sites[0].routes[0].access, plan::Access::Network(_)));
+    assert_eq!(test.sites[0].routes[0].answers, plan::Answers::Backend(plan::BackendId(1)));
+    assert_eq!(test.sites[0].routes[1].answers, plan::Answers::Backend(plan::BackendId(0)));
+    assert!(matches!(test.sites[0].routes[0].read, plan::Access::Network(_)));
     assert_eq!((test.gateway.workers, test.gateway.proxy_protocol), (Some(3), true));
     assert_eq!(test.gateway.bounds.head_timeout.as_secs(), 7);
     assert_eq!(test.logs[0].format, record::Format::Json);
@@ -398,7 +398,7 @@ fn what_is_nested_is_bounded() {
         "acl a {{ \"192.0.2.0\"/24; }} backend b {{ .url = \"http://a\"; }} site \"a\" {{ route \"/\" {{ .backend = b; .allow = {allow}; }} }}"
     ));
     let visitor = crate::base::address::ClientIp::new("203.0.113.1".parse().unwrap());
-    assert!(!found.sites[0].routes[0].access.admits(visitor));
+    assert!(!found.sites[0].routes[0].read.admits(visitor));
 }
 
 #[test]

@@ -56,7 +56,7 @@ impl Checker<'_> {
                         );
                     }
                 }
-                Member::Row(_) | Member::Block(_) => {}
+                Member::Row(_) | Member::Block(_) | Member::FromFile { .. } => {}
                 Member::Declaration(inner) => {
                     let inner = self.declaration(inner, Some(kind));
                     if inner.kind.inside() == Some(kind) {

@@ -15,7 +15,7 @@ use crate::language::tree::Text;
 /// Words that a `let` would hide.
 const WORDS: &[&str] = &[
     "yes", "no", "true", "false", "if", "env", "files", "network", "anyone", "nobody", "local", "let",
-    "include", "private",
+    "include", "private", "sub", "import", "vcl",
 ];
 /// Words for access that need sign-in.
 pub(super) const ACCESS_LATER: &[&str] = &["signed_in", "user", "group"];
