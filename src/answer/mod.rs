@@ -152,8 +152,7 @@ pub fn answer(status: StatusCode, ask: &Ask<'_>, text: String) -> Response<Body>
 const fn retry_after(cause: Cause) -> Option<Duration> {
     match cause {
         Cause::Closing => Some(RETRY_CLOSING),
-        Cause::Overloaded | Cause::TooManyConnections => Some(RETRY_CROWDED),
-        Cause::MaxConnections => Some(RETRY_CROWDED),
+        Cause::Overloaded | Cause::TooManyConnections | Cause::MaxConnections => Some(RETRY_CROWDED),
         Cause::Refused | Cause::Unreachable | Cause::ConnectTimeout | Cause::Unhealthy => {
             Some(RETRY_UPSTREAM)
         }

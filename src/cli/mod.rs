@@ -10,15 +10,18 @@ mod arguments;
 mod check;
 mod demo;
 mod docs;
+mod diff;
 mod explain;
 mod help;
 mod lsp;
 mod paper;
+mod replay;
 mod routes;
 mod rules;
 mod serve;
 mod shell;
 mod talk;
+mod test;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -49,6 +52,25 @@ impl From<End> for ExitCode {
 
 const STATE: Flag = Flag::new("state", Some("DIR"), "the state folder of the gateway to ask");
 const CONFIG: Flag = Flag::new("config", Some("MAIN.VCL"), "the rules that name the state folder");
+const MAIN: Flag = Flag::new("main", Some("MAIN.VCL"), "the rules to ask");
+const METHOD: Flag = Flag::new("method", Some("METHOD"), "the method; GET if nothing is said");
+const FROM: Flag = Flag::new("from", Some("ADDRESS"), "the visitor's address");
+const HEADER: Flag =
+    Flag::new("header", Some("'NAME: VALUE'"), "a header of the request; as often as there are")
+        .short("-H")
+        .repeated();
+const AS: Flag = Flag::new("as", Some("NAME"), "somebody who is signed in: comes with sign-in");
+const BACKEND_ANSWERS: Flag =
+    Flag::new("backend-answers", Some("STATUS"), "what any backend answers; 200 if nothing is said");
+const COVERAGE: Flag =
+    Flag::new("coverage", None, "name the lines of rules and the routes no play has visited");
+const AGAINST: Flag = Flag::new("against", Some("NEW.VCL"), "the rules to decide by");
+const WITH: Flag = Flag::new("with", Some("OLD.VCL"), "rules to compare with, instead of what the log says");
+const SITE: Flag = Flag::new("site", Some("NAME"), "whose log it is, where neither lines nor folder say");
+const OVER: Flag =
+    Flag::new("over", Some("SCHEME"), "http or https: how its visitors came; https if nothing is said");
+const SHOW: Flag = Flag::new("show", Some("N"), "how many kinds of requests to show; 20 if nothing is said");
+const STRICT: Flag = Flag::new("strict", None, "exit status 1 if a request ends otherwise");
 const JSON: Flag = Flag::new("json", None, "one JSON object, for editors and scripts");
 
 const HTTP: Flag = Flag {
@@ -112,7 +134,7 @@ const COMMANDS: &[Spec] = &[
         name: "routes",
         operand: Operand::Optional("main.vcl"),
         flags: &[],
-        summary: "show the table of doors: site, path, backend, who may pass",
+        summary: "show the table of doors: site, path, backend, who may pass, limits",
         story: "One line for each route of each site, as the rules mean them after every `let`, `if` and\n\
                 `include`: what a reviewer wants to see.",
         examples: &["doorward routes", "doorward routes main.vcl | grep wiki"],
@@ -120,12 +142,60 @@ const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "explain",
-        operand: Operand::Optional("CODE"),
-        flags: &[],
-        summary: "say what a fault such as E014 means and how to mend it",
-        story: "Without a code it lists them all.",
-        examples: &["doorward explain E014"],
+        operand: Operand::Optional("URL|CODE"),
+        flags: &[METHOD, FROM, HEADER, BACKEND_ANSWERS, AS, MAIN, JSON],
+        summary: "tell what becomes of a request, or what a fault such as E014 means",
+        story: "Walks one imagined request through the rules and tells every decision with its file and line: site,\n\
+                redirect, route, each rule that is reached, access and the term that decided it, what the backend\n\
+                would be sent, and the answer. Nobody is asked: an answer is assumed to be 200. With a code it\n\
+                explains that fault; without either it lists them all.",
+        examples: &[
+            "doorward explain https://www.example/wiki/Home",
+            "doorward explain https://www.example/svn/x --method PUT --from 198.51.100.7",
+            "doorward explain E014",
+        ],
         run: explain::run,
+    },
+    Spec {
+        name: "test",
+        operand: Operand::Any("plays"),
+        flags: &[MAIN, COVERAGE, JSON],
+        summary: "run the plays: requests, and what is expected of them",
+        story: "Plays are Markdown files (docs/plays.md) in which prose, requests and expectations stand together.\n\
+                Takes files and folders; without either it looks through the folder it is in. A play is for the\n\
+                rules it names in its first line, else those of --main, else the nearest main.vcl beside or above\n\
+                it. Exit status 1 if one does not go as expected, or can't be understood.",
+        examples: &[
+            "doorward test",
+            "doorward test plays --coverage",
+            "doorward test plays/svn.md --main main.vcl",
+        ],
+        run: test::run,
+    },
+    Spec {
+        name: "replay",
+        operand: Operand::Exactly(&["access.log"]),
+        flags: &[AGAINST, WITH, SITE, OVER, SHOW, STRICT, JSON],
+        summary: "decide the requests of a log again: which would end otherwise?",
+        story: "Reads our own logs and the combined format of nginx and Apache. Each request is decided by the new\n\
+                rules, up to the backend that is asked or an answer of the gateway's own, and compared with what\n\
+                the log says, or with older rules. What hangs on something that a log does not hold (headers,\n\
+                cookies, whole addresses, hidden text, chance) is counted as undecidable, never guessed.",
+        examples: &[
+            "doorward replay access.log --against new.vcl",
+            "doorward replay access.log --against new.vcl --with main.vcl --strict",
+        ],
+        run: replay::run,
+    },
+    Spec {
+        name: "diff",
+        operand: Operand::Exactly(&["old.vcl", "new.vcl"]),
+        flags: &[],
+        summary: "compare two trees of rules: doors opened, closed and moved",
+        story: "What lets somebody in comes first. Exit status 0 if the two mean the same, 1 if they differ, 2 if one\n\
+                has faults.",
+        examples: &["doorward diff /etc/doorward/main.vcl main.vcl"],
+        run: diff::run,
     },
     Spec {
         name: "status",

@@ -216,6 +216,13 @@ fn rulebook(settings: &Settings, keep: &Keep) -> Result<Option<Rulebook>, String
     let mut around = Outside(&keep.office);
     let rules = Rules::start(Arc::clone(program), settings.networks.clone(), backends, &mut around)
         .map_err(|fault| format!("the rules do not start: {}", explain(&program.marks, sources, &fault)))?;
+    if rules.speak_of_a_cache() {
+        keep.office.note(
+            Level::Warning,
+            "the rules use words of a cache, and nothing is kept: every look-up is a miss",
+            &[],
+        );
+    }
     Ok(Some(Rulebook::new(rules, Arc::clone(sources), Arc::clone(&keep.office))))
 }
 
@@ -252,7 +259,12 @@ pub fn figures(world: &World) -> Vec<BackendFigures> {
 
 fn wishes(settings: &Settings) -> Vec<Wanted> {
     let wish = |site: &Site| Wanted {
-        names: std::iter::once(&site.name).chain(&site.aliases).cloned().collect(),
+        names: if site.any_host {
+            // Whoever asks for another host is shown a certificate that is nobody's.
+            ["localhost", "127.0.0.1", "::1"].map(Into::into).into()
+        } else {
+            std::iter::once(&site.name).chain(&site.aliases).cloned().collect()
+        },
         certificate: site.certificate.clone(),
     };
     settings.sites.iter().map(wish).collect()

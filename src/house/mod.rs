@@ -1,7 +1,7 @@
 //! The house as a whole: builds the rooms from the rules, lets visitors in, swaps generations, drains.
 //!
 //! Called by `cli`, `demo` and the tests. The process has one control thread (signals, control socket, admin
-//! pages, renewals), one thread that writes logs, one that owns the store, and one worker a core. Promises:
+//! pages, probes, renewals), one thread that writes logs, one that owns the store, and one worker a core. Promises:
 //! it starts whole or says why not; a reload replaces everything or nothing and drops nobody; a stop lets
 //! open visits finish, a second one does not. What outlives a generation (log files, store, local authority,
 //! TLS tickets, backends by name) is kept in `Keep`.

@@ -49,7 +49,8 @@ pub struct Program {
     /// Where each mark stands.
     pub marks: Vec<Span>,
     pub patterns: Vec<Pattern>,
-    pub tables: Vec<Table>,
+    /// In the order of the tree; settings look things up in them too.
+    pub tables: Vec<std::sync::Arc<Table>>,
     pub objects: Vec<Object>,
     /// What `req.backend_hint` is before a rule says otherwise, where no route names a backend.
     pub default_backend: Option<BackendId>,

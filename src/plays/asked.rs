@@ -192,6 +192,6 @@ mod tests {
         assert_eq!(ask("/a/../b"), Ok((true, "www.example".to_owned(), "/b".to_owned(), 443)));
         assert_eq!(ask("http://Old.example:81/"), Ok((false, "old.example".to_owned(), "/".to_owned(), 81)));
         assert!(ask("/../x").is_err());
-        assert!(ask("https://a_b c/").is_err() || ask("https://-/").is_err());
+        assert!(ask("https://www.example:x/").is_err());
     }
 }

@@ -98,7 +98,7 @@ impl Surroundings for World<'_> {
     }
 
     fn log(&mut self, line: &[u8]) {
-        let line = String::from_utf8_lossy(line).escape_debug().to_string();
+        let line = super::tell::plain(&String::from_utf8_lossy(line));
         self.tell(Kind::Log, line.clone(), None);
         self.decision.logged.push(line);
     }
@@ -226,6 +226,9 @@ impl<'g> Stage<'g> {
             Err(fault) => world.refuse(&fault, &ask),
         }
         let ending = world.decision.ending();
+        if world.decision.sent.is_empty() {
+            world.decision.way_to_backend = world.decision.way.len();
+        }
         world.decision.steps.push(Step { kind: Kind::End, text: ending, place: None, below: Vec::new() });
         world.decision
     }
@@ -526,6 +529,9 @@ fn send(
     let place = gateway.settings.places.backend(backend.0).and_then(|span| gateway.spot(span));
     world.tell(Kind::Backend, format!("{name} is asked: {method} {url}"), place);
     world.below(changed(before, &headers));
+    if world.decision.sent.is_empty() {
+        world.decision.way_to_backend = world.decision.way.len();
+    }
     let sent = Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers };
     world.decision.sent.push(sent);
     let scripted = world.backends.get(&backend).is_some_and(|part| part.answer.is_some());

@@ -125,6 +125,8 @@ pub struct Decision {
     pub marks: BTreeSet<Mark>,
     /// The same in order, each time.
     pub way: Vec<Mark>,
+    /// How much of that way was gone when the first backend was asked.
+    pub way_to_backend: usize,
     /// What rules wrote to the log.
     pub logged: Vec<String>,
     /// Where its route stands among all sites' routes.

@@ -225,7 +225,10 @@ impl<'g> Comparison<'g> {
         let (old, new) = (self.old, self.new);
         let what = format!("{site} {}", doors::path(route));
         let place = || new.route_spot(door);
-        for (word, before, after) in [("read", &was.read, &route.read), ("write", &was.write, &route.write)] {
+        let alike = was.read == was.write && route.read == route.write;
+        let both = [("read: ", &was.read, &route.read), ("write: ", &was.write, &route.write)];
+        let once = [("", &was.read, &route.read)];
+        for (word, before, after) in if alike { &once[..] } else { &both } {
             let turn = match shift(before, after) {
                 Shift::Same => continue,
                 Shift::Opened => Turn::Opened,
@@ -234,9 +237,9 @@ impl<'g> Comparison<'g> {
             };
             let (from, to) = (old.who(before), new.who(after));
             let text = if from == to {
-                format!("{word}: {to}, and a list of networks in it is another")
+                format!("{word}{to}, and a list of networks in it is another")
             } else {
-                format!("{word}: {from} → {to}")
+                format!("{word}{from} → {to}")
             };
             self.push(turn, &what, text, place());
         }

@@ -72,7 +72,7 @@ impl Gateway {
     }
 
     /// The site of a request that names none: the only one there is.
-    pub(super) fn only_site(&self) -> Option<&str> {
+    pub fn only_site(&self) -> Option<&str> {
         match self.settings.sites.as_slice() {
             [site] => Some(&site.name),
             _ => None,
@@ -121,8 +121,7 @@ fn deciding(access: &Access, client: ClientIp) -> &Access {
 
 /// The fields in which one set of headers differs from another, as lines.
 pub(super) fn changed(before: &HeaderMap, after: &HeaderMap) -> Vec<String> {
-    let shown =
-        |value: &http::HeaderValue| String::from_utf8_lossy(value.as_bytes()).escape_debug().to_string();
+    let shown = |value: &http::HeaderValue| super::tell::plain(&String::from_utf8_lossy(value.as_bytes()));
     let mut lines = Vec::new();
     for name in after.keys() {
         let new: Vec<_> = after.get_all(name).iter().collect();

@@ -14,6 +14,9 @@ mod difference;
 mod doors;
 mod expect;
 mod gateway;
+mod hinges;
+mod logs;
+mod replay;
 mod run;
 mod script;
 mod tell;
@@ -24,6 +27,11 @@ pub use decision::{Decision, Handling, Kind, Spot, Step};
 pub use difference::{Change, Turn, compare, draw};
 pub use doors::Door;
 pub use gateway::Gateway;
+pub use replay::{About, Replayed, replay};
 pub use run::{Coverage, Failure, Report, Visited, coverage, play};
 pub use script::{BYTES_MAX, Flaw, Given, Played, Script, Scripted, parse};
-pub use tell::{json, short, story};
+pub use script::{header, status_of as status};
+pub use tell::{json, short, story, text as quote};
+
+#[cfg(test)]
+mod tests;

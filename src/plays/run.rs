@@ -108,6 +108,29 @@ impl Failure {
     }
 }
 
+impl Failure {
+    /// For programs.
+    pub fn json(&self, file: &str) -> String {
+        let mut out = String::from("{\"file\":");
+        tell::text(&mut out, file);
+        let _ = write!(out, ",\"line\":{},\"case\":", self.line);
+        tell::text(&mut out, &self.case);
+        out.push_str(",\"request\":");
+        tell::text(&mut out, &self.request);
+        out.push_str(",\"wrong\":[");
+        for (at, (line, wanted, came)) in self.wrong.iter().enumerate() {
+            out.push_str(if at > 0 { "," } else { "" });
+            let _ = write!(out, "{{\"line\":{line},\"expected\":");
+            tell::text(&mut out, wanted);
+            out.push_str(",\"came\":");
+            tell::text(&mut out, came);
+            out.push('}');
+        }
+        out.push_str("]}");
+        out
+    }
+}
+
 /// Names in a play that the rules do not have.
 fn misnamed(gateway: &Gateway, script: &Script) -> Vec<Flaw> {
     let mut flaws = Vec::new();
@@ -294,7 +317,7 @@ impl Gateway {
                 for table in program.tables.iter_mut().filter(|table| *table.name == *row.table) {
                     let key: Box<[u8]> = row.key.as_bytes().into();
                     match &row.value {
-                        None => drop(table.rows.remove(&key)),
+                        None => drop(Arc::make_mut(table).rows.remove(&key)),
                         Some(value) => {
                             let value = self.value(table.of, value).ok_or_else(|| {
                                 Flaw::new(
@@ -303,7 +326,7 @@ impl Gateway {
                                     format!("its rows are {}", table.of.title()),
                                 )
                             })?;
-                            table.rows.insert(key, value);
+                            Arc::make_mut(table).rows.insert(key, value);
                         }
                     }
                 }

@@ -43,7 +43,7 @@ pub struct Case {
 #[derive(Debug)]
 pub struct Scene {
     pub line: usize,
-    /// What holds when it is asked: what was given before it in its case, and before the first heading.
+    /// What holds when it is asked: what was given before it in its section, and in the sections around it.
     pub given: Given,
     pub asked: Asked,
     pub expected: Vec<(usize, Expectation)>,
@@ -148,9 +148,10 @@ struct Reader {
     script: Script,
     flaws: Vec<Flaw>,
     suggestions: Suggestions,
-    /// What holds in the whole file.
-    everywhere: Given,
     given: Given,
+    /// What held where the sections around this one began, with their levels: a section begins with what its
+    /// parent had come to.
+    around: Vec<(usize, Given)>,
     case: Option<Case>,
     /// A request whose `expect` has not come yet.
     waiting: Option<(usize, Asked)>,
@@ -195,11 +196,11 @@ impl Reader {
                     self.flaw(number, "this block has no end", "close it with a line of three backticks");
                 }
                 self.block(kind, number, &inside);
-            } else if let Some(name) = heading(line) {
+            } else if let Some((level, name)) = heading(line) {
                 front = false;
                 self.end_case();
+                self.section(level);
                 self.case = Some(Case { name, line: number, scenes: Vec::new() });
-                self.given = self.everywhere.clone();
             } else if line.trim().is_empty() {
                 front &= self.script.rules.is_none() && self.script.environment.is_empty();
             } else if front {
@@ -315,12 +316,19 @@ impl Reader {
 
     fn end_case(&mut self) {
         self.alone();
-        match self.case.take() {
-            Some(case) if !case.scenes.is_empty() => self.script.cases.push(case),
-            Some(_) => {}
-            // What is given before the first heading holds for all.
-            None => self.everywhere = self.given.clone(),
+        if let Some(case) = self.case.take().filter(|case| !case.scenes.is_empty()) {
+            self.script.cases.push(case);
         }
+    }
+
+    /// A section begins. What is given in one holds in those below it, and nowhere else.
+    fn section(&mut self, level: usize) {
+        while self.around.last().is_some_and(|(other, _)| *other >= level) {
+            if let Some((_, given)) = self.around.pop() {
+                self.given = given;
+            }
+        }
+        self.around.push((level, self.given.clone()));
     }
 
     fn given_block(&mut self, lines: &[(usize, &str)]) {
@@ -455,21 +463,22 @@ fn is_silent(line: &str) -> bool {
     line.is_empty() || line.starts_with("# ") || line == "#"
 }
 
-/// The text of a heading.
-fn heading(line: &str) -> Option<String> {
+/// The level and the text of a heading.
+fn heading(line: &str) -> Option<(usize, String)> {
     let hashes = line.chars().take_while(|c| *c == '#').count();
     let text = line.get(hashes..)?;
     ((1..=6).contains(&hashes) && text.starts_with([' ', '\t']))
-        .then(|| text.trim().trim_end_matches('#').trim().to_owned())
+        .then(|| (hashes, text.trim().trim_end_matches('#').trim().to_owned()))
 }
 
-pub(super) fn status_of(text: &str) -> Option<u16> {
+/// Three digits that are a status.
+pub fn status_of(text: &str) -> Option<u16> {
     let plain = text.len() == 3 && text.bytes().all(|byte| byte.is_ascii_digit());
     text.parse().ok().filter(|status| plain && StatusCode::from_u16(*status).is_ok())
 }
 
 /// `Name: value`.
-pub(super) fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
+pub fn header(line: &str) -> Option<(HeaderName, HeaderValue)> {
     let (name, value) = line.split_once(':')?;
     let name = HeaderName::from_bytes(name.trim_end().as_bytes()).ok()?;
     Some((name, HeaderValue::from_bytes(value.trim().as_bytes()).ok()?))

@@ -113,6 +113,15 @@ pub fn json(decision: &Decision, title: &str) -> String {
     out
 }
 
+/// A text without what could move a terminal's cursor.
+pub fn plain(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for c in text.chars() {
+        if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
+    }
+    out
+}
+
 /// A text between quotes.
 pub fn text(out: &mut String, text: &str) {
     out.push('"');

@@ -297,7 +297,7 @@ fn what_rules_say_is_written_and_bounded() {
         for _ in 0..1_000 {
             ticket.remark(b"seen it");
         }
-        ticket.remark(&[b'x'; 100_000]);
+        ticket.remark(&vec![b'x'; 100_000]);
         drop(ticket);
         desk.settle();
         let written = desk.folder.read(TODAYS_ERRORS);

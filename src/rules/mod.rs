@@ -59,6 +59,11 @@ impl Rules {
         }
     }
 
+    /// Whether rules of the tree's own use the words of a cache: every look-up is a miss.
+    pub const fn speak_of_a_cache(&self) -> bool {
+        self.needs.cache
+    }
+
     /// Runs `vcl_fini`, when the last visit under these rules has ended. Nothing hangs on how it goes.
     pub fn end(&self, around: &mut dyn Surroundings) {
         if let Err(fault) = machine::run(self, &mut Case::of_nobody(around.now()), Phase::Fini, around) {
@@ -66,3 +71,6 @@ impl Rules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

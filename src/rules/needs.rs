@@ -1,4 +1,5 @@
-//! What later phases of a program may still want, found once: what nobody reads again is moved, not copied.
+//! What a program may still want in later phases, found once: what nobody reads again is moved, not copied. And
+//! whether it speaks of a cache.
 
 use crate::language::program::{Argument, Block, Do, Expr, Place, Program, Return, SubId, Test};
 use crate::language::vocabulary::{Action, Dialect, Family, Function, Phase, Variable};
@@ -13,6 +14,8 @@ pub struct Needs {
     pub rollback: bool,
     /// What the groups of a match found.
     pub groups: bool,
+    /// Rules of the tree's own use the words of a cache.
+    pub cache: bool,
 }
 
 impl Needs {
@@ -32,6 +35,8 @@ impl Needs {
         needs.rollback = all.rollback;
         needs.req_later |= all.rollback;
         needs.groups = all.groups;
+        needs.cache =
+            all.cache || [Phase::Hash, Phase::Hit, Phase::Purge].iter().any(|phase| program.has_own(*phase));
         needs
     }
 }
@@ -46,6 +51,9 @@ struct Search {
     retry: bool,
     rollback: bool,
     groups: bool,
+    cache: bool,
+    /// The sub that is looked at is the tree's own.
+    own: bool,
 }
 
 impl Search {
@@ -65,7 +73,9 @@ impl Search {
             return;
         }
         if let Some(sub) = program.sub(id) {
+            let caller = std::mem::replace(&mut self.own, !sub.built_in);
             self.block(program, &sub.body);
+            self.own = caller;
         }
     }
 
@@ -105,6 +115,7 @@ impl Search {
                 Do::Return(Return::Action { action, args }) => {
                     self.restart |= *action == Action::Restart;
                     self.retry |= *action == Action::Retry;
+                    self.cache |= self.own && matches!(action, Action::Purge | Action::HitForPass);
                     self.exprs(program, args);
                 }
                 Do::Error { status, reason } => {
@@ -146,6 +157,8 @@ impl Search {
             }
             Expr::Call { function, args } => {
                 self.rollback |= *function == Function::StdRollback;
+                self.cache |=
+                    self.own && matches!(function, Function::Ban | Function::StdBan | Function::HashData);
                 self.arguments(program, args);
             }
             // A shard director may hash what is asked for.
@@ -192,6 +205,7 @@ impl Search {
 
     /// By their names: all of them read the message, but for a few that are kept beside it.
     fn variable(&mut self, variable: Variable) {
+        self.cache |= self.own && is_of_a_cache(variable);
         match variable {
             Variable::BereqUncacheable
             | Variable::BereqRetries
@@ -209,5 +223,24 @@ impl Search {
             other if other.name().starts_with("bereq.") => self.bereq = true,
             _ => {}
         }
+    }
+}
+
+/// Whether a variable means nothing without a cache.
+fn is_of_a_cache(variable: Variable) -> bool {
+    let name = variable.name();
+    let (family, rest) = name.split_once('.').unwrap_or((name, ""));
+    match family {
+        "obj" => !matches!(rest, "status" | "reason" | "response" | "proto"),
+        "beresp" => {
+            matches!(
+                rest,
+                "ttl" | "grace" | "keep" | "age" | "uncacheable" | "cacheable" | "do_esi" | "was_304"
+            ) || rest.starts_with("stale_")
+                || rest.starts_with("storage")
+        }
+        "req" => rest.starts_with("hash") || matches!(rest, "ttl" | "grace" | "is_hitmiss" | "is_hitpass"),
+        "stale" => true,
+        _ => false,
     }
 }

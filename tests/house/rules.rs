@@ -415,6 +415,23 @@ fn a_plain_vcl_file_is_served_for_any_host() {
 }
 
 #[test]
+fn who_speaks_of_a_cache_is_told_once_that_there_is_none() {
+    for (rules, told) in [
+        ("sub vcl_backend_response { set beresp.ttl = 5m; }", true),
+        ("sub vcl_recv { if (req.method == \"PURGE\") { return (purge); } }", true),
+        ("sub vcl_deliver { set resp.http.X-Seen = \"yes\"; }", false),
+    ] {
+        let server = OldServer::saying("hello");
+        let mut stage = one_door(&server, rules);
+        for _ in 0..2 {
+            assert_eq!(stage.visitor().get("/").text(), "hello");
+        }
+        let log = stage.log("", "doorward");
+        assert_eq!(log.matches("every look-up is a miss").count(), usize::from(told), "{rules}: {log}");
+    }
+}
+
+#[test]
 fn flags_and_a_gateway_contradict_each_other() {
     let doors = Doors { http: Some(([127, 0, 0, 1], 0).into()), ..Doors::default() };
     let fault = Stage::refused("gateway { .state = \"state\"; }", doors);

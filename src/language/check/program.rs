@@ -52,7 +52,7 @@ pub(super) struct Written<'t> {
     pub(super) items: &'t [Item],
     pub(super) built_in: &'t [Item],
     pub(super) dialect: Dialect,
-    pub(super) tables: Vec<program::Table>,
+    pub(super) tables: Vec<Arc<program::Table>>,
 }
 
 /// Lowers everything. The program stands for the tree only if nothing faulty was found.
@@ -126,7 +126,7 @@ struct Writer<'w, 't, 'a> {
     object_of: HashMap<&'a str, usize>,
     marks: Vec<Span>,
     patterns: Patterns,
-    tables: Vec<program::Table>,
+    tables: Vec<Arc<program::Table>>,
     /// Names that are like no other are reported once.
     missing: BTreeSet<&'a str>,
     here: Here<'a>,
@@ -158,9 +158,10 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
 
     /// Whether a place is one of ours, not of the tree.
     fn is_built_in(&self, span: Span) -> bool {
-        self.routines.iter().flat_map(|routine| &routine.bodies).any(|(body, built_in)| {
-            *built_in && body.span.file == span.file
-        })
+        self.routines
+            .iter()
+            .flat_map(|routine| &routine.bodies)
+            .any(|(body, built_in)| *built_in && body.span.file == span.file)
     }
 
     fn is_varnish(&self) -> bool {
@@ -219,8 +220,9 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             if none {
                 let span = self.main_place();
                 self.fault::<()>(
-                    Diagnostic::new(Code::NoBackend, span, "these rules name no backend")
-                        .label("declare one: `backend default { .host = \"…\"; }`, or `backend default none;`"),
+                    Diagnostic::new(Code::NoBackend, span, "these rules name no backend").label(
+                        "declare one: `backend default { .host = \"…\"; }`, or `backend default none;`",
+                    ),
                 );
             }
         }
@@ -258,6 +260,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         }
         let locals_max =
             self.routines.iter().map(|routine| routine.base + routine.locals).max().unwrap_or(0) as usize;
+        let default_backend = self.default_backend();
         Program {
             dialect: self.dialect,
             subs,
@@ -269,9 +272,11 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             objects: self
                 .objects
                 .iter()
-                .map(|made| program::Object { name: made.name.into(), class: made.class, span: made.span })
+                .filter_map(|made| {
+                    Some(program::Object { name: made.name.into(), class: made.class?, span: made.span })
+                })
                 .collect(),
-            default_backend: self.default_backend(),
+            default_backend,
             locals_max,
         }
     }
