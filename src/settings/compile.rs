@@ -53,9 +53,10 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
     if found.has_errors() {
         return Err(found);
     }
-    let files = tree.sources.paths().map(Path::to_owned).collect();
+    let files = tree.sources.paths().take(tree.read).map(Path::to_owned).collect();
     let networks = compiler.networks;
-    Ok(Settings { gateway, sites, backends, networks, logs, default_log, warnings: found, files })
+    let program = tree.program.clone();
+    Ok(Settings { gateway, sites, backends, networks, program, logs, default_log, warnings: found, files })
 }
 
 struct Compiler<'a> {
