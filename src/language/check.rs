@@ -66,9 +66,10 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
         logs: Vec::new(),
         probes: Vec::new(),
         tables: Vec::new(),
+        program: None,
         found: Found::default(),
         dialect,
-        program: None,
+        read,
     };
     for item in &items {
         if let Item::Let(constant) = item {
