@@ -110,8 +110,8 @@ fn a_plain_vcl_file_is_judged_as_varnish_judges_it() {
         (format!("probe p {{ }} probe p {{ }} backend a {{ {host} .probe = p; }}"), "E022"),
         (format!("backend a {{ {host} }} site \"a\" {{ }}"), "E070"),
         (format!("backend a {{ {host} }} table t {{ \"a\": \"b\", }}"), "E070"),
-        ("probe default { }".to_owned(), "E024"),
-        (String::new(), "E024"),
+        ("probe default { }".to_owned(), "E123"),
+        (String::new(), "E123"),
     ] {
         let found = vcl(&refused);
         let codes: Vec<&str> =
