@@ -233,14 +233,13 @@ impl<'a> Visit<'a> {
             return None;
         }
         match self.ask().await {
-            Ok((answer, wish, time)) if answer.upgraded.is_some() => {
+            Ok((answer, wish, time))
+                if answer.upgraded.is_some() || wish.takes_page_for_tunnel(answer.head.status()) =>
+            {
                 match errand::bring_back(answer, &wish, &time) {
                     Ok(tunnel) => return Some(tunnel),
                     Err(fault) => self.unanswered(fault),
                 }
-            }
-            Ok((answer, wish, _)) if wish.takes_page_for_tunnel(answer.head.status()) => {
-                self.unanswered(errand::no_tunnel());
             }
             Ok((answer, ..)) => {
                 self.around.ticket.first_byte();
@@ -331,7 +330,7 @@ impl<'a> Visit<'a> {
         })?;
         if status.is_success() && request.upgrade.as_ref().is_some_and(|upgrade| upgrade.extended) {
             // To who asked for a tunnel it would be one.
-            return Err(errand::no_tunnel());
+            return Err(Fault::with(Cause::RuleFault, "rules answer a WebSocket with a page"));
         }
         let Reply { reason, mut headers, body, .. } = reply;
         headers::clean_answer(&mut headers);
