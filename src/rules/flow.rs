@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use super::Rules;
-use super::case::{Case, Patience, Question, Reply, ReplyBody};
+use super::case::{Case, Life, Patience, Question, Reply, ReplyBody};
 use super::life;
 use super::machine::{self, RuleFault, Surroundings, Verdict};
 use crate::base::cause::Cause;
@@ -389,7 +389,16 @@ impl<'r> Flow<'r> {
         case.answered_at = now;
         if let Some(reply) = &mut case.beresp {
             reply.life = life::of(reply.status, &reply.headers, now);
-            reply.life.uncacheable = case.pass;
+            if case.pass {
+                reply.life = Life {
+                    age: reply.life.age,
+                    ttl: 0.0,
+                    grace: 0.0,
+                    keep: 0.0,
+                    uncacheable: true,
+                    ..Life::default()
+                };
+            }
         }
         match self.run(Phase::BackendResponse, around) {
             Verdict::To(Action::Retry) if self.case.retries < RETRIES_MAX => self.again(),

@@ -70,3 +70,6 @@ impl Rules {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;
