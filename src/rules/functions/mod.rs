@@ -6,10 +6,10 @@ mod digest;
 mod fnmatch;
 mod number;
 mod query;
-mod text;
-mod time;
 #[cfg(test)]
 mod tests;
+mod text;
+mod time;
 
 use regex::bytes::Regex;
 

@@ -110,7 +110,10 @@ impl Reader<'_> {
             let word = self.sum()?;
             match (parameters[at].shape, word) {
                 (Shape::Pattern, Word::Text(source)) => {
-                    patterns.push((at, regex::bytes::RegexBuilder::new(&source).unicode(false).build().expect("regex")));
+                    patterns.push((
+                        at,
+                        regex::bytes::RegexBuilder::new(&source).unicode(false).build().expect("regex"),
+                    ));
                 }
                 (_, word) => values[at] = Some(converted(word, parameters[at])),
             }
