@@ -18,6 +18,7 @@ const TREE_BYTES_MAX: u64 = 64 << 20;
 const FILES_MAX: usize = 1_000;
 const INCLUDES_DEEP_MAX: usize = 16;
 
+/// A tree as it is written.
 pub struct Loaded {
     pub sources: Sources,
     /// What the main file speaks, and with it the whole tree.
@@ -29,6 +30,7 @@ pub struct Loaded {
     pub data: HashMap<Span, FileId>,
 }
 
+/// Reads a tree; what could not be read stands in `found`.
 pub fn load(files: &dyn Files, main: &Path) -> Loaded {
     let mut loader = Loader {
         files,
