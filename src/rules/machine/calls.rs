@@ -12,6 +12,7 @@ use crate::language::program::{Argument, Choice, ObjectId, Place, TableId, Value
 use crate::language::vocabulary::{Class, Family, Function, Variable};
 use crate::message::headers::trim;
 use crate::rules::case::ReplyBody;
+use crate::rules::functions::{self, Given};
 use crate::rules::value::Value;
 
 impl<'r> Machine<'r, '_> {
@@ -204,10 +205,38 @@ impl<'r> Machine<'r, '_> {
         })
     }
 
-    /// A function that needs nothing but its arguments.
+    /// A function that needs nothing but its arguments. What can be looked at where it stands is not copied.
     fn pure(&mut self, function: Function, args: &'r [Argument]) -> Run<Value<'r>> {
-        let _ = args;
-        self.fault(format!("{} is not here", function.name()))
+        let mut worked_out = Vec::with_capacity(args.len());
+        for arg in args {
+            worked_out.push(match arg {
+                Argument::Value(expr) if self.look(expr).is_none() => Some(self.eval(expr)?),
+                _ => None,
+            });
+        }
+        let given: Vec<Given<'_>> = args
+            .iter()
+            .zip(worked_out)
+            .map(|(arg, value)| match (arg, value) {
+                (_, Some(value)) => Given::Value(value),
+                (Argument::Value(expr), None) => self.look(expr).map_or(Given::Absent, Given::Value),
+                (Argument::Pattern(id), None) => {
+                    self.pattern(*id).map_or(Given::Absent, |pattern| Given::Pattern(&pattern.regex))
+                }
+                _ => Given::Absent,
+            })
+            .collect();
+        let value = functions::call(function, &given);
+        drop(given);
+        match value {
+            Some(Ok(value)) => {
+                self.made(value.as_text().len())?;
+                Ok(value)
+            }
+            Some(Err(failure)) => self.fault(String::from(failure)),
+            // Settled when rules are loaded: no call is left of it.
+            None => self.fault(format!("{} is not called while a request waits", function.name())),
+        }
     }
 
     // Arguments
