@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::decision::{Kind, Spot, Step};
+use super::decision::Spot;
 use crate::base::address::ClientIp;
 use crate::language::program::{Mark, Program};
 use crate::language::{self, Diagnostics, Span};
@@ -101,10 +101,9 @@ impl Gateway {
         }
     }
 
-    /// Whether somebody may pass, and the term that decided it.
-    pub(super) fn judge(&self, access: &Access, client: ClientIp) -> (bool, String) {
-        let admitted = access.admits(client);
-        (admitted, self.who(deciding(access, client)))
+    /// The term on which it hung whether somebody may pass.
+    pub(super) fn deciding(&self, access: &Access, client: ClientIp) -> String {
+        self.who(deciding(access, client))
     }
 }
 
@@ -133,10 +132,4 @@ pub(super) fn changed(before: &HeaderMap, after: &HeaderMap) -> Vec<String> {
         lines.extend(before.get_all(name).iter().map(|value| format!("- {name}: {}", shown(value))));
     }
     lines
-}
-
-impl Step {
-    pub(super) fn fault(text: impl Into<String>, place: Option<Spot>) -> Self {
-        Self { kind: Kind::Fault, text: text.into(), place, below: Vec::new() }
-    }
 }
