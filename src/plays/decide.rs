@@ -12,8 +12,8 @@ use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 use super::asked::Asked;
 use super::decision::{Decision, Handling, Kind, Sent, Step};
 use super::gateway::{Gateway, changed};
-use super::tell;
 use super::script::{Given, Played, Scripted};
+use super::tell;
 use crate::answer::{self, Ask};
 use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::cause::Cause;
@@ -119,7 +119,7 @@ impl Surroundings for World<'_> {
         if self.decision.way.len() < STEPS_MAX {
             self.decision.way.push(mark);
         }
-        let Some(place) = self.gateway.mark(mark) else { return };
+        let Some(place) = self.gateway.telling(mark) else { return };
         let line = (place.file.clone(), place.line);
         if self.last.as_ref() == Some(&line) {
             return;

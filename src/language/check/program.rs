@@ -158,9 +158,10 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
 
     /// Whether a place is one of ours, not of the tree.
     fn is_built_in(&self, span: Span) -> bool {
-        self.routines.iter().flat_map(|routine| &routine.bodies).any(|(body, built_in)| {
-            *built_in && body.span.file == span.file
-        })
+        self.routines
+            .iter()
+            .flat_map(|routine| &routine.bodies)
+            .any(|(body, built_in)| *built_in && body.span.file == span.file)
     }
 
     fn is_varnish(&self) -> bool {
@@ -219,8 +220,9 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             if none {
                 let span = self.main_place();
                 self.fault::<()>(
-                    Diagnostic::new(Code::NoBackend, span, "these rules name no backend")
-                        .label("declare one: `backend default { .host = \"…\"; }`, or `backend default none;`"),
+                    Diagnostic::new(Code::NoBackend, span, "these rules name no backend").label(
+                        "declare one: `backend default { .host = \"…\"; }`, or `backend default none;`",
+                    ),
                 );
             }
         }
@@ -270,7 +272,9 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             objects: self
                 .objects
                 .iter()
-                .filter_map(|made| Some(program::Object { name: made.name.into(), class: made.class?, span: made.span }))
+                .filter_map(|made| {
+                    Some(program::Object { name: made.name.into(), class: made.class?, span: made.span })
+                })
                 .collect(),
             default_backend,
             locals_max,

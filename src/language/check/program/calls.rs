@@ -136,7 +136,9 @@ impl<'a> Writer<'_, '_, 'a> {
             return Some(());
         }
         let wanted = Function::ALL.iter().find(|other| {
-            other.name().starts_with("table.lookup") && other.returns() == of && other.dialects().has(self.speech)
+            other.name().starts_with("table.lookup")
+                && other.returns() == of
+                && other.dialects().has(self.speech)
         });
         let fault = Diagnostic::new(
             Code::TypesClash,
@@ -223,12 +225,16 @@ impl<'a> Writer<'_, '_, 'a> {
         }
         let quote = self.quote(name);
         self.fault(
-            Diagnostic::new(Code::UnknownFunction, name, format!("{} has no method {quote}", typed.of.title()))
-                .label(match kind {
-                    Type::String => "a text has `.lower()` and `.upper()`",
-                    Type::Backend => "a backend has `.resolve()`",
-                    _ => "texts and backends have methods",
-                }),
+            Diagnostic::new(
+                Code::UnknownFunction,
+                name,
+                format!("{} has no method {quote}", typed.of.title()),
+            )
+            .label(match kind {
+                Type::String => "a text has `.lower()` and `.upper()`",
+                Type::Backend => "a backend has `.resolve()`",
+                _ => "texts and backends have methods",
+            }),
         )
     }
 
@@ -352,7 +358,10 @@ impl<'a> Writer<'_, '_, 'a> {
                         Diagnostic::new(
                             Code::BadCall,
                             argument.value.span,
-                            format!("`{name}` takes {}", if takes == 0 { "no arguments".to_owned() } else { count }),
+                            format!(
+                                "`{name}` takes {}",
+                                if takes == 0 { "no arguments".to_owned() } else { count }
+                            ),
                         )
                         .label(format!("write `{}`", signature(name, parameters))),
                     );
@@ -368,8 +377,12 @@ impl<'a> Writer<'_, '_, 'a> {
                 None if parameter.optional => Some(default(parameter)),
                 None if faulty => None,
                 None => self.fault(
-                    Diagnostic::new(Code::BadCall, span, format!("`{name}` lacks its argument `{}`", parameter.name))
-                        .label(format!("write `{}`", signature(name, parameters))),
+                    Diagnostic::new(
+                        Code::BadCall,
+                        span,
+                        format!("`{name}` lacks its argument `{}`", parameter.name),
+                    )
+                    .label(format!("write `{}`", signature(name, parameters))),
                 ),
             };
             match argument {
@@ -420,7 +433,8 @@ impl<'a> Writer<'_, '_, 'a> {
         }
         let quote = self.quote(expr.span);
         let near = self.checker.suggestions.nearest(text, words.iter().copied());
-        let fault = Diagnostic::new(Code::BadCall, expr.span, format!("{quote} is none of the words taken here"));
+        let fault =
+            Diagnostic::new(Code::BadCall, expr.span, format!("{quote} is none of the words taken here"));
         let all: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
         self.fault(match near {
             Some(near) => fault.label(format!("did you mean `{near}`?")),
@@ -436,8 +450,12 @@ impl<'a> Writer<'_, '_, 'a> {
             }
         }
         self.fault(
-            Diagnostic::new(Code::TypesClash, expr.span, "a header is taken here, as a place and not as its text")
-                .label("write its name: `req.http.X-Name`"),
+            Diagnostic::new(
+                Code::TypesClash,
+                expr.span,
+                "a header is taken here, as a place and not as its text",
+            )
+            .label("write its name: `req.http.X-Name`"),
         )
     }
 
@@ -452,7 +470,8 @@ impl<'a> Writer<'_, '_, 'a> {
             return self.unknown(expr.span, Type::Table);
         }
         self.fault(
-            Diagnostic::new(Code::TypesClash, expr.span, "a table is taken here").label("write its name, without quotes"),
+            Diagnostic::new(Code::TypesClash, expr.span, "a table is taken here")
+                .label("write its name, without quotes"),
         )
     }
 
@@ -466,8 +485,12 @@ impl<'a> Writer<'_, '_, 'a> {
                     if function.returns() != Type::Void && !text.contains('.') {
                         let quote = self.quote(*name);
                         return self.fault(
-                            Diagnostic::new(Code::UselessCall, expr.span, format!("{quote} only gives a value"))
-                                .label("set something to it: `set req.http.X = …;`"),
+                            Diagnostic::new(
+                                Code::UselessCall,
+                                expr.span,
+                                format!("{quote} only gives a value"),
+                            )
+                            .label("set something to it: `set req.http.X = …;`"),
                         );
                     }
                     return self.function_called(function, *name, expr.span, args).map(|typed| typed.value);
@@ -504,7 +527,8 @@ impl<'a> Writer<'_, '_, 'a> {
         let name = self.text(import.name);
         let quote = self.quote(import.name);
         if !Function::MODULES.contains(&name) {
-            let fault = Diagnostic::new(Code::UnknownModule, import.name, format!("there is no module {quote}"));
+            let fault =
+                Diagnostic::new(Code::UnknownModule, import.name, format!("there is no module {quote}"));
             let near = self.checker.suggestions.nearest(name, Function::MODULES.iter().copied());
             let reason = Function::unsupported(&format!("{name}.x"));
             self.fault::<()>(match (near, reason) {
@@ -518,8 +542,12 @@ impl<'a> Writer<'_, '_, 'a> {
             && !self.text(from).ends_with(&format!("libvmod_{name}.so"))
         {
             self.fault::<()>(
-                Diagnostic::new(Code::UnknownModule, from, format!("{quote} is built in, and not read from a file"))
-                    .label(format!("write `import {name};`")),
+                Diagnostic::new(
+                    Code::UnknownModule,
+                    from,
+                    format!("{quote} is built in, and not read from a file"),
+                )
+                .label(format!("write `import {name};`")),
             );
             return;
         }
@@ -557,7 +585,9 @@ fn default(parameter: &Parameter) -> Argument {
         Type::Bool => text.parse().ok().map(Value::Bool),
         Type::Int => text.parse().ok().map(Value::Int),
         Type::Real => text.parse().ok().map(Value::Real),
-        Type::Duration => text.strip_suffix('s').and_then(|seconds| seconds.parse().ok()).map(Value::Duration),
+        Type::Duration => {
+            text.strip_suffix('s').and_then(|seconds| seconds.parse().ok()).map(Value::Duration)
+        }
         Type::Word => {
             if let Shape::Words(words) = parameter.shape
                 && let Some(at) = words.iter().position(|word| *word == text)
@@ -579,7 +609,8 @@ mod tests {
     #[test]
     fn every_default_of_the_tables_is_read() {
         let functions = Function::ALL.iter().flat_map(|function| function.parameters());
-        let methods = Class::ALL.iter().flat_map(|class| class.methods()).flat_map(|method| method.parameters());
+        let methods =
+            Class::ALL.iter().flat_map(|class| class.methods()).flat_map(|method| method.parameters());
         let classes = Class::ALL.iter().flat_map(|class| class.parameters());
         for parameter in functions.chain(methods).chain(classes) {
             let absent = matches!(default(parameter), Argument::Absent);

@@ -74,8 +74,12 @@ impl<'a> Writer<'_, '_, 'a> {
             (Some(number), Type::Duration, _) => fault.label(format!("write the unit: `{number}s`")),
             (Some(number), Type::Bytes, _) => fault.label(format!("write the unit: `{number}B`")),
             (_, Type::Int, Type::String) => fault.label("`std.integer(…, 0)` makes a number of a text"),
-            (_, Type::Ip, Type::String) => fault.label("`std.ip(…, \"192.0.2.1\")` makes an address of a text"),
-            (_, Type::Duration, Type::String) => fault.label("`std.duration(…, 0s)` makes a duration of a text"),
+            (_, Type::Ip, Type::String) => {
+                fault.label("`std.ip(…, \"192.0.2.1\")` makes an address of a text")
+            }
+            (_, Type::Duration, Type::String) => {
+                fault.label("`std.duration(…, 0s)` makes a duration of a text")
+            }
             (_, Type::Regex, _) => fault.label("a regular expression is a constant text"),
             (_, Type::Bool, _) => fault.label("compare it with something"),
             _ => fault.label(wanted.word().to_owned() + " is taken, and this is " + typed.of.word()),
@@ -116,8 +120,12 @@ impl<'a> Writer<'_, '_, 'a> {
                     _ => "compare it with something",
                 };
                 self.fault(
-                    Diagnostic::new(Code::TypesClash, span, format!("{} is neither true nor false", of.title()))
-                        .label(help),
+                    Diagnostic::new(
+                        Code::TypesClash,
+                        span,
+                        format!("{} is neither true nor false", of.title()),
+                    )
+                    .label(help),
                 )
             }
         }
@@ -135,8 +143,12 @@ impl<'a> Writer<'_, '_, 'a> {
             ExprKind::Duration(length) => {
                 if hint == Type::Bytes {
                     return self.fault(
-                        Diagnostic::new(Code::TypesClash, span, "this is a duration, and a size is taken here")
-                            .label("sizes are counted in B, KB, MB, GB and TB"),
+                        Diagnostic::new(
+                            Code::TypesClash,
+                            span,
+                            "this is a duration, and a size is taken here",
+                        )
+                        .label("sizes are counted in B, KB, MB, GB and TB"),
                     );
                 }
                 Some(Typed::constant(Type::Duration, Value::Duration(length.as_secs_f64())))
@@ -166,7 +178,9 @@ impl<'a> Writer<'_, '_, 'a> {
             ExprKind::Strands(parts) => self.strands(parts, span),
             ExprKind::Sum { first, rest } => self.sum(first, rest, hint),
             ExprKind::Product { first, rest } => self.product(first, rest, hint),
-            ExprKind::Compare { how, how_span, left, right } => self.compare(*how, *how_span, left, right, hint),
+            ExprKind::Compare { how, how_span, left, right } => {
+                self.compare(*how, *how_span, left, right, hint)
+            }
             ExprKind::Not(inner) => {
                 if self.is_varnish() && matches!(inner.kind, ExprKind::Not(_)) {
                     return self.fault(
@@ -182,8 +196,12 @@ impl<'a> Writer<'_, '_, 'a> {
                 };
                 Some(Typed { of: Type::Bool, value })
             }
-            ExprKind::And(parts) => self.truths(parts, hint).map(|parts| Typed { of: Type::Bool, value: Expr::And(parts) }),
-            ExprKind::Or(parts) => self.truths(parts, hint).map(|parts| Typed { of: Type::Bool, value: Expr::Or(parts) }),
+            ExprKind::And(parts) => {
+                self.truths(parts, hint).map(|parts| Typed { of: Type::Bool, value: Expr::And(parts) })
+            }
+            ExprKind::Or(parts) => {
+                self.truths(parts, hint).map(|parts| Typed { of: Type::Bool, value: Expr::Or(parts) })
+            }
         }
     }
 
@@ -210,8 +228,12 @@ impl<'a> Writer<'_, '_, 'a> {
             _ if self.is_fastly() && !long => {
                 let Some(bytes) = unescaped(text) else {
                     return self.fault(
-                        Diagnostic::new(Code::TypesClash, span, "a `%` in this text is followed by no two hexadecimal digits")
-                            .label("write `%25` for the sign itself"),
+                        Diagnostic::new(
+                            Code::TypesClash,
+                            span,
+                            "a `%` in this text is followed by no two hexadecimal digits",
+                        )
+                        .label("write `%25` for the sign itself"),
                     );
                 };
                 return Some(Typed::text(bytes));
@@ -275,8 +297,12 @@ impl<'a> Writer<'_, '_, 'a> {
         let taken = matches!(hint, Type::Int | Type::Real | Type::Duration | Type::String);
         if self.is_varnish() && !taken {
             return self.fault(
-                Diagnostic::new(Code::TypesClash, span, format!("{} is taken here, and that has no `-`", hint.title()))
-                    .label("VCL takes a `-` only where a number or a duration is asked for"),
+                Diagnostic::new(
+                    Code::TypesClash,
+                    span,
+                    format!("{} is taken here, and that has no `-`", hint.title()),
+                )
+                .label("VCL takes a `-` only where a number or a duration is asked for"),
             );
         }
         let typed = self.judge(inner, hint)?;
@@ -324,7 +350,11 @@ impl<'a> Writer<'_, '_, 'a> {
             let wanted = match &left {
                 _ if !texts.is_empty() => Type::String,
                 Some(typed) if typed.of == Type::String => Type::String,
-                Some(typed) if operators::sum(*sign, typed.of, typed.of).is_some() || typed.of == Type::Time => typed.of,
+                Some(typed)
+                    if operators::sum(*sign, typed.of, typed.of).is_some() || typed.of == Type::Time =>
+                {
+                    typed.of
+                }
                 _ if hint == Type::String => Type::String,
                 Some(typed) => typed.of,
                 None => hint,
@@ -339,7 +369,9 @@ impl<'a> Writer<'_, '_, 'a> {
             if let Some(of) = joins {
                 left = Some(self.arithmetic(operators::addition(*sign), of, before, after));
             } else if *sign == Sign::Plus
-                && (hint == Type::String || before.of == Type::String || !self.is_varnish() && after.of == Type::String)
+                && (hint == Type::String
+                    || before.of == Type::String
+                    || !self.is_varnish() && after.of == Type::String)
             {
                 let before = self.as_text(before, left_span);
                 let after = self.as_text(after, part.span);
@@ -385,8 +417,7 @@ impl<'a> Writer<'_, '_, 'a> {
             Type::Int if of != Type::Int => Expr::Convert { to: Type::Real, value: Box::new(typed.value) },
             _ => typed.value,
         };
-        let value =
-            Expr::Arithmetic { how, of, left: Box::new(real(left)), right: Box::new(real(right)) };
+        let value = Expr::Arithmetic { how, of, left: Box::new(real(left)), right: Box::new(real(right)) };
         Typed { of, value }
     }
 
@@ -405,8 +436,12 @@ impl<'a> Writer<'_, '_, 'a> {
             };
             let Some(wanted) = operators::factor_wanted(of) else {
                 left = self.fault(
-                    Diagnostic::new(Code::TypesClash, span, format!("`{sign}` has no meaning for {}", of.title()))
-                        .label("numbers, durations and sizes can be multiplied"),
+                    Diagnostic::new(
+                        Code::TypesClash,
+                        span,
+                        format!("`{sign}` has no meaning for {}", of.title()),
+                    )
+                    .label("numbers, durations and sizes can be multiplied"),
                 );
                 continue;
             };
@@ -458,7 +493,11 @@ impl<'a> Writer<'_, '_, 'a> {
                     how_span,
                     format!("`{}` has no meaning for {}", operators::sign_of(how), of.title()),
                 )
-                .label(if operators::is_ordered(of, Order::Equal) { "it can only be equal or not" } else { "it can't be compared" }),
+                .label(if operators::is_ordered(of, Order::Equal) {
+                    "it can only be equal or not"
+                } else {
+                    "it can't be compared"
+                }),
             );
         }
         let right_typed = self.judge(right, of)?;
@@ -473,8 +512,12 @@ impl<'a> Writer<'_, '_, 'a> {
                 format!("{} can't be compared with {}", a.of.title(), b.of.title()),
             );
             return self.fault(match (a.of, b.of, &b.value) {
-                (Type::String, Type::Int, Expr::Constant(Value::Int(number))) => fault.label(format!("write it in quotes: `\"{number}\"`")),
-                (Type::Duration, Type::Int, Expr::Constant(Value::Int(number))) => fault.label(format!("write the unit: `{number}s`")),
+                (Type::String, Type::Int, Expr::Constant(Value::Int(number))) => {
+                    fault.label(format!("write it in quotes: `\"{number}\"`"))
+                }
+                (Type::Duration, Type::Int, Expr::Constant(Value::Int(number))) => {
+                    fault.label(format!("write the unit: `{number}s`"))
+                }
                 (Type::Int, Type::String, _) => fault.label("write the number without quotes"),
                 (Type::String, Type::Ip, _) => fault.label("write the address first"),
                 (Type::Int, Type::Real, _) => fault.label("compare whole numbers with whole numbers"),
@@ -533,7 +576,10 @@ impl<'a> Writer<'_, '_, 'a> {
                     if self.is_fastly() {
                         let acl = self.acl(right)?;
                         let address = address_of(text);
-                        return Some(Typed { of: Type::Bool, value: negated(Expr::Within { address: Box::new(address), acl }, negate) });
+                        return Some(Typed {
+                            of: Type::Bool,
+                            value: negated(Expr::Within { address: Box::new(address), acl }, negate),
+                        });
                     }
                     self.acl(right);
                     let quote = self.quote(left_span);
@@ -627,8 +673,12 @@ impl<'a> Writer<'_, '_, 'a> {
             return match group.parse::<u8>() {
                 Ok(group) if group <= 10 => Some(Typed { of: Type::String, value: Expr::Capture(group) }),
                 _ => self.fault(
-                    Diagnostic::new(Code::UnknownVariable, span, "groups are counted from `re.group.0` to `re.group.10`")
-                        .label("`re.group.0` is the whole match"),
+                    Diagnostic::new(
+                        Code::UnknownVariable,
+                        span,
+                        "groups are counted from `re.group.0` to `re.group.10`",
+                    )
+                    .label("`re.group.0` is the whole match"),
                 ),
             };
         }
@@ -673,8 +723,12 @@ impl<'a> Writer<'_, '_, 'a> {
             }
             (Type::Backend, None) => Some(Typed::constant(Type::Backend, Value::Backend(Choice::None))),
             _ => self.fault(
-                Diagnostic::new(Code::ReservedName, span, "`default` means a backend, and none is taken here")
-                    .label("write text in quotes"),
+                Diagnostic::new(
+                    Code::ReservedName,
+                    span,
+                    "`default` means a backend, and none is taken here",
+                )
+                .label("write text in quotes"),
             ),
         }
     }
@@ -699,11 +753,17 @@ impl<'a> Writer<'_, '_, 'a> {
             let later = declared.file == span.file && declared.start > span.start;
             if self.is_varnish() && later && asked != Some(kind) {
                 let quote = self.quote(span);
-                return Some(self.fault(
-                    Diagnostic::new(Code::UsedBefore, span, format!("{quote} is named before it is declared"))
+                return Some(
+                    self.fault(
+                        Diagnostic::new(
+                            Code::UsedBefore,
+                            span,
+                            format!("{quote} is named before it is declared"),
+                        )
                         .label("move its declaration above this sub")
                         .at(declared, "it is declared here"),
-                ));
+                    ),
+                );
             }
             self.checker.used.insert((kind, index));
             return Some(match (kind, hint) {
@@ -767,13 +827,18 @@ impl<'a> Writer<'_, '_, 'a> {
     pub(super) fn choice(&mut self, span: Span, args: &[ast::Argument], hint: Type) -> Option<Typed> {
         let [condition, yes, no] = args else {
             return self.fault(
-                Diagnostic::new(Code::BadCall, span, format!("`if` takes 3 arguments, and here are {}", args.len()))
-                    .label("write `if(condition, a, b)`"),
+                Diagnostic::new(
+                    Code::BadCall,
+                    span,
+                    format!("`if` takes 3 arguments, and here are {}", args.len()),
+                )
+                .label("write `if(condition, a, b)`"),
             );
         };
         let truth = self.value(&condition.value, Type::Bool);
         let a = self.judge(&yes.value, hint);
-        let b = self.judge(&no.value, a.as_ref().map_or(hint, |a| if hint == Type::String { hint } else { a.of }));
+        let b = self
+            .judge(&no.value, a.as_ref().map_or(hint, |a| if hint == Type::String { hint } else { a.of }));
         let (truth, mut a, mut b) = (truth?, a?, b?);
         if a.of != b.of {
             if operators::is_printable(a.of) && operators::is_printable(b.of) && hint == Type::String {
@@ -781,8 +846,12 @@ impl<'a> Writer<'_, '_, 'a> {
                 b = self.as_text(b, no.value.span)?;
             } else {
                 return self.fault(
-                    Diagnostic::new(Code::TypesClash, span, format!("one side is {}, and the other {}", a.of.title(), b.of.title()))
-                        .label("both sides of `if(…)` are of one type"),
+                    Diagnostic::new(
+                        Code::TypesClash,
+                        span,
+                        format!("one side is {}, and the other {}", a.of.title(), b.of.title()),
+                    )
+                    .label("both sides of `if(…)` are of one type"),
                 );
             }
         }
@@ -791,7 +860,6 @@ impl<'a> Writer<'_, '_, 'a> {
             value: Expr::If { condition: Box::new(truth), yes: Box::new(a.value), no: Box::new(b.value) },
         })
     }
-
 }
 
 impl Typed {
@@ -926,9 +994,13 @@ mod tests {
     #[test]
     fn constants_side_by_side_are_one() {
         let text = |text: &'static str| Expr::Constant(Value::Text(Bytes::from_static(text.as_bytes())));
-        let Expr::Constant(Value::Text(joined)) = concat(vec![text("a"), text("b"), text("c")]) else { panic!() };
+        let Expr::Constant(Value::Text(joined)) = concat(vec![text("a"), text("b"), text("c")]) else {
+            panic!()
+        };
         assert_eq!(joined, "abc");
-        let Expr::Concat(parts) = concat(vec![text("a"), Expr::Capture(1), text("b"), text("c")]) else { panic!() };
+        let Expr::Concat(parts) = concat(vec![text("a"), Expr::Capture(1), text("b"), text("c")]) else {
+            panic!()
+        };
         assert_eq!(parts.len(), 3);
     }
 }

@@ -91,7 +91,11 @@ impl<'a> Writer<'_, '_, 'a> {
             },
         };
         if part.is_some() && self.is_varnish() {
-            return self.other_dialect(span, "a part of a header", "`vcl 4.1;` knows whole headers; match the part by a regular expression");
+            return self.other_dialect(
+                span,
+                "a part of a header",
+                "`vcl 4.1;` knows whole headers; match the part by a regular expression",
+            );
         }
         let quotes = written.starts_with('"');
         let plain = quotes || name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('.');
@@ -101,8 +105,7 @@ impl<'a> Writer<'_, '_, 'a> {
             }
             _ => {
                 let quote = self.quote(span);
-                let fault =
-                    Diagnostic::new(Code::BadHeaderName, span, format!("{quote} names no header"));
+                let fault = Diagnostic::new(Code::BadHeaderName, span, format!("{quote} names no header"));
                 self.fault(if plain {
                     fault.label("a header's name is letters, digits and `-`")
                 } else {
@@ -120,15 +123,13 @@ impl<'a> Writer<'_, '_, 'a> {
             Symbol::Header { family, .. } => Self::header_phases(*family, access, dialect),
             Symbol::Variable(variable) | Symbol::Indexed(variable, _) => match access {
                 Access::Read => variable.readable_in(dialect),
-                Access::Write => {
-                    Phase::ALL.iter().copied().fold(Phases::NONE, |phases, phase| {
-                        if variable.can_write(phase, dialect, self.syntax) {
-                            phases.and(Phases::of(&[phase]))
-                        } else {
-                            phases
-                        }
-                    })
-                }
+                Access::Write => Phase::ALL.iter().copied().fold(Phases::NONE, |phases, phase| {
+                    if variable.can_write(phase, dialect, self.syntax) {
+                        phases.and(Phases::of(&[phase]))
+                    } else {
+                        phases
+                    }
+                }),
                 Access::Unset if self.is_fastly() => Phases::NONE,
                 Access::Unset => variable.unsettable(),
             },
@@ -153,9 +154,7 @@ impl<'a> Writer<'_, '_, 'a> {
                 Access::Write => (Code::ReadOnly, "it says what is; it can't be changed"),
                 Access::Read => (Code::NotHere, "it can only be set"),
             };
-            self.fault::<()>(
-                Diagnostic::new(code, span, format!("{quote} can't be {verb}")).label(label),
-            );
+            self.fault::<()>(Diagnostic::new(code, span, format!("{quote} can't be {verb}")).label(label));
             return false;
         }
         let missing = self.here.phases.but(phases);
@@ -178,9 +177,7 @@ impl<'a> Writer<'_, '_, 'a> {
     /// `req.url` in a backend's sub is most often `bereq.url`.
     fn twin(&self, symbol: &Symbol, access: Access) -> Option<String> {
         let (word, rest) = match symbol {
-            Symbol::Header { family, name, .. } => {
-                (family.word(), format!("http.{name}"))
-            }
+            Symbol::Header { family, name, .. } => (family.word(), format!("http.{name}")),
             Symbol::Variable(variable) => {
                 let (word, rest) = variable.name().split_once('.')?;
                 (word, rest.to_owned())
@@ -222,7 +219,11 @@ impl<'a> Writer<'_, '_, 'a> {
                 if self.is_built_in(call) {
                     return;
                 }
-                Diagnostic { span: call, label: "this sub is not made for being called there".to_owned(), ..fault }
+                Diagnostic {
+                    span: call,
+                    label: "this sub is not made for being called there".to_owned(),
+                    ..fault
+                }
             }
             Some(call) => {
                 let sub = self.sub_of(phase);
@@ -246,7 +247,8 @@ impl<'a> Writer<'_, '_, 'a> {
         let client = Phases::CLIENT.but(Phases::of(&[Phase::Log]));
         let shown = if self.is_fastly() { phases } else { phases.but(Phases::of(&[Phase::Log])) };
         if !self.is_fastly() {
-            let parts: &[(Phases, &str)] = &[(client, "the visitor's subs"), (Phases::BACKEND, "the backend's subs")];
+            let parts: &[(Phases, &str)] =
+                &[(client, "the visitor's subs"), (Phases::BACKEND, "the backend's subs")];
             let mut rest = shown;
             let mut names: Vec<String> = Vec::new();
             for (group, title) in parts {
@@ -405,8 +407,7 @@ impl<'a> Writer<'_, '_, 'a> {
         let quote = self.quote(span);
         let names = self.here.locals.keys().copied();
         let near = self.checker.suggestions.nearest(name, names);
-        let fault =
-            Diagnostic::new(Code::UnknownLocal, span, format!("{quote} is not declared in this sub"));
+        let fault = Diagnostic::new(Code::UnknownLocal, span, format!("{quote} is not declared in this sub"));
         self.fault(match near {
             Some(near) => fault.label(format!("did you mean `{near}`?")),
             None => fault.label(format!("declare it above: `declare local {} STRING;`", shown_name(&quote))),

@@ -60,10 +60,12 @@ impl<'a> Writer<'_, '_, 'a> {
             let quote = self.quote(class);
             let names = Class::ALL.iter().map(|known| known.name());
             let near = self.checker.suggestions.nearest(text, names);
-            let fault = Diagnostic::new(Code::UnknownFunction, class, format!("nothing called {quote} can be made"));
+            let fault =
+                Diagnostic::new(Code::UnknownFunction, class, format!("nothing called {quote} can be made"));
             return self.fault(match near {
                 Some(near) => fault.label(format!("did you mean `{near}`?")),
-                None => fault.label("there are `directors.round_robin`, `.fallback`, `.random`, `.hash` and `.shard`"),
+                None => fault
+                    .label("there are `directors.round_robin`, `.fallback`, `.random`, `.hash` and `.shard`"),
             });
         };
         let module = text.split('.').next().unwrap_or(text);
@@ -126,7 +128,8 @@ impl<'a> Writer<'_, '_, 'a> {
                 method,
                 format!("`{}` has no method {quote}", class.name()),
             );
-            let all: Vec<String> = class.methods().iter().map(|known| format!("`.{}`", known.word())).collect();
+            let all: Vec<String> =
+                class.methods().iter().map(|known| format!("`.{}`", known.word())).collect();
             return self.fault(match near {
                 Some(near) => fault.label(format!("did you mean `.{near}`?")),
                 None => fault.label(format!("there are {}", all.join(", "))),
@@ -150,11 +153,13 @@ impl<'a> Writer<'_, '_, 'a> {
             return Some(Typed::constant(Type::Backend, Value::Backend(choice)));
         }
         self.fault(
-            Diagnostic::new(Code::TypesClash, span, format!("{quote} is an object, not a value")).label(if director {
-                format!("ask it: `{}.backend()`", quote.trim_matches('`'))
-            } else {
-                "ask it by one of its methods".to_owned()
-            }),
+            Diagnostic::new(Code::TypesClash, span, format!("{quote} is an object, not a value")).label(
+                if director {
+                    format!("ask it: `{}.backend()`", quote.trim_matches('`'))
+                } else {
+                    "ask it by one of its methods".to_owned()
+                },
+            ),
         )
     }
 }

@@ -63,8 +63,7 @@ impl Writer<'_, '_, '_> {
                 let why = error.to_string();
                 let why = why.lines().last().unwrap_or_default().trim_start_matches("error: ");
                 let shown = !self.checker.private(span);
-                let fault =
-                    Diagnostic::new(Code::BadPattern, span, "this regular expression can't be read");
+                let fault = Diagnostic::new(Code::BadPattern, span, "this regular expression can't be read");
                 return self.fault(if shown { fault.label(why.to_owned()) } else { fault });
             }
         };
@@ -93,9 +92,13 @@ fn beyond(source: &str) -> Option<(&'static str, &'static str)> {
         match byte {
             b'\\' => {
                 if !class && rest.get(1).is_some_and(|next| matches!(next, b'1'..=b'9' | b'k' | b'g')) {
-                    return Some(("a backreference", "match both parts by groups and compare them: `re.group.1 == …`"));
+                    return Some((
+                        "a backreference",
+                        "match both parts by groups and compare them: `re.group.1 == …`",
+                    ));
                 }
-                if !class && rest.get(1).is_some_and(|next| matches!(next, b'K' | b'G' | b'X' | b'R' | b'C')) {
+                if !class && rest.get(1).is_some_and(|next| matches!(next, b'K' | b'G' | b'X' | b'R' | b'C'))
+                {
                     return Some(("this escape", "write out what it stands for"));
                 }
                 at += 1;
@@ -114,10 +117,16 @@ fn beyond(source: &str) -> Option<(&'static str, &'static str)> {
                     return Some(("look-ahead", "match the two parts by two conditions joined with `&&`"));
                 }
                 if rest.starts_with(b"(?!") {
-                    return Some(("negative look-ahead", "say it by a second condition: `a ~ \"…\" && a !~ \"…\"`"));
+                    return Some((
+                        "negative look-ahead",
+                        "say it by a second condition: `a ~ \"…\" && a !~ \"…\"`",
+                    ));
                 }
                 if rest.starts_with(b"(?<=") || rest.starts_with(b"(?<!") {
-                    return Some(("look-behind", "match what stands before as well, or say it by a second condition"));
+                    return Some((
+                        "look-behind",
+                        "match what stands before as well, or say it by a second condition",
+                    ));
                 }
                 if rest.starts_with(b"(?>") {
                     return Some(("an atomic group", "write `(?:…)`: nothing is tried twice here anyway"));
@@ -130,7 +139,10 @@ fn beyond(source: &str) -> Option<(&'static str, &'static str)> {
                 }
             }
             b'*' | b'+' | b'?' | b'}' if !class && rest.get(1) == Some(&b'+') && at > 0 => {
-                return Some(("a possessive count", "take the second `+` out: nothing is tried twice here anyway"));
+                return Some((
+                    "a possessive count",
+                    "take the second `+` out: nothing is tried twice here anyway",
+                ));
             }
             _ => {}
         }
@@ -151,7 +163,9 @@ fn spelled(source: &str) -> String {
                 Some('Z') if !class => out.push_str("(?:\\n?\\z)"),
                 Some('h') => out.push_str(if class { " \\t" } else { "[ \\t]" }),
                 Some('e') => out.push_str("\\x1b"),
-                Some(next) if next.is_ascii_alphanumeric() || regex_syntax_sign(next) => out.extend(['\\', next]),
+                Some(next) if next.is_ascii_alphanumeric() || regex_syntax_sign(next) => {
+                    out.extend(['\\', next])
+                }
                 Some(next) => out.push(next),
                 None => out.push('\\'),
             },
@@ -197,7 +211,23 @@ fn spelled(source: &str) -> String {
 const fn regex_syntax_sign(c: char) -> bool {
     matches!(
         c,
-        '\\' | '.' | '+' | '*' | '?' | '(' | ')' | '|' | '[' | ']' | '{' | '}' | '^' | '$' | '#' | '&' | '-' | '~'
+        '\\' | '.'
+            | '+'
+            | '*'
+            | '?'
+            | '('
+            | ')'
+            | '|'
+            | '['
+            | ']'
+            | '{'
+            | '}'
+            | '^'
+            | '$'
+            | '#'
+            | '&'
+            | '-'
+            | '~'
     )
 }
 
@@ -237,10 +267,14 @@ mod tests {
 
     #[test]
     fn what_takes_more_than_linear_time_is_known() {
-        for source in ["(?=a)b", "a(?!b)", "(?<=a)b", "(?<!a)b", "(?>a)", "(a)\\1", "a++", "a*+b", "a{2}+", "(?R)"] {
+        for source in
+            ["(?=a)b", "a(?!b)", "(?<=a)b", "(?<!a)b", "(?>a)", "(a)\\1", "a++", "a*+b", "a{2}+", "(?R)"]
+        {
             assert!(beyond(source).is_some(), "{source}");
         }
-        for source in ["(?i)a", "(?:a)", "(?<n>a)", "[(?=]", "\\(?=", "[*+]", "\\*+", "a+b+", "[]a]+", "[[:alpha:]+]+"] {
+        for source in
+            ["(?i)a", "(?:a)", "(?<n>a)", "[(?=]", "\\(?=", "[*+]", "\\*+", "a+b+", "[]a]+", "[[:alpha:]+]+"]
+        {
             assert!(beyond(source).is_none(), "{source}");
         }
     }

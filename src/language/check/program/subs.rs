@@ -16,8 +16,30 @@ use crate::language::vocabulary::{Dialect, Phase, Phases, Type};
 const CALLS_DEEP_MAX: u32 = 64;
 /// Words that begin a statement or mean something by themselves.
 const WORDS: &[&str] = &[
-    "if", "set", "unset", "call", "return", "new", "ban", "hash_data", "synthetic", "true", "false", "default",
-    "now", "req", "bereq", "beresp", "obj", "resp", "client", "server", "local", "remote", "storage", "regsub",
+    "if",
+    "set",
+    "unset",
+    "call",
+    "return",
+    "new",
+    "ban",
+    "hash_data",
+    "synthetic",
+    "true",
+    "false",
+    "default",
+    "now",
+    "req",
+    "bereq",
+    "beresp",
+    "obj",
+    "resp",
+    "client",
+    "server",
+    "local",
+    "remote",
+    "storage",
+    "regsub",
     "regsuball",
 ];
 
@@ -136,8 +158,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         if name.starts_with("vcl_") {
             let dialect = self.dialect;
             let phases = Phase::ALL.iter().map(|phase| self.sub_of(*phase));
-            let phases: Vec<&str> =
-                phases.filter(|name| Phase::of_sub(name, dialect).is_some()).collect();
+            let phases: Vec<&str> = phases.filter(|name| Phase::of_sub(name, dialect).is_some()).collect();
             let built_in: Vec<&str> = self.routines.iter().map(|routine| routine.name).collect();
             let near = self.checker.suggestions.nearest(name, phases.into_iter().chain(built_in));
             let fault = Diagnostic::new(
@@ -206,9 +227,13 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             }
         }
         declared.sort_unstable();
-        let mut first: std::collections::HashMap<&str, (Span, &'static str)> = std::collections::HashMap::new();
+        let mut first: std::collections::HashMap<&str, (Span, &'static str)> =
+            std::collections::HashMap::new();
         for (span, name, word) in declared {
-            if WORDS.contains(&name) && !(name == "default" && word == "backend" || name == "default" && word == "probe") && word != "sub" {
+            if WORDS.contains(&name)
+                && !(name == "default" && word == "backend" || name == "default" && word == "probe")
+                && word != "sub"
+            {
                 let quote = self.quote(span);
                 self.fault::<()>(
                     Diagnostic::new(Code::ReservedName, span, format!("{quote} is a word of the language"))
@@ -403,7 +428,9 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
     pub(super) fn sub(&mut self, sub: &'t ast::Sub, into: &mut Vec<(SubId, program::Sub)>) {
         let Some(at) = self.routine_called(sub.name) else { return };
         let Some(routine) = self.routines.get(at) else { return };
-        let Some(place) = routine.bodies.iter().position(|(body, _)| std::ptr::eq(*body, sub)) else { return };
+        let Some(place) = routine.bodies.iter().position(|(body, _)| std::ptr::eq(*body, sub)) else {
+            return;
+        };
         let several = routine.phase.is_none() && routine.bodies.len() > 1;
         // All definitions of a small sub become one body, made with its first.
         if several && place > 0 {
@@ -411,8 +438,11 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         }
         let Some(id) = routine.ids.get(if several { 0 } else { place }).copied() else { return };
         let (name, phases, base, returns) = (routine.name, routine.phases, routine.base, routine.returns);
-        let bodies: Vec<(&'t ast::Sub, bool)> =
-            if several { routine.bodies.clone() } else { vec![(sub, routine.bodies.get(place).is_some_and(|(_, built_in)| *built_in))] };
+        let bodies: Vec<(&'t ast::Sub, bool)> = if several {
+            routine.bodies.clone()
+        } else {
+            vec![(sub, routine.bodies.get(place).is_some_and(|(_, built_in)| *built_in))]
+        };
         let mut steps = Vec::new();
         let mut built_in = true;
         let mut offset = base;
