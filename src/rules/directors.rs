@@ -331,12 +331,7 @@ impl Rules {
     /// What `x.backend("text")` of a hash director gives.
     pub fn by_text(&self, id: ObjectId, text: &[u8], around: &dyn Surroundings) -> Choice {
         let Some(director) = self.directors.get(id) else { return Choice::None };
-        let hash = digest::digest(&digest::SHA256, text);
-        let number = match hash.as_ref() {
-            [a, b, c, d, ..] => u32::from_be_bytes([*a, *b, *c, *d]),
-            _ => 0,
-        };
-        self.by_weight(&director.state.load(), f64::from(number) / 4_294_967_296.0, around)
+        self.by_weight(&director.state.load(), f64::from(shard_key(&[text])) / 4_294_967_296.0, around)
     }
 
     /// What a shard director's parameters are for this request: as the call says, as its `shard_param` says

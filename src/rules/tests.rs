@@ -136,7 +136,7 @@ fn load(text: &str) -> Rules {
 fn vcl(subs: &str) -> Rules {
     load(&format!(
         "vcl 4.1;\nimport std;\nimport directors;\nbackend a {{ .host = \"192.0.2.1\"; }}\n\
-         backend b {{ .host = \"192.0.2.2\"; }}\nsub keep_b {{ set req.backend_hint = b; }}\n{subs}\n"
+         backend b {{ .host = \"192.0.2.2\"; }}\nsub vcl_fini {{ if (std.healthy(b)) {{ return (ok); }} }}\n{subs}\n"
     ))
 }
 
@@ -207,7 +207,8 @@ impl Went {
     }
 
     fn req(&self, name: &str) -> &str {
-        self.case.req.headers.get(name).map_or("(unset)", |value| value.to_str().unwrap())
+        let value = self.case.req.headers.get(name).map(http::HeaderValue::as_bytes);
+        value.map_or("(unset)", |value| std::str::from_utf8(value).unwrap())
     }
 
     fn body(&self) -> &ReplyBody {

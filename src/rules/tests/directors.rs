@@ -8,7 +8,7 @@ fn rules(init: &str, recv: &str) -> Rules {
         "vcl 4.1;\nimport std;\nimport directors;\n\
          backend a {{ .host = \"192.0.2.1\"; }}\nbackend b {{ .host = \"192.0.2.2\"; }}\nbackend c {{ .host = \"192.0.2.3\"; }}\n\
          sub unused {{ set req.backend_hint = a; set req.backend_hint = b; set req.backend_hint = c; }}\n\
-         sub vcl_init {{ {init} }}\nsub vcl_recv {{ if (req.http.Never) {{ call unused; }} {recv} return (pass); }}"
+         sub vcl_init {{ {init} }}\nsub vcl_recv {{ if (req.http.Never) {{ call unused; }} {recv} return (pass); }}\nsub vcl_deliver {{ set resp.http.Url = req.url; }}"
     ))
 }
 

@@ -43,7 +43,6 @@ fn ours(statements: &str) -> String {
 fn values_have_the_texts_that_varnish_gives_them() {
     for (expression, text) in [
         ("\"a\" + \"b\"", "ab"),
-        ("\"a\" \"b\"", "ab"),
         ("req.http.X-None + \"x\" + req.http.X-None", "x"),
         ("1.5 + 2.0", "3.500"),
         ("90s", "90.000"),
@@ -222,8 +221,7 @@ fn our_own_words_mean_what_their_rows_say() {
         ("req.url.ext + req.url.basename + req.url.dirname", "cssb.css/a"),
     ] {
         let text = ours(&format!("set req.http.X-Out = {expression};"));
-        let text: Vec<u8> = text.bytes().collect();
-        assert_eq!(String::from_utf8_lossy(&text), out, "{expression}");
+        assert_eq!(text, out, "{expression}");
     }
 }
 
