@@ -66,6 +66,7 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
         tables: Vec::new(),
         found: Found::default(),
         dialect,
+        program: None,
     };
     for item in &items {
         if let Item::Let(constant) = item {
