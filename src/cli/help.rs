@@ -83,10 +83,15 @@ fn typed(flag: &Flag) -> String {
 }
 
 fn form(spec: &Spec) -> String {
+    format!("{}{}", spec.name, behind(spec))
+}
+
+/// What stands behind a command's name, with a space before it.
+pub(super) fn behind(spec: &Spec) -> String {
     match spec.operand {
-        Operand::Any(operand) => format!("{} [{operand}]…", spec.name),
-        Operand::Exactly(operands) => format!("{} {}", spec.name, operands.join(" ")),
-        Operand::None => spec.name.to_owned(),
-        Operand::Optional(operand) => format!("{} [{operand}]", spec.name),
+        Operand::None => String::new(),
+        Operand::Optional(operand) => format!(" [{operand}]"),
+        Operand::Any(operand) => format!(" [{operand}]…"),
+        Operand::Exactly(operands) => format!(" {}", operands.join(" ")),
     }
 }

@@ -9,14 +9,17 @@
 mod arguments;
 mod check;
 mod demo;
+mod docs;
 mod diff;
 mod explain;
 mod help;
+mod lsp;
 mod paper;
 mod replay;
 mod routes;
 mod rules;
 mod serve;
+mod shell;
 mod talk;
 mod test;
 
@@ -232,6 +235,44 @@ const COMMANDS: &[Spec] = &[
                 program. Leaves nothing behind but its state folder; without rules, that is ./doorward-demo.",
         examples: &["doorward demo"],
         run: demo::run,
+    },
+    Spec {
+        name: "docs",
+        operand: Operand::Optional("DIR"),
+        flags: &[],
+        summary: "write the language's manual: settings, variables, functions, faults",
+        story: "Markdown from the program's own tables, into docs/language where no folder is named.",
+        examples: &["doorward docs", "doorward docs /tmp/manual"],
+        run: docs::run,
+    },
+    Spec {
+        name: "lsp",
+        operand: Operand::None,
+        flags: &[],
+        summary: "help an editor while rules are written",
+        story: "A language server on stdin and stdout, which editors start: faults as you type, what a word\n\
+                means, where it is declared, what could stand here, one layout. A file belongs to the nearest\n\
+                main.vcl that includes it.",
+        examples: &["doorward lsp"],
+        run: lsp::run,
+    },
+    Spec {
+        name: "completions",
+        operand: Operand::Optional("SHELL"),
+        flags: &[],
+        summary: "print what makes a shell complete these commands",
+        story: "For bash, zsh and fish.",
+        examples: &["doorward completions bash"],
+        run: shell::completions,
+    },
+    Spec {
+        name: "man",
+        operand: Operand::None,
+        flags: &[],
+        summary: "print the manual page of these commands",
+        story: "",
+        examples: &["doorward man"],
+        run: shell::man,
     },
     Spec {
         name: "version",

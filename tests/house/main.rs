@@ -12,6 +12,7 @@
 )]
 
 mod corridor;
+mod editor;
 mod frames;
 mod http1_life;
 mod http1_refused;
