@@ -50,25 +50,22 @@ impl Reader<'_> {
             let function = Function::by_name(&name, Dialect::Doorward).unwrap_or_else(|| panic!("{name}"));
             return self.call(function).map(Word::Value);
         }
-        let seconds = |unit: &str| name.strip_suffix(unit).and_then(|number| number.parse::<f64>().ok());
+        let amount = |unit: &str| name.strip_suffix(unit).and_then(|number| number.parse::<f64>().ok());
         let value = match name.as_str() {
             "true" => Value::Bool(true),
             "false" => Value::Bool(false),
             "now" => Value::Time(0.0),
             "resp.http.nope" => Value::Unset,
             _ => {
-                if let Some(size) = name.strip_suffix("KB").and_then(|size| size.parse::<i64>().ok()) {
-                    Value::Bytes(size * 1024)
-                } else if let Some(size) = name.strip_suffix('B').and_then(|size| size.parse().ok()) {
-                    Value::Bytes(size)
+                let size = |unit: &str| name.strip_suffix(unit).and_then(|number| number.parse::<i64>().ok());
+                if let Some(bytes) = size("KB").map(|size| size * 1024).or(size("B")) {
+                    Value::Bytes(bytes)
                 } else if let Ok(number) = name.parse() {
                     Value::Int(number)
                 } else if let Ok(number) = name.parse() {
                     Value::Real(number)
-                } else if let Some(time) = seconds("s") {
+                } else if let Some(time) = amount("s").or(amount("m").map(|minutes| minutes * 60.0)) {
                     Value::Duration(time)
-                } else if let Some(time) = seconds("m") {
-                    Value::Duration(time * 60.0)
                 } else {
                     panic!("{name}");
                 }
@@ -110,7 +107,10 @@ impl Reader<'_> {
             let word = self.sum()?;
             match (parameters[at].shape, word) {
                 (Shape::Pattern, Word::Text(source)) => {
-                    patterns.push((at, regex::bytes::RegexBuilder::new(&source).unicode(false).build().expect("regex")));
+                    patterns.push((
+                        at,
+                        regex::bytes::RegexBuilder::new(&source).unicode(false).build().expect("regex"),
+                    ));
                 }
                 (_, word) => values[at] = Some(converted(word, parameters[at])),
             }

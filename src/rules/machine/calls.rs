@@ -12,6 +12,7 @@ use crate::language::program::{Argument, Choice, ObjectId, Place, TableId, Value
 use crate::language::vocabulary::{Class, Family, Function, Variable};
 use crate::message::headers::trim;
 use crate::rules::case::ReplyBody;
+use crate::rules::functions::{self, Given};
 use crate::rules::value::Value;
 
 impl<'r> Machine<'r, '_> {
@@ -206,8 +207,26 @@ impl<'r> Machine<'r, '_> {
 
     /// A function that needs nothing but its arguments.
     fn pure(&mut self, function: Function, args: &'r [Argument]) -> Run<Value<'r>> {
-        let _ = args;
-        self.fault(format!("{} is not here", function.name()))
+        let mut given = Vec::with_capacity(args.len());
+        for arg in args {
+            given.push(match arg {
+                Argument::Value(expr) => Given::Value(self.eval(expr)?),
+                Argument::Pattern(id) => match self.program.patterns.get(id.0 as usize) {
+                    Some(pattern) => Given::Pattern(&pattern.regex),
+                    None => Given::Absent,
+                },
+                _ => Given::Absent,
+            });
+        }
+        match functions::call(function, &given) {
+            Some(Ok(value)) => {
+                self.made(value.as_text().len())?;
+                Ok(value)
+            }
+            Some(Err(failure)) => self.fault(failure.into_string()),
+            // The checker has put its value in its place.
+            None => self.fault(format!("{} is settled when rules are loaded", function.name())),
+        }
     }
 
     // Arguments
