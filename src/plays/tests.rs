@@ -778,7 +778,12 @@ fn what_a_log_does_not_hold_makes_a_decision_undecidable_only_where_it_counts() 
         ("if (req.http.User-Agent ~ \"SVN\") { return (synth(403)); }", "GET /", "203.0.113.0", "different"),
         ("if (req.method == \"POST\") { return (synth(405)); }", "GET /", "203.0.113.0", "same"),
         ("set req.backend_hint = turns.backend();", "GET /", "203.0.113.0", "a director's turn"),
-        ("if (now > std.time(\"Mon, 01 Jun 2026 00:00:00 GMT\", now)) { return (synth(410)); }", "GET /", "203.0.113.0", "different"),
+        (
+            "if (now > std.time(\"Mon, 01 Jun 2026 00:00:00 GMT\", now)) { return (synth(410)); }",
+            "GET /",
+            "203.0.113.0",
+            "different",
+        ),
     ] {
         // What the cut-out rules used is used all the same.
         let body = format!("{body} if (req.url == \"/never\") {{ set req.backend_hint = turns.backend(); }}");
