@@ -16,7 +16,7 @@ use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION,
     REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::base::cause::Cause;
 use crate::base::random::RequestId;
@@ -71,6 +71,26 @@ fn fault_as(status: StatusCode, cause: Cause, ask: &Ask<'_>) -> Response<Body> {
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     response
+}
+
+/// Headers that rules set, beside those of our page: what describes the page itself stays ours.
+pub fn dress(page: &mut HeaderMap, ruled: HeaderMap) {
+    let ours: Vec<_> = page.keys().filter(|name| name.as_str().starts_with("content-")).cloned().collect();
+    let mut replaced = Vec::new();
+    let mut last = None;
+    for (name, value) in ruled {
+        let Some(name) = name.or_else(|| last.clone()) else { continue };
+        last = Some(name.clone());
+        if ours.contains(&name) {
+            continue;
+        }
+        if replaced.contains(&name) {
+            page.append(name, value);
+        } else {
+            page.insert(name.clone(), value);
+            replaced.push(name);
+        }
+    }
 }
 
 /// The answer that rules asked for without writing its page: their status, their reason where they give one.

@@ -16,12 +16,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, UPGRADE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 
 use super::errand::{self, Wish};
 use super::{Corridor, Luggage, World, meter, rescue};
+use crate::answer;
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
@@ -363,7 +364,7 @@ impl<'a> Visit<'a> {
             ReplyBody::Page => {
                 let told = told.map(String::from_utf8_lossy);
                 let mut response = rescue::ruled(status, told.as_deref(), case.cause, ground.asker);
-                add(response.headers_mut(), headers);
+                answer::dress(response.headers_mut(), headers);
                 response
             }
         };
@@ -378,26 +379,6 @@ impl<'a> Visit<'a> {
             response.extensions_mut().insert(reason);
         }
         Ok(Departure::answer(response))
-    }
-}
-
-/// Headers that rules set, beside those of our page: what describes the page itself stays ours.
-fn add(page: &mut HeaderMap, ruled: HeaderMap) {
-    let ours: Vec<_> = page.keys().filter(|name| name.as_str().starts_with("content-")).cloned().collect();
-    let mut replaced = Vec::new();
-    let mut last = None;
-    for (name, value) in ruled {
-        let Some(name) = name.or_else(|| last.clone()) else { continue };
-        last = Some(name.clone());
-        if ours.contains(&name) {
-            continue;
-        }
-        if replaced.contains(&name) {
-            page.append(name, value);
-        } else {
-            page.insert(name.clone(), value);
-            replaced.push(name);
-        }
     }
 }
 
