@@ -9,8 +9,8 @@
 mod arguments;
 mod check;
 mod demo;
-mod diff;
 mod docs;
+mod diff;
 mod explain;
 mod help;
 mod lsp;

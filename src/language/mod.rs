@@ -14,6 +14,7 @@ mod check;
 mod data;
 pub mod diagnostic;
 pub mod faults;
+pub mod format;
 pub mod lexer;
 mod load;
 pub mod manual;

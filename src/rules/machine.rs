@@ -154,6 +154,7 @@ pub fn run(
         base: 0,
         groups: Groups::default(),
         calls: 0,
+        hashing: false,
     };
     let verdict = machine.bodies()?;
     if listens {
@@ -178,6 +179,8 @@ struct Machine<'r, 'c> {
     base: usize,
     groups: Groups,
     calls: u32,
+    /// What is written now is only hashed, and nothing but a backend comes of it: addresses are written whole.
+    hashing: bool,
 }
 
 /// What the last match found, where the program asks for it.
@@ -242,10 +245,12 @@ impl<'r> Machine<'r, '_> {
             return self.fault("subs call each other too deep");
         }
         self.calls += 1;
+        let hashing = std::mem::take(&mut self.hashing);
         let base = std::mem::replace(&mut self.base, self.frame.len());
         let after = self.block(&sub.body)?;
         self.frame.truncate(self.base);
         self.base = base;
+        self.hashing = hashing;
         self.calls -= 1;
         Ok(after)
     }
