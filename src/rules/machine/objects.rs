@@ -23,12 +23,11 @@ fn object(value: &Value<'_>) -> Option<ObjectId> {
 
 impl<'r> Machine<'r, '_> {
     /// `new`.
-    pub(super) fn make(&mut self, id: ObjectId, args: &[Value<'r>]) -> Run<()> {
+    pub(super) fn make(&mut self, id: ObjectId, args: &[Value<'r>]) {
         let class = self.program.objects.get(id.0 as usize).map(|object| object.class);
         if class == Some(Class::Fallback) {
             self.rules.directors.set_sticky(id, args.first().is_some_and(is_true));
         }
-        Ok(())
     }
 
     pub(super) fn method(&mut self, id: ObjectId, method: Method, args: &'r [Argument]) -> Run<Value<'r>> {
