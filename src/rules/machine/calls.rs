@@ -84,7 +84,7 @@ impl<'r> Machine<'r, '_> {
             Function::HeaderSet => {
                 let name = self.name_at(args, 1)?;
                 let text = self.text_at(args, 2)?;
-                let value = self.kept(text).and_then(|text| self.to_header(text))?;
+                let value = self.kept(text).and_then(|text| self.to_header(&text))?;
                 if let (Some(family), Some(name)) = (http_at(args, 0), name) {
                     self.put_header(family, &name, value)?;
                 }
@@ -282,11 +282,9 @@ impl<'r> Machine<'r, '_> {
 
     /// The body of the answer that the phase makes.
     fn body(&mut self, text: Bytes) {
-        let reply = match (&mut self.case.beresp, &mut self.case.resp) {
-            (Some(reply), _) | (None, Some(reply)) => reply,
-            (None, None) => return,
-        };
-        reply.body = ReplyBody::Text(text);
+        if let Some(reply) = self.case.beresp.as_mut().or(self.case.resp.as_mut()) {
+            reply.body = ReplyBody::Text(text);
+        }
     }
 
     /// A backend or a director by its name.
