@@ -182,24 +182,153 @@ fn cut(address: IpAddr, prefix: u8) -> IpAddr {
 }
 
 /// Networks and exceptions, as an `acl` says them: the longest network that holds the address decides,
-/// and an address in no network is not in the set.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+/// and an address in no network is not in the set. Kept as ranges that do not overlap, so that a look-up is
+/// one binary search however many networks there are.
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct NetworkSet {
-    /// Longest prefix first; `true` is in, `false` is an exception.
-    entries: Vec<(Network, bool)>,
+    v4: Ranges<u32>,
+    v6: Ranges<u128>,
 }
 
 impl NetworkSet {
+    /// Of two equal networks the first that was written decides.
     pub fn new(entries: impl IntoIterator<Item = (Network, bool)>) -> Self {
-        let mut entries: Vec<_> = entries.into_iter().collect();
-        // Stable: of two equal networks the first that was written decides. Families never match each
-        // other, so one order serves both.
-        entries.sort_by_key(|(network, _)| std::cmp::Reverse(network.prefix));
-        Self { entries }
+        let (mut v4, mut v6) = (Vec::new(), Vec::new());
+        for (network, inside) in entries {
+            let behind = u32::from(network.prefix);
+            match network.address {
+                IpAddr::V4(address) => {
+                    let first = address.to_bits();
+                    v4.push((first, first | u32::MAX.checked_shr(behind).unwrap_or(0), inside));
+                }
+                IpAddr::V6(address) => {
+                    let first = address.to_bits();
+                    v6.push((first, first | u128::MAX.checked_shr(behind).unwrap_or(0), inside));
+                }
+            }
+        }
+        Self {
+            v4: Ranges::new(v4, |last| last.checked_add(1)),
+            v6: Ranges::new(v6, |last| last.checked_add(1)),
+        }
     }
 
     pub fn contains(&self, client: ClientIp) -> bool {
-        self.entries.iter().find(|(network, _)| network.contains(client.0)).is_some_and(|(_, inside)| *inside)
+        match client.0 {
+            IpAddr::V4(address) => self.v4.contains(address.to_bits()),
+            IpAddr::V6(address) => self.v6.contains(address.to_bits()),
+        }
+    }
+
+    /// Whether a whole network is inside, or outside; `None` where its addresses are told apart. For who knows
+    /// the network of a visitor alone.
+    pub fn settled(&self, network: Network) -> Option<bool> {
+        let behind = u32::from(network.prefix);
+        match network.address {
+            IpAddr::V4(address) => {
+                let first = address.to_bits();
+                self.v4.settled(first, first | u32::MAX.checked_shr(behind).unwrap_or(0))
+            }
+            IpAddr::V6(address) => {
+                let first = address.to_bits();
+                self.v6.settled(first, first | u128::MAX.checked_shr(behind).unwrap_or(0))
+            }
+        }
+    }
+}
+
+/// What is in the set: the networks that an operator wrote, never a visitor's address.
+impl fmt::Debug for NetworkSet {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let v4 = self.v4.inside().map(|(first, last)| {
+            format!(
+                "{}-{}",
+                Ipv4Addr::from_bits(first),
+                Ipv4Addr::from_bits(last.map_or(u32::MAX, |last| last - 1))
+            )
+        });
+        let v6 = self.v6.inside().map(|(first, last)| {
+            format!(
+                "{}-{}",
+                Ipv6Addr::from_bits(first),
+                Ipv6Addr::from_bits(last.map_or(u128::MAX, |last| last - 1))
+            )
+        });
+        f.debug_set().entries(v4.chain(v6)).finish()
+    }
+}
+
+/// Where what is said of addresses changes, in order: from each start on to the next.
+#[derive(Clone, PartialEq, Eq)]
+struct Ranges<T> {
+    starts: Vec<T>,
+    inside: Vec<bool>,
+}
+
+impl<T> Default for Ranges<T> {
+    fn default() -> Self {
+        Self { starts: Vec::new(), inside: Vec::new() }
+    }
+}
+
+impl<T: Copy + Ord> Ranges<T> {
+    /// From networks as first and last address: of any two, one holds the other or they share none. `after`
+    /// is the next address, `None` behind the last of all.
+    fn new(mut networks: Vec<(T, T, bool)>, after: fn(T) -> Option<T>) -> Self {
+        // The wider before the narrower; stable, so that of equal ones the first stays.
+        networks.sort_by(|a, b| a.0.cmp(&b.0).then(b.1.cmp(&a.1)));
+        networks.dedup_by_key(|(first, last, _)| (*first, *last));
+        let mut ranges = Self::default();
+        // The networks around the place that has been reached.
+        let mut around: Vec<(T, bool)> = Vec::new();
+        for (first, last, inside) in networks {
+            ranges.leave(&mut around, Some(first), after);
+            ranges.change(first, inside);
+            around.push((last, inside));
+        }
+        ranges.leave(&mut around, None, after);
+        ranges
+    }
+
+    /// Ends the networks that lie before `next`.
+    fn leave(&mut self, around: &mut Vec<(T, bool)>, next: Option<T>, after: fn(T) -> Option<T>) {
+        while let Some((last, _)) = around.last().copied() {
+            if next.is_some_and(|next| next <= last) {
+                return;
+            }
+            around.pop();
+            let Some(start) = after(last) else { return };
+            self.change(start, around.last().is_some_and(|(_, inside)| *inside));
+        }
+    }
+
+    fn change(&mut self, start: T, inside: bool) {
+        if self.starts.last() == Some(&start) {
+            self.starts.pop();
+            self.inside.pop();
+        }
+        if self.inside.last().copied().unwrap_or(false) != inside {
+            self.starts.push(start);
+            self.inside.push(inside);
+        }
+    }
+
+    fn contains(&self, address: T) -> bool {
+        let place = self.starts.partition_point(|start| *start <= address).checked_sub(1);
+        place.and_then(|place| self.inside.get(place)).copied().unwrap_or(false)
+    }
+
+    /// What holds for each of these addresses; `None` where a range begins among them.
+    fn settled(&self, first: T, last: T) -> Option<bool> {
+        let place = |address: T| self.starts.partition_point(|start| *start <= address);
+        (place(first) == place(last)).then(|| self.contains(first))
+    }
+
+    /// What is inside: the first address, and the first behind it.
+    fn inside(&self) -> impl Iterator<Item = (T, Option<T>)> {
+        let ends = self.starts.iter().skip(1).copied().map(Some).chain([None]);
+        let ranges = self.starts.iter().copied().zip(ends).zip(&self.inside);
+        ranges.filter_map(|(range, inside)| inside.then_some(range))
     }
 }
 
@@ -248,6 +377,29 @@ mod tests {
     }
 
     #[test]
+    fn a_network_is_settled_where_its_addresses_are_not_told_apart() {
+        let office = NetworkSet::new([
+            (network("192.0.2.0", 24), true),
+            (network("198.51.100.64", 26), true),
+            (network("2001:db8::", 48), true),
+        ]);
+        for (address, prefix, settled) in [
+            ("192.0.2.0", 24, Some(true)),
+            ("192.0.2.128", 25, Some(true)),
+            ("192.0.2.0", 23, None),
+            ("192.0.3.0", 24, Some(false)),
+            ("198.51.100.0", 24, None),
+            ("198.51.100.64", 26, Some(true)),
+            ("2001:db8::", 48, Some(true)),
+            ("2001:db8::", 32, None),
+            ("2001:db8:1::", 48, Some(false)),
+            ("0.0.0.0", 0, None),
+        ] {
+            assert_eq!(office.settled(network(address, prefix)), settled, "{address}/{prefix}");
+        }
+    }
+
+    #[test]
     fn the_longest_network_decides() {
         let office = NetworkSet::new([
             (network("192.0.2.0", 24), true),
@@ -267,6 +419,91 @@ mod tests {
         assert!(Network::new("192.0.2.0".parse().unwrap(), 33).is_none());
         assert!(network("0.0.0.0", 0).contains("203.0.113.7".parse().unwrap()));
         assert!(!network("0.0.0.0", 0).contains("2001:db8::1".parse().unwrap()));
+    }
+
+    /// The longest of all networks that hold the address, by looking at each.
+    fn slowly(entries: &[(Network, bool)], client: ClientIp) -> bool {
+        let mut best: Option<(u8, bool)> = None;
+        for (network, inside) in entries {
+            if network.contains(client.0) && best.is_none_or(|(prefix, _)| network.prefix > prefix) {
+                best = Some((network.prefix, *inside));
+            }
+        }
+        best.is_some_and(|(_, inside)| inside)
+    }
+
+    struct Dice(u64);
+
+    impl Dice {
+        fn roll(&mut self) -> u32 {
+            self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            (self.0 >> 32) as u32
+        }
+
+        /// Few values, so that networks lie in each other and addresses in networks; both ends of the space.
+        fn v4(&mut self) -> IpAddr {
+            let narrow = [0, 0x0a00_0000, 0xffff_ff00][self.roll() as usize % 3];
+            IpAddr::V4(Ipv4Addr::from_bits(narrow | (self.roll() & 0xff)))
+        }
+
+        fn v6(&mut self) -> IpAddr {
+            let narrow = [1 << 64, 0x2001_0db8_u128 << 96, u128::MAX - 0xff][self.roll() as usize % 3];
+            IpAddr::V6(Ipv6Addr::from_bits(narrow | u128::from(self.roll() & 0xff)))
+        }
+    }
+
+    #[test]
+    fn ranges_say_what_a_look_at_every_network_says() {
+        let mut dice = Dice(3);
+        for _ in 0..2_000 {
+            let entries: Vec<(Network, bool)> = (0..dice.roll() % 12)
+                .map(|_| {
+                    let inside = dice.roll() % 3 > 0;
+                    if dice.roll() % 2 == 0 {
+                        let prefix = [0, 1, 8, 24, 25, 28, 30, 31, 32][dice.roll() as usize % 9];
+                        (Network::new(dice.v4(), prefix).unwrap(), inside)
+                    } else {
+                        let prefix = [0, 1, 32, 64, 120, 122, 126, 127, 128][dice.roll() as usize % 9];
+                        (Network::new(dice.v6(), prefix).unwrap(), inside)
+                    }
+                })
+                .collect();
+            let set = NetworkSet::new(entries.clone());
+            for _ in 0..40 {
+                let client = ClientIp::new(if dice.roll() % 2 == 0 { dice.v4() } else { dice.v6() });
+                assert_eq!(set.contains(client), slowly(&entries, client), "{entries:?} {:?}", client.0);
+            }
+        }
+    }
+
+    #[test]
+    fn a_set_shows_what_was_written() {
+        let set = NetworkSet::new([(network("192.0.2.0", 24), true), (network("192.0.2.66", 32), false)]);
+        assert_eq!(format!("{set:?}"), "{\"192.0.2.0-192.0.2.65\", \"192.0.2.67-192.0.2.255\"}");
+        let all = NetworkSet::new([(network("::", 0), true)]);
+        assert_eq!(format!("{all:?}"), "{\"::-ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff\"}");
+    }
+
+    /// `cargo test --release --lib address:: -- --ignored --nocapture`
+    #[test]
+    #[ignore = "a measurement"]
+    fn what_a_look_up_costs() {
+        let mut dice = Dice(7);
+        let entries: Vec<(Network, bool)> = (0..100_000)
+            .map(|_| {
+                let prefix = [16, 20, 24, 28, 32][dice.roll() as usize % 5];
+                let address = IpAddr::V4(Ipv4Addr::from_bits(dice.roll()));
+                (Network::new(address, prefix).unwrap(), dice.roll() % 4 > 0)
+            })
+            .collect();
+        let set = NetworkSet::new(entries);
+        let asked: Vec<ClientIp> =
+            (0..100_000).map(|_| ClientIp::new(IpAddr::V4(Ipv4Addr::from_bits(dice.roll())))).collect();
+        let start = crate::base::clock::now();
+        let inside = asked.iter().filter(|client| set.contains(std::hint::black_box(**client))).count();
+        let each = start.elapsed() / 100_000;
+        println!("100000 networks: {each:?} a look-up ({inside} inside)");
+        assert!(cfg!(debug_assertions) || each.as_nanos() <= 100, "{each:?}");
     }
 
     #[test]

@@ -8,9 +8,12 @@ mod access;
 mod constants;
 mod declarations;
 mod names;
+mod program;
+mod tables;
 mod values;
 
 use std::collections::{BTreeSet, HashMap};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use self::constants::Known;
@@ -18,19 +21,26 @@ use super::ast::Item;
 use super::diagnostic::{Diagnostic, Found};
 use super::faults::Code;
 use super::load::Loaded;
-use super::source::{Sources, Span};
+use super::parser::parse;
+use super::program::Table;
+use super::source::{FileId, Files, Sources, Span};
 use super::suggest::Suggestions;
 use super::table::Kind;
-use super::tree::Tree;
+use super::tree::{Declaration, Tree};
+use super::vocabulary::Dialect;
 
 /// Looks up a variable of the environment.
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
-pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
-    let Loaded { sources, items, found, suggestions, .. } = loaded;
+pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) -> Tree {
+    let Loaded { mut sources, dialect, items, mut found, mut suggestions, data, .. } = loaded;
+    let built_in = built_in(&mut sources, dialect, &mut found, &mut suggestions);
     let mut checker = Checker {
         sources: &sources,
+        dialect,
+        files,
         environment,
+        data: &data,
         found,
         suggestions,
         lets: HashMap::new(),
@@ -38,6 +48,11 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
         used: BTreeSet::new(),
         missing: BTreeSet::new(),
         unchosen: 0,
+        tables: Vec::new(),
+        private_tables: BTreeSet::new(),
+        probes: 0,
+        probes_declared: 0,
+        probes_inside: Vec::new(),
     };
     checker.collect(&items);
     let mut tree = Tree {
@@ -47,42 +62,42 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
         sites: Vec::new(),
         acls: Vec::new(),
         logs: Vec::new(),
+        probes: Vec::new(),
+        tables: Vec::new(),
         found: Found::default(),
+        dialect,
     };
     for item in &items {
         if let Item::Let(constant) = item {
             checker.constant_defined(constant);
         }
     }
+    // Settings look things up in tables, wherever those stand.
+    for item in &items {
+        if let Item::Declaration(written) = item
+            && written.kind == Kind::Table
+        {
+            let table = checker.table(written);
+            checker.tables.push(Arc::new(table));
+        }
+    }
     for item in &items {
         let written = match item {
             Item::Declaration(written) => match written.kind {
-                Kind::Probe | Kind::Table | Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {
+                Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {
                     checker.not_yet(written.kind_span);
                     continue;
                 }
+                Kind::Table => continue,
                 _ => written,
             },
-            Item::Sub(sub) => {
-                checker.not_yet(sub.name);
-                continue;
-            }
-            Item::Import(import) => {
-                checker.not_yet(import.name);
-                continue;
-            }
-            Item::Version(version) => {
-                checker.not_yet(version.number);
-                continue;
-            }
-            Item::Let(_) | Item::Include(_) | Item::InlineC(_) => continue,
+            _ => continue,
         };
         let declared = checker.declaration(written, None);
         match written.kind {
             Kind::Gateway if tree.gateway.is_none() => tree.gateway = Some(declared),
             Kind::Gateway
             | Kind::Route
-            | Kind::Probe
             | Kind::Table
             | Kind::Director
             | Kind::PenaltyBox
@@ -91,12 +106,38 @@ pub fn check(loaded: Loaded, environment: Environment<'_>) -> Tree {
             Kind::Site => tree.sites.push(declared),
             Kind::Acl => tree.acls.push(declared),
             Kind::Log => tree.logs.push(declared),
+            Kind::Probe => {
+                tree.probes.push(declared);
+                checker.probes_declared += 1;
+            }
         }
     }
+    tree.probes.append(&mut checker.probes_inside);
+    tree.tables = std::mem::take(&mut checker.tables);
+    checker.implied(&tree);
+    let written =
+        program::Written { items: &items, built_in: &built_in, dialect, tables: tree.tables.clone() };
+    tree.program = Some(program::program(&mut checker, written));
     checker.unused();
     tree.found = checker.found;
     tree.sources = Arc::new(sources);
     tree
+}
+
+/// The built-in policy, which is rules too.
+fn built_in(
+    sources: &mut Sources,
+    dialect: Dialect,
+    found: &mut Found,
+    suggestions: &mut Suggestions,
+) -> Vec<Item> {
+    let speech = if dialect == Dialect::Fastly { dialect } else { Dialect::Doorward };
+    let mut items = Vec::new();
+    for (name, text) in program::built_in(dialect) {
+        let file = sources.add(PathBuf::from(name), (*text).to_owned(), false);
+        items.extend(parse(sources, file, speech, found, suggestions).items);
+    }
+    items
 }
 
 struct Let {
@@ -109,7 +150,12 @@ struct Let {
 
 struct Checker<'a> {
     sources: &'a Sources,
+    /// The main file's.
+    dialect: Dialect,
+    files: &'a dyn Files,
     environment: Environment<'a>,
+    /// What stands in files of rows.
+    data: &'a HashMap<Span, FileId>,
     found: Found,
     suggestions: Suggestions,
     lets: HashMap<&'a str, Let>,
@@ -120,6 +166,14 @@ struct Checker<'a> {
     missing: BTreeSet<(Option<Kind>, String)>,
     /// How many `if(…)` did not choose what is being judged.
     unchosen: usize,
+    tables: Vec<Arc<Table>>,
+    /// Tables with a part in a private file.
+    private_tables: BTreeSet<usize>,
+    /// How many `probe`s have a name, and how many of them have been judged; those that stand in a backend
+    /// come behind them.
+    probes: usize,
+    probes_declared: usize,
+    probes_inside: Vec<Declaration>,
 }
 
 impl Checker<'_> {

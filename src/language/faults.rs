@@ -151,7 +151,7 @@ faults! {
         "Durations are a number and one of ms, s, m, h, d, w, y (`1.5h`). Sizes are a whole number and one of B, KB, MB, GB, TB, counted in powers of 1024. Capital letters matter: `m` is minutes, `MB` is megabytes.",
         Main("gateway { .head_bytes_max = 64kb; }\n");
     E022 DeclaredTwice, Error, "declared twice",
-        "Names of `let`, `backend`, `acl` and `log` are used once in a tree, and there is one `gateway`. Were both taken, which one counts would depend on the order of files. Keep one, or rename one.",
+        "Names of `let`, `backend`, `acl`, `log`, `probe` and `table` are used once in a tree, and there is one `gateway`. Were both taken, which one counts would depend on the order of files. Keep one, or rename one.",
         Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nbackend trac { .url = \"http://127.0.0.1:8001\"; }\n");
     E023 SetTwice, Error, "set twice",
         "A setting stands once in its declaration. Where several values are taken they are parted by commas: `.http = \":80\", \":8080\";`.",
@@ -222,8 +222,122 @@ faults! {
     E045 Contradiction, Error, "two settings that exclude each other",
         "With `.pin` exactly one certificate is trusted, whoever signed it; the authorities in `.ca` would never be asked. Keep `.pin` for a server whose certificate no authority signed, and `.ca` for all others.",
         Main("backend trac { .url = \"https://127.0.0.1:8000\"; .ca = \"ca.pem\"; .pin = \"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"; }\n");
+    E070 OtherDialect, Error, "another language has this",
+        "The first line of the main file says which language a tree is written in. A file that begins `vcl 4.1;` is taken as Varnish takes it, and one that begins `# dialect: fastly` as Fastly does: what they don't know is refused there too, so that the file stays what it says it is. Sites, routes and settings of doorward's own stand in files without such a line; those may include a VCL file.",
+        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nlog visitors { }\n");
+    E071 RowTwice, Error, "the same row twice",
+        "A key stands once in a table, in all of its rows and files together. Were both taken, which one counts would depend on their order.",
+        Main("table titles { \"svn\": \"Subversion\", \"svn\": \"Old Subversion\", }\nsite lookup(titles, \"svn\") + \".example\" { route \"/\" { .backend = a; } }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\n");
+    E072 BadRow, Error, "no row of a table",
+        "In the rules a row is `\"key\": value,`. In a file it is a line: a key, a space, and the value up to the end of the line; both may stand in quotes, which is how a key holds a space. Lines that begin with `#` are comments. The type behind the table's name says what every value is; a table holds at most two million rows.",
+        Tree(&[("main.vcl", 0o644, "table ports INT { from file \"ports.txt\"; }\nbackend a { .host = \"127.0.0.1\"; .port = lookup(ports, \"a\"); }\nsite \"a.example\" { route \"/\" { .backend = a; } }\n"), ("ports.txt", 0o644, "a 8000\nb eight\n")]);
+    E073 NoRow, Error, "the table has no such row",
+        "`lookup(table, \"key\")` in a setting is worked out when the rules are read, and the key must be there. `lookup(table, \"key\", otherwise)` says what is taken when it is not. Where the key holds a name of the path, as in `.backend = lookup(projects, \"{project}\")`, it is looked up for each request, and a name without a row is a page that is not there (404).",
+        Main("table titles { \"svn\": \"Subversion\", }\nsite lookup(titles, \"snv\") + \".example\" { route \"/\" { .backend = a; } }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\n");
+    E074 BadName, Error, "no name of a path",
+        "A name in a path stands for one whole segment: `/svn/{project}/` covers `/svn/numpy/trunk`, and `{project}` is `numpy` there. It is made of letters, digits and `_`. Settings may use the names of their own route only.",
+        Main("table projects BACKEND { \"numpy\": a, }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/svn/{project}/\" { .backend = lookup(projects, \"{projet}\"); } }\n");
+    E075 BadProbe, Error, "a probe that could not work",
+        "A probe asks `.url` or `.request`, not both. A `.request` begins with a request line, and one of its other lines is `Connection: close`, because the end of the connection is a part of the answer. Of the last `.window` answers `.threshold` must be good, so it can't be more than there are.",
+        Main("probe alive { .window = 4; .threshold = 5; }\nbackend a { .url = \"http://127.0.0.1:8000\"; .probe = alive; }\nsite \"a.example\" { route \"/\" { .backend = a; } }\n");
+    E076 UnusedInVcl, Error, "nothing uses this, and Varnish would not load it",
+        "Varnish refuses a file with a `backend`, `acl`, `probe` or `sub` that nothing uses. A file that begins `vcl 4.1;` is taken as Varnish takes it. In doorward's own language the same is a warning.",
+        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nbackend other { .host = \"127.0.0.2\"; }\n");
+    E077 Conflict, Error, "one network inside and outside",
+        "The same network stands in the list with and without `!`. The longest network that holds an address decides, and of these two neither is longer.",
+        Main("acl office { \"192.0.2.0\"/24; ! \"192.0.2.0\"/24; }\ngateway { .trusted = office; }\n");
+    E100 UnknownVariable, Error, "no such variable",
+        "A name without quotes in a sub is a variable, a `let`, or something that is declared. Text stands in quotes. The manual lists all variables, and in which subs each is there.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set req.htp.X = \"1\"; }\n");
+    E101 NotHere, Error, "not in this sub",
+        "Variables, functions and statements belong to a part of a request's way: there is no answer of the backend before the backend was asked. A sub that is called runs where its callers run, and may use only what is there in all of them; the message names one where it is not, and the call that leads there.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set beresp.ttl = 10s; }\n");
+    E102 ReadOnly, Error, "can only be read",
+        "The variable says what is, and a rule can't change that.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set req.restarts = 0; }\n");
+    E103 NotUnset, Error, "can't be unset",
+        "Headers can be unset, and the body of a request to the backend. Everything else always has a value; set it to another.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { unset req.url; }\n");
+    E104 TypesClash, Error, "types that do not go together",
+        "Every value in a sub has a type: text, a number, a duration, a point in time, an address, a backend and so on. Text is made of almost anything by itself; everything else has to be of the type that is taken. Durations and sizes carry their unit: `10s`, `64KB`. `std.integer(…)`, `std.duration(…)` and `std.ip(…)` read values from text.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_backend_response { set beresp.ttl = 10; }\n");
+    E105 UnknownFunction, Error, "no such function",
+        "There is no function, method or class of this name in this dialect. The manual lists all of them.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set req.http.X = std.tolowr(req.url); }\n");
+    E106 BadCall, Error, "a function is given something else",
+        "The message shows what the function takes: arguments in square brackets may be left out, and any may be given by name, `std.integer(\"7\", fallback = 0)`, behind those that have none.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set req.http.X = regsub(req.url, \"a\"); }\n");
+    E107 UnknownSub, Error, "no such sub",
+        "`call` names a sub that no file of the tree declares.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub normalize { }\nsub vcl_recv { call normalise; call normalize; }\n");
+    E108 BadReturn, Error, "the sub can't end so",
+        "`return (…)` says where a request goes from here, and each sub of the gateway leads to a few places only. A sub of your own may end the way all of its callers may; `return;` alone ends only the sub itself, and has no meaning in a sub that the gateway calls.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { return (fetch); }\n");
+    E109 Recursion, Error, "a sub that would call itself",
+        "Rules have no loops, so that they always come to an end. No sub may call itself, nor one that would lead back to it.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub one { call two; }\nsub two { call one; }\nsub vcl_recv { call one; }\n");
+    E110 ReservedName, Error, "the name has a meaning already",
+        "Names that begin `vcl_` are those of the subs that the gateway calls; the small subs of the built-in policy, such as `vcl_req_cookie`, may be written anew under their names. The words of the language are no names either.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recieve { }\n");
+    E111 NotImported, Error, "a module is not imported",
+        "In a file that begins `vcl 4.1;` the functions of `std` and `directors` need `import std;` or `import directors;` above them, as in Varnish. Other files know them without.",
+        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nsub vcl_recv { std.log(\"seen\"); }\n");
+    E112 UnknownModule, Error, "no such module",
+        "The modules `std` and `directors` are built in. Modules for Varnish are programs for its own machine, and can't be loaded here; much of what they are used for has a variable or a function of its own.",
+        Main("vcl 4.1;\nimport geoip2;\nbackend default { .host = \"127.0.0.1\"; }\n");
+    E113 InlineC, Error, "C in rules",
+        "What stands between `C{` and `}C` would be compiled into Varnish. Rules here can't crash or hang, so C is never run.",
+        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nsub vcl_recv { C{ abort(); }C }\n");
+    E114 BadPattern, Error, "a regular expression that can't be read",
+        "Regular expressions are written as in PCRE. A sign that has a meaning there stands for itself behind a backslash: `\\.`, `\\(`.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (req.url ~ \"(a\") { return (pass); } }\n");
+    E115 PatternNotLinear, Error, "a regular expression that could take forever",
+        "Whether an expression matches is found in a time that grows with the text and not with the expression, so that no visitor can make the gateway think for minutes. Look-ahead, look-behind, backreferences, atomic groups and possessive counts can't be had so. Most often a second condition says the same: `req.url ~ \"^/a\" && req.url !~ \"^/a/b\"` for `^/a(?!/b)`.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (req.url ~ \"^/a(?!/b)\") { return (pass); } }\n");
+    E116 PatternTooLarge, Error, "a regular expression that is too large",
+        "A compiled expression may have 2 MB, and its text 16 KB. Large counts (`{1000}`) multiply what they count. Long lists are better kept in a `table` or an `acl`, which find things at once.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (req.url ~ \"((a{100}){100}){100}\") { return (pass); } }\n");
+    E117 NotConstant, Error, "a constant is taken here",
+        "Regular expressions are compiled, and files read, when the rules are loaded. So they can't depend on a request.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (req.url ~ req.http.X) { return (pass); } }\n");
+    E118 BadAddress, Error, "no address",
+        "Where an address is taken, a text is read as one: `\"192.0.2.1\"`, `\"2001:db8::1\"`. Names are not looked up, because rules must not wait for DNS.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (client.ip == \"www.example\") { return (pass); } }\n");
+    E119 NoLabel, Error, "no rules under this label",
+        "`return (vcl(label))` hands a request to other rules that Varnish was told of on its command line. A file alone names none, and here one tree holds everything: choose by `site`, by `route` or by `call`.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { return (vcl(shop)); }\n");
+    E120 UnknownLocal, Error, "a local variable that is not declared",
+        "`declare local var.name STRING;` stands in the same sub, above the first use. What should be known in several subs is kept in a header.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set var.path = req.url; }\n");
+    E121 BadSwitch, Error, "a `switch` that does not work out",
+        "Every `case` ends with `break;`, `fallthrough;`, `return (…);` or another statement that leaves, and there is one `default`. `break;` stands in a `switch` only.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { break; }\n");
+    E122 NoGoto, Error, "rules do not jump",
+        "`goto` skips what stands between it and its label. Put that into an `if` with the condition the other way round.",
+        Main("# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\nsub vcl_recv { goto end; end: }\n");
+    E123 NoBackend, Error, "rules without a backend",
+        "Varnish takes no file that names no backend. `backend default none;` says that there is none.",
+        Main("vcl 4.1;\nsub vcl_recv { return (synth(200)); }\n");
+    E124 BadVersion, Error, "a version of VCL that is not spoken",
+        "The first line of VCL is `vcl 4.1;` or `vcl 4.0;`. Older files need to be rewritten for Varnish 4 first; doorward's own language has no such line.",
+        Main("vcl 3.0;\nbackend default { .host = \"127.0.0.1\"; }\n");
+    E125 BadHeaderName, Error, "no name of a header",
+        "Behind `req.http.` stands the name of a header: it begins with a letter and goes on with letters, digits and `-`. Other names stand in quotes: `req.http.\"5g.example\"`.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { unset req.http.X.Y; }\n");
+    E126 UselessCall, Error, "a value that goes nowhere",
+        "The statement works out a value, and nothing is done with it.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { regsub(req.url, \"a\", \"b\"); }\n");
+    E127 CallsTooDeep, Error, "too many subs call each other in a row",
+        "A sub may call another, which calls another, up to 64 of them.",
+        Made(|| {
+            let mut text = String::from("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { call s0; }\n");
+            for at in 0..100 {
+                text.push_str(&format!("sub s{at} {{ call s{}; }}\n", at + 1));
+            }
+            text + "sub s100 { }\n"
+        });
     W001 Unused, Warning, "nothing uses this",
-        "A `let`, `backend`, `acl` or `log` that nothing names. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
+        "A `let`, `backend`, `acl`, `log`, `probe` or `table` that nothing names. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
         Main("let domain = \"scipy.example\";\n");
     W002 NoRoutes, Warning, "a site without routes",
         "Every visitor of this site gets a 404. Add a `route`, or take the site out.",
@@ -231,6 +345,27 @@ faults! {
     W003 NoSites, Warning, "a gateway without sites",
         "No file of the tree declares a `site`, so every visitor is told that nothing is served here. Most often an `include` is missing.",
         Main("gateway { .workers = 2; }\n");
+    W010 OpenWrite, Warning, "anyone may write",
+        "The route serves a repository or a folder of files, and says nothing about who may change it, or says `anyone` although not everyone may read. Say who may: `.write = network(office);`. Where the backend itself asks for a password, `.allow = anyone;` says that this is meant.",
+        Main("backend svn { .url = \"http://127.0.0.1:8000\"; }\nsite \"svn.example\" { route \"/\" { .backend = svn; .serves = subversion; } }\n");
+    W011 WiderBelow, Warning, "a wider door behind a narrow one",
+        "A route lies below another that fewer people may enter. The most specific route decides alone, so whoever the outer one keeps out comes in here. If that is meant below the root of a site, say `.allow = anyone;`; otherwise give both the same rule.",
+        Main("acl office { \"192.0.2.0\"/24; }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/private/\" { .backend = a; .allow = network(office); } route \"/private/x/\" { .backend = a; } }\n");
+    W012 PathRuleInRepository, Warning, "a path rule does not protect a part of a repository",
+        "Subversion reaches every file of a repository by other paths too: `/svn/!svn/rvr/7/private/a.c` is the same file as `/svn/private/a.c`, and a REPORT names the path it wants in its body, where no path rule looks. So the rule keeps nobody out who may read the repository. Let Subversion itself decide (`AuthzSVNAccessFile`), or move what is private to a repository of its own. If the inner route is the root of a repository of its own (`SVNParentPath`), the rule holds and this can be passed over.",
+        Main("acl office { \"192.0.2.0\"/24; }\nbackend svn { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/svn/\" { .backend = svn; .serves = subversion; .write = network(office); } route \"/svn/private/\" { .backend = svn; .allow = network(office); } }\n");
+    W013 NotLookedUp, Warning, "a name that is passed over",
+        "Names in an `acl` are not looked up: whoever controls the name would control the list, and a start would wait for DNS. In parentheses VCL lets a name be missing, so it is passed over here.",
+        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nacl office { (\"office.example\"); }\nsub vcl_recv { if (client.ip ~ office) { return (pass); } }\n");
+    W020 Unreachable, Warning, "never reached",
+        "What stands above always leaves, by `return`, `error` or `restart`, so this is never run.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { return (pass); set req.url = \"/\"; }\n");
+    W021 AlwaysSame, Warning, "a condition that is always the same",
+        "The condition does not look at the request at all. Text and numbers that are not zero are true.",
+        Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { if (\"/x\") { return (pass); } }\n");
+    W022 StrayMacro, Warning, "a macro in another sub",
+        "`#FASTLY recv` stands in `vcl_recv`, `#FASTLY fetch` in `vcl_fetch`, and so on. Here it does nothing; at Fastly the file would be refused.",
+        Main("# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\nsub vcl_recv {\n#FASTLY fetch\n}\n");
 }
 
 impl Code {

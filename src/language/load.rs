@@ -18,6 +18,7 @@ const TREE_BYTES_MAX: u64 = 64 << 20;
 const FILES_MAX: usize = 1_000;
 const INCLUDES_DEEP_MAX: usize = 16;
 
+/// A tree as it is written.
 pub struct Loaded {
     pub sources: Sources,
     /// What the main file speaks, and with it the whole tree.
@@ -27,8 +28,11 @@ pub struct Loaded {
     pub fragments: BTreeSet<FileId>,
     pub found: Found,
     pub suggestions: Suggestions,
+    /// The files that `from file "…"` names, by the place of the name.
+    pub data: HashMap<Span, FileId>,
 }
 
+/// Reads a tree; what could not be read stands in `found`.
 pub fn load(files: &dyn Files, main: &Path) -> Loaded {
     let mut loader = Loader {
         files,
@@ -39,6 +43,7 @@ pub fn load(files: &dyn Files, main: &Path) -> Loaded {
             fragments: BTreeSet::new(),
             found: Found::default(),
             suggestions: Suggestions::default(),
+            data: HashMap::new(),
         },
         first: HashMap::new(),
         within: HashMap::new(),
@@ -273,7 +278,7 @@ fn too_large(at: Span, shown: &str) -> Diagnostic {
         .label("is it the right file?")
 }
 
-fn unreadable(error: &io::Error, shown: &str, at: Span) -> Diagnostic {
+pub(super) fn unreadable(error: &io::Error, shown: &str, at: Span) -> Diagnostic {
     let why = match error.kind() {
         io::ErrorKind::FileTooLarge => {
             return Diagnostic::new(Code::TooLarge, at, format!("{shown} is larger than 32 MB"))

@@ -1,7 +1,7 @@
 //! The rule language: text → typed declarations, or everything that is wrong with it, drawn.
 //!
 //! Called by `settings` (declarations → configs) and `cli` (`explain`, `check`). The way of a text:
-//! `load` follows includes, `lexer` and `parser` make a tree of what is written, `check` resolves names and
+//! `load` follows includes, `data` reads files of rows, `lexer` and `parser` make a tree of what is written, `check` resolves names and
 //! judges every value by its row in `table`. What comes out is a [`Tree`].
 //!
 //! Promises: all faults of a tree in one run and in file order; each with its code ([`faults`]), its place
@@ -11,11 +11,13 @@
 
 pub mod ast;
 mod check;
+mod data;
 pub mod diagnostic;
 pub mod faults;
 pub mod format;
 pub mod lexer;
 mod load;
+pub mod manual;
 pub mod parser;
 pub mod program;
 pub mod source;
@@ -29,6 +31,7 @@ use std::path::Path;
 pub use check::Environment;
 pub use diagnostic::{Diagnostic, Diagnostics, Found};
 pub use faults::{Code, Severity, explain};
+pub use load::{Loaded, load};
 pub use source::{Files, Memory, Read, Sources, Span};
 pub use suggest::Suggestions;
 pub use tree::Tree;
@@ -36,7 +39,9 @@ pub use tree::Tree;
 /// Reads a whole tree. What is wrong with it stands in the tree, so that `settings` can add what it finds
 /// and a person sees everything in one run.
 pub fn read(files: &dyn Files, main: &Path, environment: Environment<'_>) -> Tree {
-    check::check(load::load(files, main), environment)
+    let mut loaded = load::load(files, main);
+    data::gather(files, &mut loaded);
+    check::check(loaded, files, environment)
 }
 
 #[cfg(test)]

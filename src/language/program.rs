@@ -37,7 +37,7 @@ pub struct Slot(pub u32);
 pub struct Mark(pub u32);
 
 /// All rules of a tree.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Program {
     pub dialect: Dialect,
     pub subs: Vec<Sub>,
@@ -49,7 +49,8 @@ pub struct Program {
     /// Where each mark stands.
     pub marks: Vec<Span>,
     pub patterns: Vec<Pattern>,
-    pub tables: Vec<Table>,
+    /// In the order of the tree; settings look things up in them too.
+    pub tables: Vec<std::sync::Arc<Table>>,
     pub objects: Vec<Object>,
     /// What `req.backend_hint` is before a rule says otherwise, where no route names a backend.
     pub default_backend: Option<BackendId>,
@@ -77,7 +78,7 @@ impl Program {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sub {
     pub name: Box<str>,
     /// From `sub` to its closing brace.
@@ -90,7 +91,7 @@ pub struct Sub {
 }
 
 /// A compiled regular expression. Found in linear time, whatever the text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pattern {
     pub source: Box<str>,
     pub regex: regex::bytes::Regex,
@@ -102,7 +103,7 @@ pub struct Pattern {
 }
 
 /// A `table`: looked up by an exact key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     pub name: Box<str>,
     pub of: Type,
@@ -110,7 +111,7 @@ pub struct Table {
 }
 
 /// What `new name = class(args);` made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Object {
     pub name: Box<str>,
     pub class: Class,
@@ -148,14 +149,14 @@ pub enum Choice {
 
 pub type Block = Box<[Step]>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Step {
     pub mark: Mark,
     pub what: Do,
 }
 
 /// A statement.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Do {
     If {
         arms: Box<[Arm]>,
@@ -203,7 +204,7 @@ pub enum Do {
     },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Arm {
     /// Reached when the condition was true.
     pub mark: Mark,
@@ -211,7 +212,7 @@ pub struct Arm {
     pub body: Block,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Case {
     pub mark: Mark,
     pub test: Test,
@@ -220,14 +221,14 @@ pub struct Case {
     pub falls_through: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Test {
     Default,
     Equals(Expr),
     Matches(PatternId),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Return {
     /// `return;`: out of this sub alone.
     Sub,
@@ -252,7 +253,7 @@ pub enum Place {
 }
 
 /// A value. The checker has made every conversion explicit.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Expr {
     Constant(Value),
     Read(Place),
@@ -320,7 +321,7 @@ pub enum Expr {
     Ask(SubId),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Argument {
     Value(Expr),
     /// Left out, and the function has no default for it.

@@ -4,6 +4,7 @@
 use std::borrow::Cow;
 use std::sync::LazyLock;
 
+use super::vocabulary::{Dialect, Dialects};
 use crate::base::bound;
 
 /// A kind of declaration.
@@ -132,13 +133,73 @@ impl Kind {
             Kind::Backend => BACKEND,
             Kind::Site => SITE,
             Kind::Route => ROUTE,
-            Kind::Acl | Kind::Probe | Kind::Table | Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {
-                &[]
-            }
+            Kind::Acl | Kind::Table | Kind::Director | Kind::PenaltyBox | Kind::RateCounter => &[],
             Kind::Log => LOG,
+            Kind::Probe => PROBE,
+        }
+    }
+
+    /// Which languages declare it.
+    pub const fn dialects(self) -> Dialects {
+        match self {
+            Kind::Backend | Kind::Acl | Kind::Probe => Dialects::ALL,
+            Kind::Table => Dialects::EXTENDED,
+            Kind::Director | Kind::PenaltyBox | Kind::RateCounter => Dialects::FASTLY,
+            Kind::Gateway | Kind::Site | Kind::Route | Kind::Log => Dialects::OURS,
+        }
+    }
+
+    /// A setting that a dialect knows.
+    pub fn setting(self, name: &str, dialect: Dialect) -> Option<&'static Setting> {
+        self.settings().iter().find(|row| row.name == name && row.dialects.has(dialect))
+    }
+
+    /// Words that may stand between its name and its body.
+    pub const fn flags(self) -> &'static [Word] {
+        match self {
+            Kind::Backend => BACKEND_FLAGS,
+            Kind::Route => ROUTE_FLAGS,
+            Kind::Acl => ACL_FLAGS,
+            _ => &[],
         }
     }
 }
+
+const BACKEND_FLAGS: &[Word] =
+    &[Word { word: "none", doc: "Stands for no server at all; it is never healthy, and has no body." }];
+
+const ROUTE_FLAGS: &[Word] = &[Word {
+    word: "exact",
+    doc: "Covers the path alone, with or without a slash at its end, and nothing below it.",
+}];
+
+const ACL_FLAGS: &[Word] = &[
+    Word { word: "+log", doc: "As in VCL; look-ups are shown by `explain`, and in no log." },
+    Word { word: "-log", doc: "As in VCL." },
+    Word { word: "+pedantic", doc: "Refuses bits behind a prefix; it is what is done anyway." },
+    Word { word: "-pedantic", doc: "Takes bits behind a prefix for zero, as VCL does." },
+    Word { word: "+table", doc: "As in VCL; every list is kept as ranges here." },
+    Word { word: "-table", doc: "As in VCL; every list is kept as ranges here." },
+];
+
+/// Settings that VCL knows and that are refused, with the reason.
+pub const REFUSED: &[(Kind, &str, &str)] = &[
+    (
+        Kind::Backend,
+        "proxy_header",
+        "no PROXY header is sent to backends: say who visits by `.visitor_address`",
+    ),
+    (Kind::Backend, "preamble", "nothing is sent to a backend before its requests"),
+    (Kind::Backend, "via", "backends are reached directly"),
+    (Kind::Backend, "authority", "backends are reached directly"),
+    (Kind::Backend, "share_key", "connections are kept per backend, and shared with nobody"),
+    (Kind::Backend, "dynamic", "names are looked up whenever a connection is made"),
+    (Kind::Backend, "ssl", "write `.url = \"https://host\";` instead of `.host` and `.ssl`"),
+    (Kind::Backend, "ssl_cert_hostname", "write `.url = \"https://…\";` and `.tls_name`"),
+    (Kind::Backend, "ssl_sni_hostname", "write `.url = \"https://…\";` and `.tls_name`"),
+    (Kind::Backend, "ssl_check_cert", "certificates are always checked; `.pin` trusts one whoever signed it"),
+    (Kind::Probe, "dummy", "a probe asks, or there is none"),
+];
 
 /// Words of the full language that are not spoken yet, so that nobody hunts for a typing error.
 pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
@@ -150,6 +211,18 @@ pub enum Type {
     Listener,
     /// Where a backend is: `"http://host:port"`, `"https://host"`, `"unix:/run/x.sock"`.
     Url,
+    /// Where a backend is, in VCL's words: a name or an address, with a port or without.
+    Server,
+    /// `"8080"`, `8080` or the name of a service.
+    Port,
+    /// The path of a unix socket.
+    Socket,
+    /// A path and a query, as they are asked for.
+    Target,
+    /// Lines of a request, as strings side by side.
+    Lines,
+    /// The name of a `probe`, or its settings between braces.
+    Probe,
     /// A host name, with a port where it says so.
     Host,
     /// A path, relative to the rule file it stands in; `{state}` is the state folder.
@@ -176,6 +249,12 @@ impl Type {
         Cow::Borrowed(match self {
             Type::Listener => "an address to listen on, such as `\":443\"` or `\"127.0.0.1:9900\"`",
             Type::Url => "a url, such as `\"http://127.0.0.1:8000\"` or `\"unix:/run/app.sock\"`",
+            Type::Server => "a host name or an address in quotes",
+            Type::Port => "a port in quotes, such as `\"8080\"` or `\"http\"`",
+            Type::Socket => "the path of a socket in quotes",
+            Type::Target => "a path in quotes, such as `\"/alive\"`",
+            Type::Lines => "the lines of a request, such as `\"GET / HTTP/1.1\" \"Connection: close\"`",
+            Type::Probe => "the name of a `probe`, or its settings between braces",
             Type::Host => "a host name in quotes",
             Type::File => "a file name in quotes",
             Type::Folder => "a folder name in quotes",
@@ -192,6 +271,8 @@ impl Type {
             Type::Name(Kind::Backend) => "the name of a `backend`",
             Type::Name(Kind::Acl) => "the name of an `acl`",
             Type::Name(Kind::Log) => "the name of a `log`",
+            Type::Name(Kind::Table) => "the name of a `table`",
+            Type::Name(Kind::Probe) => "the name of a `probe`",
             Type::Name(_) => "a name",
             Type::Certificate => "`local` or `files(\"chain.pem\", \"key.pem\")`",
             Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
@@ -204,6 +285,10 @@ impl Type {
             self,
             Type::Listener
                 | Type::Url
+                | Type::Server
+                | Type::Port
+                | Type::Socket
+                | Type::Target
                 | Type::Host
                 | Type::File
                 | Type::Folder
@@ -244,6 +329,7 @@ pub struct Setting {
     pub range: (u64, u64),
     /// A value other than the default, for the manual and for the test that finds a setting nobody reads.
     pub example: &'static str,
+    pub dialects: Dialects,
 }
 
 const ANY: (u64, u64) = (0, u64::MAX);
@@ -271,6 +357,7 @@ const fn row(
             _ => ANY,
         },
         example,
+        dialects: Dialects::OURS,
     }
 }
 
@@ -282,6 +369,12 @@ impl Setting {
 
     const fn range(mut self, range: (u64, u64)) -> Self {
         self.range = range;
+        self
+    }
+
+    /// A setting that VCL has too.
+    const fn vcl(mut self) -> Self {
+        self.dialects = Dialects::ALL;
         self
     }
 }
@@ -332,17 +425,52 @@ static BACKEND: &[Setting] = &[
     row(
         "url",
         Type::Url,
-        "",
+        "what `.host` or `.path` says",
         "Where the server is: http, https, or a unix socket; no path, which is the routes' business.",
         "\"https://127.0.0.1:8001\"",
     ),
+    row(
+        "host",
+        Type::Server,
+        "what `.url` says",
+        "Where the server is, as VCL writes it: a name or an address; it is spoken to without TLS.",
+        "\"127.0.0.2\"",
+    )
+    .vcl(),
+    row("port", Type::Port, "80, or what `.host` says", "The port beside `.host`.", "\"8001\"").vcl(),
+    row(
+        "path",
+        Type::Socket,
+        "what `.url` says",
+        "The unix socket of the server, as VCL writes it: from the root of the file system.",
+        "\"/run/app.sock\"",
+    )
+    .vcl(),
     row(
         "host_header",
         Type::Host,
         "what the visitor typed, port included",
         "The `Host` this server is asked for.",
         "\"app.internal:8000\"",
-    ),
+    )
+    .vcl(),
+    row(
+        "max_connections",
+        Type::Count,
+        "0",
+        "How many connections it may have at once, all workers together; 0 is no limit.",
+        "7",
+    )
+    .range((0, 1_000_000))
+    .vcl(),
+    row(
+        "probe",
+        Type::Probe,
+        "the `probe` called `default`, where there is one",
+        "How its health is asked.",
+        "alive",
+    )
+    .vcl(),
     row(
         "visitor_address",
         Type::Word(ADDRESS_WORDS),
@@ -350,15 +478,16 @@ static BACKEND: &[Setting] = &[
         "What this server learns of a visitor's address.",
         "cut",
     ),
-    row("connect_timeout", Type::Duration, "3s", "How long a connection may take to open.", "77s"),
+    row("connect_timeout", Type::Duration, "3s", "How long a connection may take to open.", "77s").vcl(),
     row(
         "first_byte_timeout",
         Type::Duration,
         "1m",
         "How long the server may think before its answer begins.",
         "77s",
-    ),
-    row("between_bytes_timeout", Type::Duration, "1m", "Longest pause within an answer.", "77s"),
+    )
+    .vcl(),
+    row("between_bytes_timeout", Type::Duration, "1m", "Longest pause within an answer.", "77s").vcl(),
     row(
         "idle_timeout",
         Type::Duration,
@@ -416,9 +545,37 @@ const SLASH_WORDS: &[Word] = &[
     Word { word: "keep", doc: "`%2f` stays as it is, for titles such as MediaWiki's `AC%2FDC`." },
 ];
 
+const SERVES_WORDS: &[Word] = &[
+    Word { word: "web", doc: "Pages and forms: GET, HEAD and OPTIONS only read." },
+    Word { word: "subversion", doc: "Subversion over http: PROPFIND and REPORT only read too." },
+    Word { word: "webdav", doc: "A folder of files: PROPFIND, REPORT and SEARCH only read too." },
+    Word { word: "git", doc: "Git over http: a fetch only reads, a push writes from its first request on." },
+];
+
 static ROUTE: &[Setting] = &[
-    row("backend", Type::Name(Kind::Backend), "", "Who answers.", "other"),
-    row("allow", Type::Access, "anyone", "Who may pass.", "network(office)"),
+    row(
+        "backend",
+        Type::Name(Kind::Backend),
+        "",
+        "Who answers; by a name of the path with `lookup(table, \"{name}\")`.",
+        "other",
+    ),
+    row("allow", Type::Access, "anyone", "Who may pass, to read and to write.", "network(office)"),
+    row("read", Type::Access, "anyone", "Who may do what only reads.", "network(office)"),
+    row(
+        "write",
+        Type::Access,
+        "what `.read` says",
+        "Who may do everything that is not known to only read.",
+        "network(office)",
+    ),
+    row(
+        "serves",
+        Type::Word(SERVES_WORDS),
+        "web",
+        "What the backend speaks; it says which requests only read.",
+        "subversion",
+    ),
     row(
         "body_bytes_max",
         Type::Size,
@@ -461,6 +618,39 @@ static LOG: &[Setting] = &[
         "\"{state}/log/{site}/error-{day}.log\"",
         "The error log; relative to the rule file it stands in.",
         "\"error.log\"",
+    ),
+];
+
+static PROBE: &[Setting] = &[
+    row("url", Type::Target, "\"/\"", "The path that is asked for, by GET.", "\"/alive\"").vcl(),
+    row(
+        "request",
+        Type::Lines,
+        "none",
+        "A whole request instead of `.url`: its lines as strings side by side, of which one is `Connection: close`.",
+        "\"GET /alive HTTP/1.1\" \"Host: app\" \"Connection: close\"",
+    )
+    .vcl(),
+    row("expected_response", Type::Count, "200", "The status of a good answer.", "204").range((100, 999)).vcl(),
+    row("timeout", Type::Duration, "2s", "How long an answer may take, the connection included.", "3s").vcl(),
+    row("interval", Type::Duration, "5s", "From one question to the next.", "7s").vcl(),
+    row("window", Type::Count, "8", "How many of the last answers count.", "10").range((1, 64)).vcl(),
+    row("threshold", Type::Count, "3", "How many of them must be good.", "5").range((1, 64)).vcl(),
+    row(
+        "initial",
+        Type::Count,
+        "one less than `.threshold`",
+        "How many count as good before anything was asked.",
+        "0",
+    )
+    .range((0, u32::MAX as u64))
+    .vcl(),
+    row(
+        "expect_close",
+        Type::Bool,
+        "yes",
+        "Whether the server must end the connection behind its answer.",
+        "no",
     ),
 ];
 

@@ -5,8 +5,10 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::diagnostic::Found;
+use super::program::{Program, Table};
 use super::source::{Sources, Span, quoted};
 use super::table::{self, Kind};
+use super::vocabulary::Dialect;
 
 /// A text, and whether it may be shown. One private part makes the whole private.
 #[derive(Clone, PartialEq, Eq)]
@@ -75,6 +77,14 @@ pub enum Value {
     Name(usize),
     Certificate(Certificate),
     Access(Access),
+    /// `lookup(table, "key", otherwise)` where a backend is meant: the places of the table and of the other
+    /// backend. The key may hold names of a route's path.
+    Lookup {
+        table: usize,
+        key: Text,
+        key_span: Span,
+        otherwise: Option<usize>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -91,11 +101,13 @@ pub struct Setting {
     pub values: Vec<Valued>,
 }
 
-/// A line of an `acl`; `None` for an address that was faulty.
+/// A line of an `acl`, or of the file it takes lines from; `None` for an address that was faulty.
 #[derive(Clone, Debug)]
 pub struct Entry {
     pub span: Span,
     pub not: bool,
+    /// In parentheses: what can't be found is passed over.
+    pub lenient: bool,
     pub address: Option<Text>,
     pub address_span: Span,
     pub prefix: Option<(u64, Span)>,
@@ -108,6 +120,8 @@ pub struct Declaration {
     pub head: Span,
     /// `None` where the kind has no name, or where it was faulty.
     pub name: Option<(Text, Span)>,
+    /// Words of its kind that stand behind its name.
+    pub flags: Vec<&'static str>,
     pub settings: Vec<Setting>,
     pub entries: Vec<Entry>,
     pub inside: Vec<Declaration>,
@@ -125,6 +139,10 @@ impl Declaration {
         self.setting(name)?.values.first()
     }
 
+    pub fn has(&self, flag: &str) -> bool {
+        self.flags.contains(&flag)
+    }
+
     /// `backend`, and its name where it may be shown.
     pub fn title(&self) -> String {
         match &self.name {
@@ -138,10 +156,17 @@ impl Declaration {
 #[derive(Clone, Debug)]
 pub struct Tree {
     pub sources: Arc<Sources>,
+    /// The main file says it.
+    pub dialect: Dialect,
     pub gateway: Option<Declaration>,
     pub backends: Vec<Declaration>,
     pub sites: Vec<Declaration>,
     pub acls: Vec<Declaration>,
     pub logs: Vec<Declaration>,
+    /// First those that are declared by name, then those that stand in a backend.
+    pub probes: Vec<Declaration>,
+    pub tables: Vec<Arc<Table>>,
+    /// The subs, ready to run. Worth nothing where faults were found.
+    pub program: Option<Arc<Program>>,
     pub found: Found,
 }

@@ -1,9 +1,14 @@
 //! What rules may ask for, as plain data: the vocabulary between `rules`, `settings` and the rooms along
 //! the corridor, so that none of them needs to know another. No IO, no time.
 
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
+
+use http::Method;
 
 use crate::base::address::{ClientIp, NetworkSet};
 
@@ -74,17 +79,148 @@ impl Access {
     }
 }
 
+/// What the backend of a route speaks. It says which requests only read: those are judged by `.read`, all
+/// others by `.write`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Serves {
+    #[default]
+    Web,
+    Subversion,
+    Webdav,
+    Git,
+}
+
+impl Serves {
+    /// Whether a request is known to change nothing. What is not known counts as a change. `path` is
+    /// canonical, `query` stands without its `?`.
+    pub fn only_reads(self, method: &Method, path: &str, query: Option<&str>) -> bool {
+        let plain = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+        match self {
+            Serves::Web => plain,
+            // PROPFIND lists, REPORT is what `svn log`, `svn update` and `svn blame` read with.
+            Serves::Subversion => plain || matches!(method.as_str(), "PROPFIND" | "REPORT"),
+            Serves::Webdav => plain || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH"),
+            Serves::Git => git_only_reads(method, path, query.unwrap_or_default()),
+        }
+    }
+}
+
+/// Git asks `GET …/info/refs?service=…` what it then does by `POST …/git-upload-pack` (it fetches) or
+/// `POST …/git-receive-pack` (it pushes): a push is known by its first request, so that git can be asked for
+/// a password before it packs anything. One service in one spelling is a fetch; whatever else is asked of
+/// these two doors may be read as a push by the backend, also where it drops `;…` or decodes `%2F`.
+fn git_only_reads(method: &Method, path: &str, query: &str) -> bool {
+    let two_readings = path.contains(';') || path.contains("%2F");
+    let path = path.strip_suffix('/').unwrap_or(path);
+    if *method == Method::POST {
+        return path.ends_with("/git-upload-pack") && query.is_empty() && !two_readings;
+    }
+    if !matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS) {
+        return false;
+    }
+    if path.ends_with("/git-receive-pack") {
+        return false;
+    }
+    query.is_empty() || query == "service=git-upload-pack" || !(path.ends_with("/info/refs") || two_readings)
+}
+
+/// The rows of a `table` whose values are backends, by their keys as segments of a canonical path.
+pub type BackendRows = Arc<Rows<BackendId>>;
+
+/// Keys and what each stands for. Its `Debug` counts them.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Rows<T>(pub HashMap<Box<str>, T>);
+
+impl<T> fmt::Debug for Rows<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} rows", self.0.len())
+    }
+}
+
+/// Who answers on a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Answers {
+    Backend(BackendId),
+    /// `lookup(projects, "{project}")`: the row of a table, by a name in the path. Where there is no row and
+    /// no other backend, there is no such route.
+    Lookup {
+        /// As `tables` are called in the rules.
+        table: Box<str>,
+        rows: BackendRows,
+        key: Key,
+        otherwise: Option<BackendId>,
+    },
+}
+
+/// A text with names of a path in it: `{project}`, or `{group}/{project}`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Key(pub Box<[Piece]>);
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Piece {
+    Text(Box<str>),
+    /// The place of a name among those of the route.
+    Name(usize),
+}
+
+impl Key {
+    /// Borrowed where it is one name and nothing else.
+    pub fn fill<'n>(&self, names: &[&'n str]) -> Cow<'n, str> {
+        if let [Piece::Name(at)] = *self.0 {
+            return Cow::Borrowed(names.get(at).copied().unwrap_or_default());
+        }
+        let text = self.0.iter().map(|piece| match piece {
+            Piece::Text(text) => text,
+            Piece::Name(at) => names.get(*at).copied().unwrap_or_default(),
+        });
+        Cow::Owned(text.collect())
+    }
+
+    /// As the rules write it, with the names of the route.
+    pub fn written(&self, names: &[Box<str>]) -> String {
+        let braced: Vec<String> = names.iter().map(|name| format!("{{{name}}}")).collect();
+        self.fill(&braced.iter().map(String::as_str).collect::<Vec<_>>()).into_owned()
+    }
+}
+
+impl Answers {
+    /// `None`: the route is not there for these names.
+    pub fn backend(&self, names: &[&str]) -> Option<BackendId> {
+        match self {
+            Answers::Backend(backend) => Some(*backend),
+            Answers::Lookup { rows, key, otherwise, .. } => {
+                rows.0.get(&*key.fill(names)).copied().or(*otherwise)
+            }
+        }
+    }
+}
+
 /// What happens to a request on one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
-    /// As written in the rules, in canonical form, for logs and listings.
+    /// As written in the rules, in canonical form, for logs and listings: `/svn/{project}/`.
     pub path: Box<str>,
-    pub backend: BackendId,
-    pub access: Access,
+    /// The names in the path, from left to right.
+    pub names: Box<[Box<str>]>,
+    /// Covers the path alone, and nothing below it.
+    pub exact: bool,
+    pub answers: Answers,
+    pub serves: Serves,
+    /// Who may do what only reads.
+    pub read: Access,
+    /// Who may do everything else.
+    pub write: Access,
     /// `None`: what the gateway says.
     pub body_bytes_max: Option<u64>,
     pub total_timeout: Option<Duration>,
     pub encoded_slash: EncodedSlash,
+}
+
+impl Route {
+    /// Who may make this request.
+    pub fn access_for(&self, method: &Method, path: &str, query: Option<&str>) -> &Access {
+        if self.serves.only_reads(method, path, query) { &self.read } else { &self.write }
+    }
 }
 
 /// One host name (with its aliases) and its routes.
@@ -92,6 +228,8 @@ pub struct Route {
 pub struct Site {
     /// The canonical name.
     pub name: Box<str>,
+    /// Takes every host that no other site has: a plain VCL file knows no sites.
+    pub any_host: bool,
     /// Other names, redirected to the first.
     pub aliases: Vec<Box<str>>,
     pub certificate: CertificateWish,
@@ -119,5 +257,93 @@ mod tests {
         assert!(!not_office.admits(inside) && not_office.admits(outside));
         assert!(!Access::And(Box::new(office.clone()), Box::new(Access::Nobody)).admits(inside));
         assert!(Access::Or(Box::new(office), Box::new(Access::Nobody)).admits(inside));
+    }
+
+    fn reads(serves: Serves, method: &str, path: &str, query: &str) -> bool {
+        let query = (!query.is_empty()).then_some(query);
+        serves.only_reads(&Method::from_bytes(method.as_bytes()).unwrap(), path, query)
+    }
+
+    #[test]
+    fn what_is_not_known_to_read_is_a_write() {
+        use Serves::{Git, Subversion, Web, Webdav};
+        for (method, read_by) in [
+            ("GET", &[Web, Subversion, Webdav, Git][..]),
+            ("HEAD", &[Web, Subversion, Webdav, Git]),
+            ("OPTIONS", &[Web, Subversion, Webdav, Git]),
+            ("PROPFIND", &[Subversion, Webdav]),
+            ("REPORT", &[Subversion, Webdav]),
+            ("SEARCH", &[Webdav]),
+            ("POST", &[]),
+            ("PUT", &[]),
+            ("PATCH", &[]),
+            ("DELETE", &[]),
+            ("TRACE", &[]),
+            ("CONNECT", &[]),
+            ("PROPPATCH", &[]),
+            ("MKCOL", &[]),
+            ("COPY", &[]),
+            ("MOVE", &[]),
+            ("LOCK", &[]),
+            ("UNLOCK", &[]),
+            ("MERGE", &[]),
+            ("CHECKOUT", &[]),
+            ("MKACTIVITY", &[]),
+            ("get", &[]),
+            ("BREW", &[]),
+        ] {
+            for serves in [Web, Subversion, Webdav, Git] {
+                assert_eq!(
+                    reads(serves, method, "/svn/a", ""),
+                    read_by.contains(&serves),
+                    "{method} {serves:?}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn git_says_early_that_it_will_push() {
+        for (method, path, query, read) in [
+            ("GET", "/a.git/info/refs", "service=git-upload-pack", true),
+            ("GET", "/a.git/info/refs", "", true),
+            ("GET", "/a.git/HEAD", "", true),
+            ("GET", "/a.git", "p=a.git;a=summary", true),
+            ("POST", "/a.git/git-upload-pack", "", true),
+            ("GET", "/a.git/info/refs", "service=git-receive-pack", false),
+            ("GET", "/a.git/info/refs", "service=git%2Dreceive%2Dpack", false),
+            ("GET", "/a.git/info/refs", "service=git-upload-pack&service=git-receive-pack", false),
+            ("GET", "/a.git/info/refs/", "service=git-receive-pack", false),
+            ("GET", "/a.git/info/refs;x", "service=git-receive-pack", false),
+            ("GET", "/a.git/info%2Frefs", "service=git-receive-pack", false),
+            ("POST", "/a.git/git-receive-pack", "", false),
+            ("GET", "/a.git/git-receive-pack", "", false),
+            ("POST", "/a.git/git-receive-pack;/git-upload-pack", "", false),
+            ("POST", "/a.git/git-receive-pack%2F/git-upload-pack", "", false),
+            ("POST", "/a.git/git-upload-pack", "service=git-receive-pack", false),
+            ("POST", "/a.git/info/lfs/objects/batch", "", false),
+            ("PUT", "/a.git/info/lfs/objects/1", "", false),
+        ] {
+            assert_eq!(reads(Serves::Git, method, path, query), read, "{method} {path}?{query}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_filled_with_names() {
+        let rows = Arc::new(Rows(HashMap::from([("a".into(), BackendId(1)), ("g/a".into(), BackendId(2))])));
+        let answers = |pieces: Vec<Piece>, otherwise| Answers::Lookup {
+            table: "t".into(),
+            rows: Arc::clone(&rows),
+            key: Key(pieces.into()),
+            otherwise,
+        };
+        let one = answers(vec![Piece::Name(0)], None);
+        assert_eq!((one.backend(&["a"]), one.backend(&["b"])), (Some(BackendId(1)), None));
+        let two = answers(vec![Piece::Name(1), Piece::Text("/".into()), Piece::Name(0)], Some(BackendId(0)));
+        assert_eq!(
+            (two.backend(&["a", "g"]), two.backend(&["g", "a"])),
+            (Some(BackendId(2)), Some(BackendId(0)))
+        );
+        assert_eq!(format!("{rows:?}"), "2 rows");
     }
 }

@@ -1,41 +1,51 @@
 //! The walk from a tree to settings.
 
+mod backends;
+mod doors;
+mod networks;
+mod routes;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::value::{self, Instead, Url};
-use super::{Gateway, STATE, Settings};
-use crate::base::address::{Network, NetworkSet};
+use super::places::Places;
+use super::value::{self, Instead};
+use super::{Doors, Gateway, STATE, Settings};
+use crate::base::address::NetworkSet;
 use crate::base::bound::{Amount, Bounds};
 use crate::language::source::{FileId, joined};
 use crate::language::table::{LOG_ERRORS, LOG_FILE};
-use crate::language::tree::{self, Declaration, Text, Tree, Value, Valued};
+use crate::language::tree::{Declaration, Text, Tree, Value, Valued};
+use crate::language::vocabulary::Dialect;
 use crate::language::{Code, Diagnostic, Diagnostics, Found, Span, Suggestions};
-use crate::plan::EncodedSlash;
-use crate::plan::{Access, BackendId, CertificateWish, Route, Site, VisitorAddress};
-use crate::{record, upstream};
-
-/// What the system takes for the path of a unix socket.
-const SOCKET_PATH_BYTES_MAX: usize = 107;
+use crate::plan::BackendRows;
+use crate::record;
 
 /// Everything that is wrong with the tree and with what it means, or the settings.
 pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
+    compile_behind(&Doors::default(), tree)
+}
+
+/// The same with other doors than rules without a `gateway` have. One that stands in the rules goes first.
+pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostics> {
     let mut compiler = Compiler {
         tree,
         found: tree.found.clone(),
         suggestions: Suggestions::default(),
         state: PathBuf::from(STATE),
         networks: Vec::new(),
+        rows: HashMap::new(),
     };
-    compiler.state = compiler.state();
+    compiler.state = compiler.state(doors);
     compiler.networks = tree.acls.iter().map(|acl| Arc::new(compiler.acl(acl))).collect();
-    let gateway = compiler.gateway();
+    let gateway = compiler.gateway(doors);
     let logs = tree.logs.iter().map(|log| compiler.log(log)).collect();
     let backends = tree.backends.iter().filter_map(|backend| compiler.backend(backend)).collect();
     let sites = compiler.sites();
+    compiler.judge_doors(&sites);
     let default_log = record::LogConfig {
         name: "default".into(),
         format: record::Format::Combined,
@@ -45,12 +55,25 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
     if !compiler.found.has_errors() {
         compiler.empty_handed();
     }
-    let found = Diagnostics::new(Arc::clone(&tree.sources), compiler.found);
+    let found = Diagnostics::new(Arc::clone(&tree.sources), std::mem::take(&mut compiler.found));
     if found.has_errors() {
         return Err(found);
     }
     let files = tree.sources.paths().map(Path::to_owned).collect();
-    Ok(Settings { gateway, sites, backends, logs, default_log, warnings: found, files })
+    let networks = compiler.networks;
+    let places = Places::of(tree, &networks);
+    Ok(Settings {
+        gateway,
+        sites,
+        backends,
+        logs,
+        default_log,
+        warnings: found,
+        files,
+        program: tree.program.clone(),
+        networks,
+        places,
+    })
 }
 
 struct Compiler<'a> {
@@ -60,6 +83,8 @@ struct Compiler<'a> {
     state: PathBuf,
     /// Each `acl`, in the order of the tree.
     networks: Vec<Arc<NetworkSet>>,
+    /// The tables that routes look backends up in, as they are needed.
+    rows: HashMap<usize, BackendRows>,
 }
 
 /// A text setting and where it stands; `None` when it is not set or was faulty.
@@ -135,7 +160,10 @@ impl Compiler<'_> {
         }
     }
 
-    fn state(&mut self) -> PathBuf {
+    fn state(&mut self, doors: &Doors) -> PathBuf {
+        if let (None, Some(state)) = (&self.tree.gateway, &doors.state) {
+            return state.clone();
+        }
         let set = self.tree.gateway.as_ref().and_then(|gateway| text(gateway, "state"));
         let Some((state, span)) = set else { return PathBuf::from(STATE) };
         let wrong = if state.get().is_empty() {
@@ -216,66 +244,7 @@ impl Compiler<'_> {
         Some(self.located(text.get(), span))
     }
 
-    fn acl(&mut self, acl: &Declaration) -> NetworkSet {
-        let entries: Vec<(Network, bool)> =
-            acl.entries.iter().filter_map(|entry| Some((self.network(entry)?, !entry.not))).collect();
-        NetworkSet::new(entries)
-    }
-
-    fn network(&mut self, entry: &tree::Entry) -> Option<Network> {
-        let text = entry.address.as_ref()?;
-        let at = (text, entry.address_span);
-        let address = self.read(Code::BadNetwork, "address", at, |text| {
-            text.parse::<IpAddr>().map_err(|_| {
-                if text.contains('/') {
-                    "the prefix stands behind the quotes: `\"192.0.2.0\"/24;`"
-                } else {
-                    "write an IPv4 or IPv6 address; names are not looked up"
-                }
-            })
-        })?;
-        let bits: u8 = if address.is_ipv4() { 32 } else { 128 };
-        if let IpAddr::V6(v6) = address
-            && v6.to_ipv4_mapped().is_some()
-        {
-            return self.fault(
-                Diagnostic::new(
-                    Code::BadNetwork,
-                    entry.address_span,
-                    "this is an IPv4 address written as IPv6",
-                )
-                .label("write it as IPv4: such visitors are known by that"),
-            );
-        }
-        let (prefix, span) = match entry.prefix {
-            None => return Network::new(address, bits),
-            Some((prefix, span)) => (prefix, span),
-        };
-        let Some(network) = u8::try_from(prefix).ok().and_then(|prefix| Network::new(address, prefix)) else {
-            let family = if bits == 32 { "IPv4" } else { "IPv6" };
-            return self.fault(
-                Diagnostic::new(Code::BadNetwork, span, format!("an {family} address has {bits} bits"))
-                    .label(format!("write a prefix up to {bits}")),
-            );
-        };
-        if Network::new(address, bits)
-            .is_some_and(|alone| alone.to_string() != format!("{}/{bits}", base(network)))
-        {
-            let label = if text.is_private() {
-                "set the bits behind the prefix to zero, or leave the prefix out".to_owned()
-            } else {
-                format!("write `\"{}\"/{prefix}`, or leave the prefix out", base(network))
-            };
-            let span = entry.address_span.to(span);
-            return self.fault(
-                Diagnostic::new(Code::BadNetwork, span, "an address with bits behind its prefix")
-                    .label(label),
-            );
-        }
-        Some(network)
-    }
-
-    fn gateway(&mut self) -> Gateway {
+    fn gateway(&mut self, doors: &Doors) -> Gateway {
         let mut gateway = Gateway {
             http: Vec::new(),
             https: Vec::new(),
@@ -288,8 +257,13 @@ impl Compiler<'_> {
         };
         let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
         let Some(declared) = &self.tree.gateway else {
-            gateway.http.push(everywhere(80));
-            gateway.https.push(everywhere(443));
+            gateway.admin = doors.admin;
+            if doors.http.is_none() && doors.https.is_none() {
+                gateway.http.push(everywhere(80));
+                gateway.https.push(everywhere(443));
+            }
+            gateway.http.extend(doors.http);
+            gateway.https.extend(doors.https);
             return gateway;
         };
         let mut taken: Vec<(SocketAddr, Span)> = Vec::new();
@@ -377,186 +351,6 @@ impl Compiler<'_> {
         record::LogConfig { name: called(log), format, file, errors }
     }
 
-    fn backend(&mut self, backend: &Declaration) -> Option<upstream::Config> {
-        let url_written = text(backend, "url");
-        let url = url_written.and_then(|written| {
-            let url = self.read(Code::BadUrl, "url of a backend", written, value::url)?;
-            Some(match url {
-                Url::Http { host, port, tls } => (upstream::Address::Tcp { host, port }, tls),
-                Url::Unix(path) => (upstream::Address::Unix(self.socket(path, written)?), false),
-            })
-        });
-        let host = |compiler: &mut Self, name, read: fn(&str) -> Result<Box<str>, Instead>| {
-            text(backend, name).and_then(|written| compiler.read(Code::BadHost, "host name", written, read))
-        };
-        let host_header = host(self, "host_header", value::host_header);
-        let name = host(self, "tls_name", value::host);
-        let ca = text(backend, "ca").and_then(|written| self.file(written));
-        let pin = text(backend, "pin")
-            .and_then(|written| self.read(Code::BadDigest, "fingerprint", written, value::digest));
-        if let (Some(ca), Some(pin)) = (backend.setting("ca"), backend.setting("pin")) {
-            self.found.push(
-                Diagnostic::new(Code::Contradiction, ca.name_span, "beside `.pin` no authority is asked")
-                    .label("take out one of the two")
-                    .at(pin.name_span, "this trusts one certificate, whoever signed it"),
-            );
-        }
-        let (address, tls) = url?;
-        if !tls {
-            for name in ["ca", "tls_name", "pin"] {
-                if let (Some(setting), Some((_, url))) = (backend.setting(name), url_written) {
-                    self.found.push(
-                        Diagnostic::new(
-                            Code::NoTls,
-                            setting.name_span,
-                            format!(
-                                "`.{name}` says how TLS is checked, and {} is reached without TLS",
-                                backend.title()
-                            ),
-                        )
-                        .label("take it out, or write `https://` in `.url`")
-                        .at(url, "no `https://` here"),
-                    );
-                }
-            }
-        }
-        let wait = |name, default| duration(backend, name).unwrap_or(Duration::from_secs(default));
-        Some(upstream::Config {
-            name: called(backend),
-            address,
-            tls: tls.then_some(upstream::TlsTo { name, ca, pin }),
-            host_header,
-            visitor_address: match word(backend, "visitor_address") {
-                Some("cut") => VisitorAddress::Cut,
-                Some("full") => VisitorAddress::Full,
-                Some("none") => VisitorAddress::None,
-                _ => VisitorAddress::Pseudonym,
-            },
-            connect_timeout: wait("connect_timeout", 3),
-            first_byte_timeout: wait("first_byte_timeout", 60),
-            between_bytes_timeout: wait("between_bytes_timeout", 60),
-            idle_timeout: wait("idle_timeout", 50),
-            idle_max: number(backend, "idle_max").unwrap_or(64),
-        })
-    }
-
-    fn socket(&mut self, path: &str, (url, span): (&Text, Span)) -> Option<PathBuf> {
-        let path = url.part(path);
-        let path = self.file((&path, span))?;
-        let length = path.as_os_str().len();
-        if length > SOCKET_PATH_BYTES_MAX {
-            return self.fault(
-                Diagnostic::new(Code::BadFile, span, "the path of this socket is too long for the system")
-                    .label(format!("it has {length} bytes in full, and {SOCKET_PATH_BYTES_MAX} are taken")),
-            );
-        }
-        Some(path)
-    }
-
-    fn sites(&mut self) -> Vec<Site> {
-        let mut hosts: HashMap<Box<str>, Span> = HashMap::new();
-        let tree = self.tree;
-        tree.sites.iter().map(|site| self.site(site, &mut hosts)).collect()
-    }
-
-    /// A host name that no other site has.
-    fn host(&mut self, written: (&Text, Span), hosts: &mut HashMap<Box<str>, Span>) -> Option<Box<str>> {
-        let host = self.read(Code::BadHost, "host name", written, value::host)?;
-        let (text, span) = written;
-        if let Some(first) = hosts.get(&host) {
-            let fault =
-                Diagnostic::new(Code::HostTwice, span, format!("{} belongs to a site already", text.quote()))
-                    .label("take one of them out")
-                    .at(*first, "it is named here");
-            return self.fault(fault);
-        }
-        hosts.insert(host.clone(), span);
-        Some(host)
-    }
-
-    fn site(&mut self, site: &Declaration, hosts: &mut HashMap<Box<str>, Span>) -> Site {
-        let name =
-            site.name.as_ref().and_then(|(text, span)| self.host((text, *span), hosts)).unwrap_or_default();
-        let aliases = texts(site, "aliases").filter_map(|alias| self.host(alias, hosts)).collect();
-        let certificate = match site.value("certificate").map(|valued| &valued.value) {
-            Some(Value::Certificate(tree::Certificate::Files { chain, key })) => {
-                let chain = self.file((&chain.0, chain.1));
-                let key = self.file((&key.0, key.1));
-                CertificateWish::Files { chain: chain.unwrap_or_default(), key: key.unwrap_or_default() }
-            }
-            _ => CertificateWish::Local,
-        };
-        let log = reference(site, "log").and_then(|log| self.tree.logs.get(log)).map(called);
-        let mut paths: HashMap<Box<str>, Span> = HashMap::with_capacity(site.inside.len());
-        let routes = site.inside.iter().filter_map(|route| self.route(route, &mut paths)).collect();
-        let force_https = switch(site, "force_https").unwrap_or(true);
-        Site { name, aliases, certificate, force_https, log, routes }
-    }
-
-    fn route(&mut self, route: &Declaration, paths: &mut HashMap<Box<str>, Span>) -> Option<Route> {
-        let (text, span) = route.name.as_ref()?;
-        let path = self.read(Code::BadPath, "path of a route", (text, *span), value::path)?;
-        let covered = path.as_str().trim_end_matches('/');
-        if let Some(first) = paths.get(covered) {
-            let fault =
-                Diagnostic::new(Code::RouteTwice, *span, format!("a second route for {}", text.quote()))
-                    .label("take one of them out")
-                    .at(*first, "the first stands here");
-            return self.fault(fault);
-        }
-        paths.insert(covered.into(), *span);
-        let access = match route.value("allow").map(|valued| &valued.value) {
-            None => Access::Anyone,
-            Some(Value::Access(access)) => self.access(access),
-            // The fault was reported; nobody gets in by it.
-            Some(_) => Access::Nobody,
-        };
-        Some(Route {
-            path: path.as_str().into(),
-            backend: BackendId(reference(route, "backend")?),
-            access,
-            body_bytes_max: match route.value("body_bytes_max").map(|valued| &valued.value) {
-                Some(Value::Size(size)) => Some(*size),
-                _ => None,
-            },
-            total_timeout: duration(route, "total_timeout"),
-            encoded_slash: match word(route, "encoded_slash") {
-                Some("keep") => EncodedSlash::Keep,
-                _ => EncodedSlash::Refuse,
-            },
-        })
-    }
-
-    fn access(&self, access: &tree::Access) -> Access {
-        match access {
-            tree::Access::Anyone => Access::Anyone,
-            tree::Access::Nobody => Access::Nobody,
-            tree::Access::Network(acl) => self
-                .networks
-                .get(*acl)
-                .map_or(Access::Nobody, |networks| Access::Network(Arc::clone(networks))),
-            tree::Access::Not(inner) => Access::Not(Box::new(self.access(inner))),
-            tree::Access::And(terms) => self.balanced(terms, Access::And).unwrap_or(Access::Nobody),
-            tree::Access::Or(terms) => self.balanced(terms, Access::Or).unwrap_or(Access::Nobody),
-        }
-    }
-
-    /// A long chain becomes a bushy tree and not a deep one, which would overflow the stack that judges it.
-    fn balanced(
-        &self,
-        terms: &[tree::Access],
-        join: fn(Box<Access>, Box<Access>) -> Access,
-    ) -> Option<Access> {
-        match terms {
-            [] => None,
-            [one] => Some(self.access(one)),
-            many => {
-                let (left, right) = many.split_at_checked(many.len() / 2)?;
-                Some(join(Box::new(self.balanced(left, join)?), Box::new(self.balanced(right, join)?)))
-            }
-        }
-    }
-
     /// What is right and does nothing.
     fn empty_handed(&mut self) {
         for site in self.tree.sites.iter().filter(|site| site.inside.is_empty()) {
@@ -565,7 +359,7 @@ impl Compiler<'_> {
                     .label("its visitors get a 404: add `route \"/\" { .backend = …; }`"),
             );
         }
-        if self.tree.sites.is_empty() {
+        if self.tree.sites.is_empty() && self.tree.dialect == Dialect::Doorward {
             let span = self.tree.gateway.as_ref().map_or(Span::new(FileId(0), 0, 0), |gateway| gateway.head);
             self.found.push(
                 Diagnostic::new(Code::NoSites, span, "this gateway serves no site")
@@ -577,12 +371,6 @@ impl Compiler<'_> {
 
 fn called(declared: &Declaration) -> Box<str> {
     declared.name.as_ref().map(|(name, _)| name.get().into()).unwrap_or_default()
-}
-
-/// The address of a network without its prefix.
-fn base(network: Network) -> String {
-    let text = network.to_string();
-    text.split('/').next().unwrap_or_default().to_owned()
 }
 
 /// Whether two listeners can't exist beside each other. Port 0 is a port of the system's choice.

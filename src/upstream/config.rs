@@ -25,12 +25,51 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How many unused connections each worker keeps.
     pub idle_max: usize,
+    /// How many connections it may have at once, all workers together; 0 is no limit.
+    pub max_connections: usize,
+    /// How its health is asked; `None`: it is taken for healthy.
+    pub probe: Option<ProbeConfig>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Address {
-    Tcp { host: Box<str>, port: u16 },
+    Tcp {
+        host: Box<str>,
+        port: u16,
+    },
     Unix(PathBuf),
+    /// `backend x none;`: it is never healthy, and nobody is asked.
+    Nowhere,
+}
+
+/// How a backend's health is asked: of the last `window` answers, `threshold` must have been good.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProbeConfig {
+    pub ask: Ask,
+    /// The status of a good answer.
+    pub expected_response: u16,
+    /// From the attempt to connect to the end of the answer.
+    pub timeout: Duration,
+    /// From one question to the next.
+    pub interval: Duration,
+    /// How many answers count, 1 to 64.
+    pub window: u32,
+    /// How many of them must be good; 0 is "it is always healthy".
+    pub threshold: u32,
+    /// How many of them count as good when nothing was asked yet, `threshold` at most.
+    pub initial: u32,
+    /// The connection is to end with the answer: one that stays open past `timeout` is a bad answer.
+    pub expect_close: bool,
+}
+
+/// What a probe asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Ask {
+    /// `GET` of this path and query, with the backend's `.host_header` (else its host) and
+    /// `Connection: close`.
+    Url(Box<str>),
+    /// A whole request as the rules say it, each line ended by CR LF, and the empty line at its end.
+    Request(Box<[u8]>),
 }
 
 /// How the backend proves who it is.

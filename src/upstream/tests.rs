@@ -2,6 +2,7 @@
 //! sockets, in the same thread as the pool, on a clock that stands still but for waits.
 
 mod clocks;
+mod health;
 mod hostile;
 mod pooling;
 mod tls;
@@ -42,6 +43,8 @@ fn config(address: Address) -> Config {
         between_bytes_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(50),
         idle_max: 4,
+        max_connections: 0,
+        probe: None,
     }
 }
 

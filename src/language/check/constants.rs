@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use super::Checker;
+use super::names::NAMED;
 use crate::language::ast::{Argument, Comparison, Expr, ExprKind, Sign};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::source::{Span, quoted};
-use crate::language::table::Kind;
 
 /// A constant's value, with what hangs on it.
 #[derive(Clone)]
@@ -20,14 +20,14 @@ pub(super) struct Known {
     pub(super) environment: bool,
 }
 
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, PartialEq)]
 pub(super) enum Constant {
     Text(String),
     Bool(bool),
     Number(u64),
     Duration(Duration),
     Size(u64),
-    Real,
+    Real(f64),
     Rate,
 }
 
@@ -39,7 +39,7 @@ impl Constant {
             Constant::Number(_) => "a number",
             Constant::Duration(_) => "a duration",
             Constant::Size(_) => "a size",
-            Constant::Real => "a number with a fraction",
+            Constant::Real(_) => "a number with a fraction",
             Constant::Rate => "a rate",
         }
     }
@@ -114,7 +114,7 @@ impl Checker<'_> {
             ExprKind::Number(number) => known(Constant::Number(*number)),
             ExprKind::Duration(duration) => known(Constant::Duration(*duration)),
             ExprKind::Size(size) => known(Constant::Size(*size)),
-            ExprKind::Real(_) => known(Constant::Real),
+            ExprKind::Real(value) => known(Constant::Real(*value)),
             ExprKind::Rate => known(Constant::Rate),
             ExprKind::Group(inner) => self.constant(inner),
             ExprKind::Name => self.named(expr.span),
@@ -241,7 +241,7 @@ impl Checker<'_> {
     }
 
     /// A name in a constant: `yes`, `no`, or a `let`.
-    fn named(&mut self, span: Span) -> Option<Known> {
+    pub(super) fn named(&mut self, span: Span) -> Option<Known> {
         let name = self.sources.text(span);
         let private = self.private(span);
         if let Some(value) = truth(name) {
@@ -263,9 +263,7 @@ impl Checker<'_> {
             return Some(value);
         }
         let fault = Diagnostic::new(Code::UnknownName, span, format!("there is no constant called {quote}"));
-        if let Some(kind) =
-            [Kind::Backend, Kind::Acl, Kind::Log].iter().find(|kind| self.names.contains_key(&(**kind, name)))
-        {
+        if let Some(kind) = NAMED.iter().find(|kind| self.names.contains_key(&(**kind, name))) {
             return self.fault(
                 fault.label(format!("this is the name of {}; a constant is defined by `let`", kind.a_word())),
             );
@@ -303,6 +301,7 @@ impl Checker<'_> {
                 Some(chosen)
             }
             "env" => self.environment(name, span, args),
+            "lookup" => self.lookup(name, span, args),
             "files" | "network" => {
                 let quote = self.quote(name);
                 self.fault(
@@ -314,10 +313,12 @@ impl Checker<'_> {
                 let quote = self.quote(name);
                 let fault =
                     Diagnostic::new(Code::UnknownName, name, format!("there is no function called {quote}"));
-                let near = self.suggestions.nearest(word, ["env", "if"]);
+                let near = self.suggestions.nearest(word, ["env", "if", "lookup"]);
                 self.fault(match near {
                     Some(near) => fault.label(format!("did you mean `{near}`?")),
-                    None => fault.label("there are `env(\"NAME\", \"default\")` and `if(condition, a, b)`"),
+                    None => fault.label(
+                        "there are `env(\"NAME\", \"default\")`, `if(condition, a, b)` and `lookup(table, \"key\")`",
+                    ),
                 })
             }
         }

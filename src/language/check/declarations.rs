@@ -3,11 +3,13 @@
 use super::Checker;
 use super::constants::Constant;
 use crate::language::ast::{self, Expr, ExprKind, Member};
+use crate::language::data;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
-use crate::language::source::Span;
-use crate::language::table::{self, Kind, Named, one_of};
+use crate::language::source::{FileId, Span};
+use crate::language::table::{self, Kind, Named, Type, one_of};
 use crate::language::tree::{Declaration, Entry, Setting, Text, Value, Valued};
+use crate::language::vocabulary::Dialect;
 
 impl Checker<'_> {
     pub(super) fn declaration(&mut self, written: &ast::Declaration, inside: Option<Kind>) -> Declaration {
@@ -27,36 +29,75 @@ impl Checker<'_> {
                 .label(format!("it stands {place}")),
             );
         }
+        self.spoken(written);
         let name = self.declared_name(written);
+        let flags = self.flags(written);
         let mut declared = Declaration {
             kind,
             head,
             name,
+            flags,
             settings: Vec::new(),
             entries: Vec::new(),
             inside: Vec::new(),
             broken: written.broken || kind.inside() != inside,
         };
+        self.members(&written.body, &mut declared);
+        if !declared.broken {
+            for row in kind.settings().iter().filter(|row| row.required) {
+                if declared.setting(row.name).is_none() {
+                    let title = if self.private(head) { kind.word().to_owned() } else { declared.title() };
+                    self.found.push(
+                        Diagnostic::new(Code::Missing, head, format!("{title} has no `.{}`", row.name))
+                            .label(format!("add `.{} = …;`, {}", row.name, row.takes.title())),
+                    );
+                }
+            }
+            self.whereabouts(&declared, head);
+        }
+        declared
+    }
+
+    /// What stands between the braces.
+    pub(super) fn members(&mut self, body: &[Member], declared: &mut Declaration) {
+        let kind = declared.kind;
         let mut seen: Vec<(&'static str, Span)> = Vec::new();
-        for member in &written.body {
+        for member in body {
             match member {
-                Member::Setting(setting) => self.setting(setting, &mut declared, &mut seen),
-                Member::Entry(entry) => {
-                    if kind == Kind::Acl {
-                        let entry = self.entry(entry);
-                        declared.entries.push(entry);
-                    } else {
-                        self.found.push(
-                            Diagnostic::new(
-                                Code::Misplaced,
-                                entry.span,
-                                "a line of networks stands in an `acl` only",
-                            )
-                            .label(format!("{} takes settings: `.name = value;`", kind.a_word())),
-                        );
+                Member::Setting(setting) => self.setting(setting, declared, &mut seen),
+                Member::Entry(entry) if kind == Kind::Acl => {
+                    let entry = self.entry(entry);
+                    declared.entries.push(entry);
+                }
+                Member::Entry(entry) => self.found.push(
+                    Diagnostic::new(
+                        Code::Misplaced,
+                        entry.span,
+                        "a line of networks stands in an `acl` only",
+                    )
+                    .label(format!("{} takes settings: `.name = value;`", kind.a_word())),
+                ),
+                Member::FromFile { path, .. } if kind == Kind::Acl => {
+                    if let Some(file) = self.data_file(path) {
+                        self.networks(file, declared);
                     }
                 }
-                Member::Row(_) | Member::Block(_) | Member::FromFile { .. } => {}
+                Member::FromFile { span, .. }
+                | Member::Row(ast::Row { span, .. })
+                | Member::Block(ast::Braced { span, .. }) => {
+                    self.found.push(
+                        Diagnostic::new(
+                            Code::Misplaced,
+                            *span,
+                            format!("{} holds nothing of this kind", kind.a_word()),
+                        )
+                        .label(if kind == Kind::Acl {
+                            "it holds networks: `\"192.0.2.0\"/24;`"
+                        } else {
+                            "it takes settings: `.name = value;`"
+                        }),
+                    );
+                }
                 Member::Declaration(inner) => {
                     let inner = self.declaration(inner, Some(kind));
                     if inner.kind.inside() == Some(kind) {
@@ -65,21 +106,79 @@ impl Checker<'_> {
                 }
             }
         }
-        if !declared.broken {
-            for row in kind.settings().iter().filter(|row| row.required) {
-                if !seen.iter().any(|(name, _)| *name == row.name) {
-                    let title = if self.private(head) { kind.word().to_owned() } else { declared.title() };
-                    self.found.push(
-                        Diagnostic::new(Code::Missing, head, format!("{title} has no `.{}`", row.name))
-                            .label(format!("add `.{} = …;`, {}", row.name, row.takes.title())),
-                    );
-                }
-            }
-        }
-        declared
     }
 
-    fn declared_name(&mut self, written: &ast::Declaration) -> Option<(Text, Span)> {
+    /// A backend is somewhere: at a url, a host or a path, or said to be nowhere.
+    fn whereabouts(&mut self, declared: &Declaration, head: Span) {
+        if declared.kind != Kind::Backend || declared.has("none") {
+            return;
+        }
+        if ["url", "host", "path"].iter().all(|name| declared.setting(name).is_none()) {
+            let title = if self.private(head) { "backend".to_owned() } else { declared.title() };
+            let (name, example) = if self.dialect == Dialect::Doorward {
+                ("url", Type::Url.title())
+            } else {
+                ("host", Type::Server.title())
+            };
+            self.found.push(
+                Diagnostic::new(Code::Missing, head, format!("{title} has no `.{name}`"))
+                    .label(format!("add `.{name} = …;`, {example}")),
+            );
+        }
+    }
+
+    /// Whether the tree's language has such declarations.
+    pub(super) fn spoken(&mut self, written: &ast::Declaration) {
+        if written.kind.dialects().has(self.dialect) || self.dialect == Dialect::Doorward {
+            return;
+        }
+        let fault = Diagnostic::new(
+            Code::OtherDialect,
+            written.kind_span,
+            format!("{} is not declared in this language", written.kind.a_word()),
+        );
+        self.found.push(fault.label(self.other_dialect()));
+    }
+
+    /// How to get at what this language does not have.
+    pub(super) fn other_dialect(&self) -> &'static str {
+        if self.dialect == Dialect::Varnish {
+            "the main file begins with `vcl`: without that line it speaks doorward's own language"
+        } else {
+            "the main file says `# dialect: fastly`: without that line it speaks doorward's own language"
+        }
+    }
+
+    fn flags(&mut self, written: &ast::Declaration) -> Vec<&'static str> {
+        let known = written.kind.flags();
+        let mut flags = Vec::new();
+        for span in &written.flags {
+            let word = self.sources.text(*span);
+            let near = known.iter().find(|flag| flag.word == word);
+            if let Some(flag) =
+                near.filter(|_| self.dialect != Dialect::Fastly || written.kind == Kind::Backend)
+            {
+                flags.push(flag.word);
+                continue;
+            }
+            let quote = self.quote(*span);
+            let near = self.suggestions.nearest(word, known.iter().map(|flag| flag.word));
+            let words: Vec<String> = known.iter().map(|flag| format!("`{}`", flag.word)).collect();
+            let fault = Diagnostic::new(
+                Code::Misplaced,
+                *span,
+                format!("{quote} means nothing beside the name of {}", written.kind.a_word()),
+            );
+            self.found.push(match near {
+                Some(near) => fault.label(format!("did you mean `{near}`?")),
+                None if words.is_empty() => fault.label("take it out"),
+                None => fault.label(format!("there is {}", one_of(&words))),
+            });
+        }
+        flags
+    }
+
+    pub(super) fn declared_name(&mut self, written: &ast::Declaration) -> Option<(Text, Span)> {
         let kind = written.kind;
         match (kind.named(), &written.name) {
             (Named::Nothing, None) => None,
@@ -146,9 +245,43 @@ impl Checker<'_> {
         Entry {
             span: entry.span,
             not: entry.not,
+            lenient: entry.lenient,
             address,
             address_span: entry.address.span,
             prefix: entry.prefix,
+        }
+    }
+
+    /// One network on each line: `! 192.0.2.0/24 # why`.
+    fn networks(&mut self, file: FileId, declared: &mut Declaration) {
+        let sources = self.sources;
+        let private = sources.is_private(file);
+        for (line, start) in data::lines(sources, file) {
+            let said = line.split_once('#').map_or(line, |(said, _)| said.trim_end());
+            let (not, network) = match said.strip_prefix('!') {
+                Some(network) => (true, network.trim_start()),
+                None => (false, said),
+            };
+            let behind = u32::try_from(said.len() - network.len()).unwrap_or(0);
+            let at = |skipped: usize, piece: &str| {
+                data::place(file, start + behind + u32::try_from(skipped).unwrap_or(0), piece)
+            };
+            let (address, prefix) = match network.split_once('/') {
+                None => (network, None),
+                Some((address, prefix)) => {
+                    let digits = !prefix.is_empty() && prefix.bytes().all(|byte| byte.is_ascii_digit());
+                    let bits = if digits { prefix.parse().unwrap_or(u64::MAX) } else { u64::MAX };
+                    (address, Some((bits, at(address.len() + 1, prefix))))
+                }
+            };
+            declared.entries.push(Entry {
+                span: data::place(file, start, said),
+                not,
+                lenient: false,
+                address: Some(Text { value: address.trim_matches('"').to_owned(), private }),
+                address_span: at(0, address),
+                prefix,
+            });
         }
     }
 
@@ -161,7 +294,7 @@ impl Checker<'_> {
         let kind = declared.kind;
         let name = self.sources.text(written.name);
         let name_span = Span { start: written.name.start.saturating_sub(1), ..written.name };
-        let mut row = kind.settings().iter().find(|row| row.name == name);
+        let mut row = kind.setting(name, self.dialect);
         let known = row.is_some();
         if row.is_none() {
             row = self.unknown_setting(kind, name, name_span);
@@ -211,12 +344,28 @@ impl Checker<'_> {
     /// Reports, and returns the row that was most likely meant.
     fn unknown_setting(&mut self, kind: Kind, name: &str, span: Span) -> Option<&'static table::Setting> {
         let quote = self.quote(span);
-        let rows = kind.settings();
+        let dialect = self.dialect;
+        let rows: Vec<&'static table::Setting> =
+            kind.settings().iter().filter(|row| row.dialects.has(dialect)).collect();
         let fault =
             Diagnostic::new(Code::UnknownSetting, span, format!("{} has no setting {quote}", kind.a_word()));
+        if let Some((.., reason)) = table::REFUSED.iter().find(|(of, known, _)| *of == kind && *known == name)
+        {
+            let fault =
+                Diagnostic::new(Code::NotYet, span, format!("{quote} can't be honoured")).label(*reason);
+            return self.fault(fault);
+        }
+        if kind.setting(name, Dialect::Doorward).is_some() {
+            let fault = Diagnostic::new(
+                Code::OtherDialect,
+                span,
+                format!("{quote} is no setting of {} in this language", kind.a_word()),
+            );
+            return self.fault(fault.label(self.other_dialect()));
+        }
         if let Some(near) = self.suggestions.nearest(name, rows.iter().map(|row| row.name)) {
             self.found.push(fault.label(format!("did you mean `.{near}`?")));
-            return rows.iter().find(|row| row.name == near);
+            return rows.into_iter().find(|row| row.name == near);
         }
         let elsewhere = Kind::ALL.iter().find(|other| other.settings().iter().any(|row| row.name == name));
         let all: Vec<String> = rows.iter().map(|row| format!("`.{}`", row.name)).collect();

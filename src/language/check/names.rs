@@ -10,13 +10,17 @@ use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::source::Span;
 use crate::language::table::{self, Kind, LATER, Named, Type};
-use crate::language::tree::Text;
+use crate::language::tree::{Text, Tree};
+use crate::language::vocabulary::Dialect;
 
 /// Words that a `let` would hide.
 const WORDS: &[&str] = &[
     "yes", "no", "true", "false", "if", "env", "files", "network", "anyone", "nobody", "local", "let",
-    "include", "private", "sub", "import", "vcl",
+    "include", "private", "sub", "import", "vcl", "lookup", "from", "file",
 ];
+/// What is called by a name without quotes.
+pub(super) const NAMED: &[Kind] =
+    &[Kind::Backend, Kind::Acl, Kind::Log, Kind::Probe, Kind::Table, Kind::Director];
 /// Words for access that need sign-in.
 pub(super) const ACCESS_LATER: &[&str] = &["signed_in", "user", "group"];
 
@@ -34,6 +38,9 @@ impl<'a> Checker<'a> {
                     let at = counts.entry(kind).or_default();
                     let index = *at;
                     *at += 1;
+                    if kind == Kind::Probe {
+                        self.probes += 1;
+                    }
                     if kind == Kind::Gateway {
                         match gateway {
                             None => gateway = Some(declaration.kind_span),
@@ -146,6 +153,15 @@ impl<'a> Checker<'a> {
         }
     }
 
+    /// What is used without being named: the probe and the backend that are taken where no other is.
+    pub(super) fn implied(&mut self, tree: &Tree) {
+        self.mark(Kind::Probe, "default");
+        if tree.sites.is_empty() {
+            let default = self.names.get(&(Kind::Backend, "default")).map_or(0, |(index, _)| *index);
+            self.used.insert((Kind::Backend, default));
+        }
+    }
+
     /// What nothing names. After an error it would only say what the error says.
     pub(super) fn unused(&mut self) {
         if self.found.has_errors() {
@@ -163,10 +179,12 @@ impl<'a> Checker<'a> {
             }
         }
         unused.sort_unstable();
+        // Varnish does not load such a file, so a tree that claims to be one is told so.
+        let code = if self.dialect == Dialect::Varnish { Code::UnusedInVcl } else { Code::Unused };
         for (span, word) in unused {
             let quote = self.quote(span);
             self.found.push(
-                Diagnostic::new(Code::Unused, span, format!("nothing uses the `{word}` called {quote}"))
+                Diagnostic::new(code, span, format!("nothing uses the `{word}` called {quote}"))
                     .label("take it out, or name it where it was meant"),
             );
         }
@@ -193,6 +211,11 @@ impl<'a> Checker<'a> {
                 }
             }
             ExprKind::And(parts) | ExprKind::Or(parts) => {
+                for part in parts {
+                    self.touch(part);
+                }
+            }
+            ExprKind::Strands(parts) => {
                 for part in parts {
                     self.touch(part);
                 }
@@ -265,10 +288,7 @@ impl<'a> Checker<'a> {
         let word = kind.word();
         let fault =
             Diagnostic::new(Code::UnknownReference, span, format!("there is no {word} called {quote}"));
-        if let Some(other) = [Kind::Backend, Kind::Acl, Kind::Log]
-            .iter()
-            .find(|other| self.names.contains_key(&(**other, name)))
-        {
+        if let Some(other) = NAMED.iter().find(|other| self.names.contains_key(&(**other, name))) {
             return self.fault(fault.label(format!("this is the name of {}", other.a_word())));
         }
         let sources = self.sources;

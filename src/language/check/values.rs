@@ -9,8 +9,26 @@ use crate::language::ast::{Expr, ExprKind};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::source::{Span, quoted};
-use crate::language::table::{self, Type};
-use crate::language::tree::{Certificate, Text, Value};
+use crate::language::table::{self, Kind, Type};
+use crate::language::tree::{Certificate, Declaration, Text, Value};
+use crate::language::vocabulary::Dialect;
+
+/// What VCL lets stand in a declaration.
+const fn is_plain(expr: &Expr) -> bool {
+    matches!(
+        expr.kind,
+        ExprKind::Faulty
+            | ExprKind::Text { .. }
+            | ExprKind::Number(_)
+            | ExprKind::Real(_)
+            | ExprKind::Duration(_)
+            | ExprKind::Size(_)
+            | ExprKind::Name
+            | ExprKind::Braced(_)
+            | ExprKind::Strands(_)
+            | ExprKind::Blob(_)
+    )
+}
 
 impl Checker<'_> {
     /// The value of an expression where a row says what is taken; `None` when a fault was reported.
@@ -25,13 +43,86 @@ impl Checker<'_> {
             }
             _ => {}
         }
+        if self.dialect == Dialect::Varnish && !is_plain(expr) {
+            return self.fault(
+                Diagnostic::new(
+                    Code::WrongType,
+                    expr.span,
+                    "VCL takes a plain value here, and nothing to work out",
+                )
+                .label(format!("write {}", row.takes.title())),
+            );
+        }
         match row.takes {
+            Type::Probe => self.probe(expr, row),
+            Type::Lines => self.lines(expr, row),
+            Type::Name(Kind::Backend) if matches!(&expr.kind, ExprKind::Call { name, .. } if self.sources.text(*name) == "lookup") =>
+            {
+                let ExprKind::Call { name, args } = &expr.kind else { return None };
+                self.lookup_backend(*name, expr.span, args)
+            }
             Type::Access => self.access(expr).map(Value::Access),
             Type::Certificate => self.certificate(expr, row).map(Value::Certificate),
             Type::Word(words) => self.word(expr, row, words),
             Type::Name(kind) => self.reference(expr, kind, Some(row)).map(Value::Name),
             _ => self.plain(expr, row),
         }
+    }
+
+    /// A probe by its name, or its settings between braces.
+    fn probe(&mut self, expr: &Expr, row: &'static table::Setting) -> Option<Value> {
+        let ExprKind::Braced(braced) = &expr.kind else {
+            let index = self.reference(expr, Kind::Probe, Some(row))?;
+            if self.dialect == Dialect::Varnish && index >= self.probes_declared {
+                return self.fault(
+                    Diagnostic::new(Code::UsedBefore, expr.span, "this probe is declared further down")
+                        .label("Varnish wants it above: move it there"),
+                );
+            }
+            return Some(Value::Name(index));
+        };
+        let mut declared = Declaration {
+            kind: Kind::Probe,
+            head: braced.span,
+            name: None,
+            flags: Vec::new(),
+            settings: Vec::new(),
+            entries: Vec::new(),
+            inside: Vec::new(),
+            broken: braced.broken,
+        };
+        self.members(&braced.body, &mut declared);
+        self.probes_inside.push(declared);
+        Some(Value::Name(self.probes + self.probes_inside.len() - 1))
+    }
+
+    /// Strings side by side, each a line of a request.
+    fn lines(&mut self, expr: &Expr, row: &'static table::Setting) -> Option<Value> {
+        let one = std::slice::from_ref(expr);
+        let strands = match &expr.kind {
+            ExprKind::Strands(strands) => strands.as_slice(),
+            _ => one,
+        };
+        let mut lines: Vec<String> = Vec::new();
+        let mut private = self.private(expr.span);
+        for strand in strands {
+            let known = self.constant(strand)?;
+            private |= known.private;
+            let Constant::Text(line) = known.constant else {
+                let is = known.constant.title();
+                let title = row.takes.title();
+                return self.fault(
+                    Diagnostic::new(
+                        Code::WrongType,
+                        strand.span,
+                        format!("`.{}` takes {title}, and this is {is}", row.name),
+                    )
+                    .label("write it in quotes"),
+                );
+            };
+            lines.push(line);
+        }
+        Some(Value::Text(Text { value: lines.join("\r\n"), private }))
     }
 
     /// Text, switches and amounts.
@@ -66,10 +157,13 @@ impl Checker<'_> {
                 _ => None,
             }
         };
-        let zero_means_none = row.range.0 == 0;
+        let zero_means_none = row.range.0 == 0 && self.dialect != Dialect::Varnish;
         let value = match (row.takes, &known.constant) {
             (takes, Constant::Text(text)) if takes.is_text() => {
                 return Some(Value::Text(Text { value: text.clone(), private }));
+            }
+            (Type::Port, Constant::Number(port)) if self.dialect != Dialect::Varnish => {
+                return Some(Value::Text(Text { value: port.to_string(), private }));
             }
             (Type::Bool, Constant::Bool(value)) => Some(Value::Bool(*value)),
             (Type::Count, Constant::Number(value)) => Some(Value::Number(*value)),
@@ -119,7 +213,8 @@ impl Checker<'_> {
             },
             _ => return Some(value),
         };
-        if (least..=most).contains(&amount) {
+        // VCL takes 0 everywhere, for "as it is otherwise".
+        if (least..=most).contains(&amount) || (amount == 0 && self.dialect == Dialect::Varnish) {
             return Some(value);
         }
         let show = |amount: u64| match row.takes {

@@ -37,7 +37,7 @@ use Phase::{
 };
 
 actions! {
-    Hash "hash", Phases::of(&[Recv]), Dialects::VCL, "Looks the request up in the cache.";
+    Hash "hash", Phases::of(&[Recv]), Dialects::ALL, "Looks the request up in the cache.";
     Pass "pass", Phases::of(&[Recv, Hit, InMiss, BackendResponse]), Dialects::ALL, "Asks the backend and keeps nothing.";
     Pipe "pipe", Phases::of(&[Recv, InPipe]), Dialects::VCL, "Passes the request on as it is, whatever its method.";
     Purge "purge", Phases::of(&[Recv]), Dialects::VCL, "Forgets what the cache holds under this address.";
@@ -71,6 +71,7 @@ impl Action {
     const fn in_fastly(self) -> Phases {
         match self {
             Action::Lookup => Phases::of(&[Recv, InHash]),
+            Action::Hash => Phases::of(&[InHash]),
             Action::Pass => Phases::of(&[Recv, Hit, InMiss, BackendResponse, InPass]),
             Action::Restart => Phases::of(&[Recv, Hit, BackendResponse, InSynth, InDeliver]),
             Action::Fetch => Phases::of(&[InMiss]),

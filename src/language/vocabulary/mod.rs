@@ -10,8 +10,8 @@ mod variables;
 
 pub use actions::Action;
 pub use functions::{Function, Parameter, Shape};
-pub use objects::{Class, Method};
-pub use variables::{Family, Variable};
+pub use objects::{BY, Class, HEALTHY, Method, RESOLVE};
+pub use variables::{Family, LATER, SYNONYMS, Syntax, Variable};
 
 /// Which language a tree is written in. The first line of its main file says so.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +22,10 @@ pub enum Dialect {
     Varnish,
     /// The file begins `# dialect: fastly`.
     Fastly,
+}
+
+impl Dialect {
+    pub const ALL: &'static [Dialect] = &[Dialect::Doorward, Dialect::Varnish, Dialect::Fastly];
 }
 
 /// A set of dialects.
@@ -38,6 +42,10 @@ impl Dialects {
     pub const EXTENDED: Self = Self(0b101);
     /// Fastly's alone.
     pub const FASTLY: Self = Self(0b100);
+    /// Varnish's alone: what we do not want to see in new files.
+    pub const VARNISH: Self = Self(0b010);
+    /// What Varnish left behind with VCL 4.1 and Fastly still knows.
+    pub const LEGACY: Self = Self(0b110);
 
     pub const fn has(self, dialect: Dialect) -> bool {
         let bit = match dialect {

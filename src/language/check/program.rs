@@ -1,0 +1,298 @@
+//! Subs → `Program`: every name resolved, every type settled, every place where a request may be known.
+//!
+//! Three walks. `subs` collects who is called what and who calls whom, so that the phases in which a sub runs
+//! are known before its first line is judged: a variable that is not there is said before its type is. Then
+//! each body is lowered (`statements`, `expressions`, `calls`). What a tree never says, the built-in policy
+//! says behind it.
+
+mod actions;
+mod calls;
+mod expressions;
+mod names;
+mod objects;
+mod operators;
+mod patterns;
+mod statements;
+mod subs;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap};
+use std::sync::Arc;
+
+use self::objects::Made;
+use self::patterns::Patterns;
+use self::subs::Routine;
+use super::Checker;
+use crate::language::ast::Item;
+use crate::language::diagnostic::Diagnostic;
+use crate::language::faults::Code;
+use crate::language::program::{self, Choice, Mark, Program, Slot, SubId};
+use crate::language::source::{FileId, Span};
+use crate::language::table::Kind;
+use crate::language::vocabulary::{Dialect, Phase, Phases, Syntax, Type, Variable};
+use crate::plan::BackendId;
+
+/// What is compiled behind the rules of a tree, in the order in which it runs.
+pub(super) const fn built_in(dialect: Dialect) -> &'static [(&'static str, &'static str)] {
+    const OURS: (&str, &str) = ("builtin.vcl", include_str!("../../../vcl-like-rules/builtin.vcl"));
+    const VARNISH: (&str, &str) =
+        ("builtin-varnish.vcl", include_str!("../../../vcl-like-rules/builtin-varnish.vcl"));
+    const FASTLY: (&str, &str) =
+        ("builtin-fastly.vcl", include_str!("../../../vcl-like-rules/builtin-fastly.vcl"));
+    match dialect {
+        Dialect::Doorward => &[OURS],
+        Dialect::Varnish => &[VARNISH, OURS],
+        Dialect::Fastly => &[FASTLY],
+    }
+}
+
+/// A tree's rules and the built-in ones, as they were written.
+pub(super) struct Written<'t> {
+    pub(super) items: &'t [Item],
+    pub(super) built_in: &'t [Item],
+    pub(super) dialect: Dialect,
+    pub(super) tables: Vec<Arc<program::Table>>,
+}
+
+/// Lowers everything. The program stands for the tree only if nothing faulty was found.
+pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Program> {
+    let Written { items, built_in, dialect, tables } = written;
+    let mut writer = Writer {
+        dialect,
+        speech: dialect,
+        syntax: Syntax::Vcl41,
+        variables: HashMap::new(),
+        imported: HashMap::new(),
+        routines: Vec::new(),
+        routine_of: HashMap::new(),
+        objects: Vec::new(),
+        object_of: HashMap::new(),
+        marks: Vec::new(),
+        patterns: Patterns::default(),
+        tables,
+        missing: BTreeSet::new(),
+        here: Here::default(),
+        checker,
+    };
+    writer.speak(dialect);
+    writer.version(items);
+    writer.gather(items, built_in);
+    writer.follow();
+    let mut subs = Vec::new();
+    writer.lower_all(items, &mut subs);
+    writer.speak(writer.built_in_speech());
+    writer.lower_all(built_in, &mut subs);
+    writer.leftovers();
+    Arc::new(writer.finish(subs))
+}
+
+/// A local variable.
+#[derive(Clone, Copy)]
+struct Local {
+    slot: Slot,
+    of: Type,
+    span: Span,
+    used: bool,
+}
+
+/// Where in the rules the writer is.
+#[derive(Default)]
+struct Here<'a> {
+    routine: usize,
+    phases: Phases,
+    built_in: bool,
+    locals: HashMap<&'a str, Local>,
+    /// The first slot of this body that is free.
+    next_slot: u32,
+    /// How many `switch` are open.
+    switches: usize,
+}
+
+struct Writer<'w, 't, 'a> {
+    checker: &'w mut Checker<'a>,
+    /// The tree's.
+    dialect: Dialect,
+    /// That of the text being read: the built-in rules speak ours.
+    speech: Dialect,
+    syntax: Syntax,
+    /// What each name turned out to be, so that it is looked for once.
+    variables: HashMap<&'a str, Option<Variable>>,
+    /// The names that modules are called by here.
+    imported: HashMap<&'a str, &'a str>,
+    routines: Vec<Routine<'t, 'a>>,
+    routine_of: HashMap<&'a str, usize>,
+    objects: Vec<Made<'a>>,
+    object_of: HashMap<&'a str, usize>,
+    marks: Vec<Span>,
+    patterns: Patterns,
+    tables: Vec<Arc<program::Table>>,
+    /// Names that are like no other are reported once.
+    missing: BTreeSet<&'a str>,
+    here: Here<'a>,
+}
+
+impl<'t, 'a> Writer<'_, 't, 'a> {
+    fn text(&self, span: Span) -> &'a str {
+        self.checker.sources.text(span)
+    }
+
+    fn quote(&self, span: Span) -> String {
+        self.checker.quote(span)
+    }
+
+    fn fault<T>(&mut self, fault: Diagnostic) -> Option<T> {
+        self.checker.fault(fault)
+    }
+
+    fn mark(&mut self, span: Span) -> Mark {
+        let mark = Mark(u32::try_from(self.marks.len()).unwrap_or(u32::MAX));
+        self.marks.push(span);
+        mark
+    }
+
+    /// What the built-in rules are written in.
+    fn built_in_speech(&self) -> Dialect {
+        if self.dialect == Dialect::Fastly { Dialect::Fastly } else { Dialect::Doorward }
+    }
+
+    /// Whether a place is one of ours, not of the tree.
+    fn is_built_in(&self, span: Span) -> bool {
+        self.routines
+            .iter()
+            .flat_map(|routine| &routine.bodies)
+            .any(|(body, built_in)| *built_in && body.span.file == span.file)
+    }
+
+    fn is_varnish(&self) -> bool {
+        self.speech == Dialect::Varnish
+    }
+
+    fn is_fastly(&self) -> bool {
+        self.speech == Dialect::Fastly
+    }
+
+    /// From here on, the words of this dialect are known.
+    fn speak(&mut self, dialect: Dialect) {
+        self.speech = dialect;
+        self.variables.clear();
+    }
+
+    /// `vcl 4.1;`: which one, and whether we know it.
+    fn version(&mut self, items: &[Item]) {
+        for item in items {
+            let Item::Version(version) = item else { continue };
+            match self.text(version.number) {
+                "4.1" => {}
+                "4.0" if self.dialect == Dialect::Varnish => self.syntax = Syntax::Vcl40,
+                "4.0" => {}
+                _ => {
+                    let quote = self.quote(version.number);
+                    self.fault::<()>(
+                        Diagnostic::new(
+                            Code::BadVersion,
+                            version.number,
+                            format!("VCL {quote} is not spoken here"),
+                        )
+                        .label("write `4.1` or `4.0`"),
+                    );
+                }
+            }
+        }
+    }
+
+    fn lower_all(&mut self, items: &'t [Item], into: &mut Vec<(SubId, program::Sub)>) {
+        for item in items {
+            match item {
+                Item::Import(import) => self.import(import),
+                Item::InlineC(span) => self.inline_c(*span),
+                Item::Sub(sub) => self.sub(sub, into),
+                _ => {}
+            }
+        }
+    }
+
+    /// What is left to say when everything was read.
+    fn leftovers(&mut self) {
+        if self.dialect == Dialect::Varnish {
+            let none = self.checker.names.keys().all(|(kind, _)| *kind != Kind::Backend)
+                && !self.checker.found.has_errors();
+            if none {
+                let span = self.main_place();
+                self.fault::<()>(
+                    Diagnostic::new(Code::NoBackend, span, "these rules name no backend").label(
+                        "declare one: `backend default { .host = \"…\"; }`, or `backend default none;`",
+                    ),
+                );
+            }
+        }
+    }
+
+    /// The beginning of the main file: where there is nothing nearer to point at.
+    fn main_place(&self) -> Span {
+        Span::new(FileId(0), 0, 0)
+    }
+
+    fn finish(self, mut lowered: Vec<(SubId, program::Sub)>) -> Program {
+        lowered.sort_by_key(|(id, _)| *id);
+        let subs = lowered.into_iter().map(|(_, sub)| sub).collect();
+        let mut phases = vec![Vec::new(); Phase::ALL.len()];
+        let mut own = vec![false; Phase::ALL.len()];
+        for routine in &self.routines {
+            let Some(phase) = routine.phase else { continue };
+            if let Some(bodies) = phases.get_mut(phase as usize) {
+                bodies.extend(routine.ids.iter().copied());
+            }
+            if let Some(own) = own.get_mut(phase as usize) {
+                *own |= routine.bodies.iter().any(|(_, built_in)| !built_in);
+            }
+        }
+        // A small sub of the built-in policy that the tree speaks in is the tree's word in its phases.
+        for routine in self.routines.iter().filter(|routine| routine.phase.is_none()) {
+            let spoken = routine.bodies.iter().any(|(_, built_in)| !built_in);
+            if spoken && routine.bodies.iter().any(|(_, built_in)| *built_in) {
+                for phase in routine.phases.iter() {
+                    if let Some(own) = own.get_mut(phase as usize) {
+                        *own = true;
+                    }
+                }
+            }
+        }
+        let locals_max =
+            self.routines.iter().map(|routine| routine.base + routine.locals).max().unwrap_or(0) as usize;
+        let default_backend = self.default_backend();
+        Program {
+            dialect: self.dialect,
+            subs,
+            phases,
+            own,
+            marks: self.marks,
+            patterns: self.patterns.finish(),
+            tables: self.tables,
+            objects: self
+                .objects
+                .iter()
+                .filter_map(|made| {
+                    Some(program::Object { name: made.name.into(), class: made.class?, span: made.span })
+                })
+                .collect(),
+            default_backend,
+            locals_max,
+        }
+    }
+
+    /// The backend called `default`, or else the first one.
+    fn default_backend(&self) -> Option<BackendId> {
+        let backends = || self.checker.names.iter().filter(|((kind, _), _)| *kind == Kind::Backend);
+        backends()
+            .find(|((_, name), _)| *name == "default")
+            .map(|(_, (index, _))| *index)
+            .or_else(|| backends().map(|(_, (index, _))| *index).min())
+            .map(BackendId)
+    }
+
+    fn backend(&mut self, index: usize) -> Choice {
+        self.checker.used.insert((Kind::Backend, index));
+        Choice::Backend(BackendId(index))
+    }
+}

@@ -1,0 +1,165 @@
+//! Objects: `new x = directors.round_robin();` in `vcl_init`, and what is asked of them.
+
+use super::Writer;
+use super::expressions::Typed;
+use crate::language::ast;
+use crate::language::diagnostic::Diagnostic;
+use crate::language::faults::Code;
+use crate::language::program::{self, Argument, Do, ObjectId, Value};
+use crate::language::source::Span;
+use crate::language::vocabulary::{Class, Phase, Phases, Type};
+
+/// What a `new` makes.
+pub(super) struct Made<'a> {
+    pub(super) name: &'a str,
+    /// `None` when nothing is called so; a fault says it.
+    pub(super) class: Option<Class>,
+    pub(super) span: Span,
+    /// Its `new` was read: Varnish knows no object before.
+    made: bool,
+}
+
+impl<'a> Writer<'_, '_, 'a> {
+    /// Keeps the name; whether it may stand there is judged later.
+    pub(super) fn note_object(&mut self, name: Span, class: Span) {
+        let text = self.text(name);
+        if self.object_of.contains_key(text) {
+            return;
+        }
+        let class = self.class(class);
+        self.object_of.insert(text, self.objects.len());
+        self.objects.push(Made { name: text, class, span: name, made: false });
+    }
+
+    fn class(&self, class: Span) -> Option<Class> {
+        let text = self.text(class);
+        let (module, rest) = text.split_once('.')?;
+        match self.imported.get(module) {
+            Some(real) if *real != module => Class::by_name(&format!("{real}.{rest}")),
+            _ => Class::by_name(text),
+        }
+    }
+
+    /// `new name = class(args);`
+    pub(super) fn made(&mut self, span: Span, name: Span, class: Span, args: &[ast::Argument]) -> Option<Do> {
+        let only = Phases::of(&[Phase::Init]);
+        let missing = self.here.phases.but(only);
+        if let Some(phase) = missing.iter().next() {
+            let fault = Diagnostic::new(
+                Code::NotHere,
+                span,
+                format!("nothing can be made in `{}`", self.sub_of(phase)),
+            )
+            .label("objects are made in `vcl_init`");
+            self.report_here(fault, phase);
+            return None;
+        }
+        let text = self.text(class);
+        let known = self.class(class);
+        let Some(known) = known else {
+            let quote = self.quote(class);
+            let names = Class::ALL.iter().map(|known| known.name());
+            let near = self.checker.suggestions.nearest(text, names);
+            let fault =
+                Diagnostic::new(Code::UnknownFunction, class, format!("nothing called {quote} can be made"));
+            return self.fault(match near {
+                Some(near) => fault.label(format!("did you mean `{near}`?")),
+                None => fault
+                    .label("there are `directors.round_robin`, `.fallback`, `.random`, `.hash` and `.shard`"),
+            });
+        };
+        let module = text.split('.').next().unwrap_or(text);
+        if !self.has_module(module, class) {
+            return None;
+        }
+        let object_name = self.text(name);
+        let at = self.object_of.get(object_name).copied()?;
+        let object = self.objects.get_mut(at)?;
+        if object.made || object.span != name {
+            let first = object.span;
+            let quote = self.quote(name);
+            return self.fault(
+                Diagnostic::new(Code::DeclaredTwice, name, format!("a second object called {quote}"))
+                    .label("give it another name, or take it out")
+                    .at(first, "the first is made here"),
+            );
+        }
+        let args = self.arguments(text, known.parameters(), span, args);
+        if let Some(object) = self.objects.get_mut(at) {
+            object.made = true;
+        }
+        let args = args?
+            .into_iter()
+            .map(|argument| match argument {
+                Argument::Value(value) => value,
+                Argument::Word(word) => program::Expr::Constant(Value::Int(i64::from(word))),
+                _ => program::Expr::Constant(Value::Unset),
+            })
+            .collect();
+        Some(Do::New { object: ObjectId(u32::try_from(at).unwrap_or(u32::MAX)), args })
+    }
+
+    /// `name.method(args)`
+    pub(super) fn object_asked(
+        &mut self,
+        at: usize,
+        name: Span,
+        method: Span,
+        span: Span,
+        args: &[ast::Argument],
+    ) -> Option<Typed> {
+        let object = self.objects.get(at)?;
+        let (class, declared, made) = (object.class?, object.span, object.made);
+        if self.is_varnish() && !made {
+            let quote = self.quote(name);
+            return self.fault(
+                Diagnostic::new(Code::UsedBefore, name, format!("{quote} is used before it is made"))
+                    .label("move `vcl_init` above this sub")
+                    .at(declared, "it is made here"),
+            );
+        }
+        let word = self.text(method);
+        let Some(known) = class.method(word) else {
+            let quote = self.quote(method);
+            let words = class.methods().iter().map(|known| known.word());
+            let near = self.checker.suggestions.nearest(word, words);
+            let fault = Diagnostic::new(
+                Code::UnknownFunction,
+                method,
+                format!("`{}` has no method {quote}", class.name()),
+            );
+            let all: Vec<String> =
+                class.methods().iter().map(|known| format!("`.{}`", known.word())).collect();
+            return self.fault(match near {
+                Some(near) => fault.label(format!("did you mean `.{near}`?")),
+                None => fault.label(format!("there are {}", all.join(", "))),
+            });
+        };
+        if !self.may_call(known.phases(), name.to(method)) {
+            return None;
+        }
+        let shown = format!(".{word}");
+        let args = self.arguments(&shown, known.parameters(), span, args)?;
+        let object = ObjectId(u32::try_from(at).unwrap_or(u32::MAX));
+        Some(Typed { of: known.returns(), value: program::Expr::Method { object, method: known, args } })
+    }
+
+    /// A director's name where a value should stand.
+    pub(super) fn object_alone(&mut self, at: usize, span: Span) -> Option<Typed> {
+        let quote = self.quote(span);
+        let director = self.objects.get(at).and_then(|made| made.class).is_some_and(Class::is_director);
+        if director && self.is_fastly() {
+            let choice = program::Choice::Director(ObjectId(u32::try_from(at).unwrap_or(u32::MAX)));
+            return Some(Typed::constant(Type::Backend, Value::Backend(choice)));
+        }
+        self.fault(
+            Diagnostic::new(Code::TypesClash, span, format!("{quote} is an object, not a value")).label(
+                if director {
+                    format!("ask it: `{}.backend()`", quote.trim_matches('`'))
+                } else {
+                    "ask it by one of its methods".to_owned()
+                },
+            ),
+        )
+    }
+}
