@@ -359,6 +359,16 @@ impl Compiler<'_> {
                     .label("its visitors get a 404: add `route \"/\" { .backend = …; }`"),
             );
         }
+        if self.tree.dialect == Dialect::Varnish && self.tree.backends.is_empty() {
+            self.found.push(
+                Diagnostic::new(
+                    Code::Missing,
+                    Span::new(FileId(0), 0, 0),
+                    "there is no `backend` in this tree",
+                )
+                .label("add one: `backend default { .host = \"…\"; }`, or `backend default none;`"),
+            );
+        }
         if self.tree.sites.is_empty() && self.tree.dialect == Dialect::Doorward {
             let span = self.tree.gateway.as_ref().map_or(Span::new(FileId(0), 0, 0), |gateway| gateway.head);
             self.found.push(

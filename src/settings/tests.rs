@@ -1,5 +1,8 @@
 //! What is promised of whole trees.
 
+mod backends;
+mod doors;
+
 use std::fmt::Write;
 use std::path::Path;
 

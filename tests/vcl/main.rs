@@ -16,5 +16,6 @@
 )]
 
 mod corpus;
+mod ours;
 mod plays;
 mod varnish;

@@ -42,6 +42,10 @@ const IGNORED: [&str; 12] = [
     "accept-encoding",
 ];
 
+/// What hardly any play is about: the host asked for, and what goes with a page that nobody wrote.
+const USUAL: [(&str, &str); 3] =
+    [("host", "www.example"), ("content-type", "text/html; charset=utf-8"), ("retry-after", "5")];
+
 pub struct Play {
     pub file: String,
     pub title: String,
@@ -155,9 +159,7 @@ pub fn headers_shown(headers: &[(String, String)]) -> String {
     let mut lines: Vec<(String, &str)> = headers
         .iter()
         .map(|(name, value)| (name.to_ascii_lowercase(), value.trim_end()))
-        .filter(|(name, value)| {
-            !IGNORED.contains(&name.as_str()) && (name != "host" || *value != "www.example")
-        })
+        .filter(|(name, value)| !IGNORED.contains(&name.as_str()) && !USUAL.contains(&(name, value)))
         .collect();
     lines.sort_by(|a, b| a.0.cmp(&b.0));
     lines.iter().fold(String::new(), |mut out, (name, value)| {

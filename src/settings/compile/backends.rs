@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Compiler, called, duration, number, reference, switch, text, word};
-use crate::language::tree::{Declaration, Text};
+use crate::language::tree::{Declaration, Text, Value};
 use crate::language::vocabulary::Dialect;
 use crate::language::{Code, Diagnostic, Span};
 use crate::plan::VisitorAddress;
@@ -155,6 +155,10 @@ impl Compiler<'_> {
 
     /// What a probe says that could never work.
     pub(super) fn judge_probe(&mut self, probe: &Declaration) {
+        let mut values = probe.settings.iter().flat_map(|setting| &setting.values);
+        if values.any(|valued| valued.value == Value::Faulty) {
+            return;
+        }
         let vcl = self.tree.dialect == Dialect::Varnish;
         if let (Some(url), Some(request)) = (probe.setting("url"), probe.setting("request")) {
             self.found.push(

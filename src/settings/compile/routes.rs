@@ -147,6 +147,8 @@ impl Compiler<'_> {
             });
             return match found.or(otherwise) {
                 Some(backend) => Some(Answers::Backend(backend)),
+                // The row may be one that could not be read.
+                None if self.tree.found.has_errors() => None,
                 None => self.fault(
                     Diagnostic::new(
                         Code::NoRow,
@@ -188,7 +190,7 @@ impl Compiler<'_> {
             let braced = format!("{{{name}}}");
             let (before, behind) = rest.split_once(&braced)?;
             if !before.is_empty() {
-                pieces.push(Piece::Text(canonical(before.as_bytes()).unwrap_or_default().into()));
+                pieces.push(Piece::Text(between(before)));
             }
             rest = behind;
             let Some(at) = pattern.names.iter().position(|known| **known == *name) else {
@@ -206,7 +208,7 @@ impl Compiler<'_> {
             pieces.push(Piece::Name(at));
         }
         if !rest.is_empty() {
-            pieces.push(Piece::Text(canonical(rest.as_bytes()).unwrap_or_default().into()));
+            pieces.push(Piece::Text(between(rest)));
         }
         Some(Key(pieces.into()))
     }
@@ -282,4 +284,13 @@ fn canonical(key: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(key).ok()?;
     let path = SitePath::literal(&format!("/{text}")).ok()?;
     path.as_str().strip_prefix('/').map(str::to_owned)
+}
+
+/// What stands beside the names of a key, written as a path is; the slashes stay as they are.
+fn between(text: &str) -> Box<str> {
+    let segments = text.split('/').map(|segment| match canonical(segment.as_bytes()) {
+        Some(written) => written,
+        None => segment.to_owned(),
+    });
+    segments.collect::<Vec<_>>().join("/").into()
 }
