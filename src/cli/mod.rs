@@ -9,8 +9,8 @@
 mod arguments;
 mod check;
 mod demo;
-mod docs;
 mod diff;
+mod docs;
 mod explain;
 mod help;
 mod lsp;
