@@ -60,9 +60,9 @@ impl Reader<'_> {
                 let size = |unit: &str| name.strip_suffix(unit).and_then(|number| number.parse::<i64>().ok());
                 if let Some(bytes) = size("KB").map(|size| size * 1024).or(size("B")) {
                     Value::Bytes(bytes)
-                } else if let Ok(number) = name.parse() {
+                } else if let Ok(number) = name.parse::<i64>() {
                     Value::Int(number)
-                } else if let Ok(number) = name.parse() {
+                } else if let Ok(number) = name.parse::<f64>() {
                     Value::Real(number)
                 } else if let Some(time) = amount("s").or(amount("m").map(|minutes| minutes * 60.0)) {
                     Value::Duration(time)
