@@ -33,7 +33,7 @@ use super::vocabulary::Dialect;
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) -> Tree {
-    let Loaded { mut sources, dialect, items, mut found, mut suggestions, data } = loaded;
+    let Loaded { mut sources, dialect, items, mut found, mut suggestions, data, .. } = loaded;
     let read = sources.len();
     let built_in = built_in(&mut sources, dialect, &mut found, &mut suggestions);
     let mut checker = Checker {
