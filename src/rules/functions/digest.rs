@@ -83,7 +83,7 @@ fn decode(text: &[u8]) -> (Vec<u8>, usize) {
         held += 6;
         if held >= 8 {
             held -= 8;
-            out.push((bits >> held) as u8);
+            out.extend(u8::try_from((bits >> held) & 0xff));
             bits &= (1 << held) - 1;
         }
     }

@@ -64,7 +64,7 @@ fn step(pattern: &[u8], at: usize, byte: u8, leading: bool, flags: Flags) -> Ste
     let fits = |yes: bool, next: usize| if yes { Step::Fits(next) } else { Step::Differs };
     let slash = byte == b'/' && flags.pathname;
     match pattern.get(at) {
-        Some(b'*') => Step::Differs,
+        Some(b'*') | None => Step::Differs,
         Some(b'?') => fits(!leading && !slash, at + 1),
         Some(b'\\') if !flags.noescape => match pattern.get(at + 1) {
             Some(escaped) => fits(*escaped == byte, at + 2),
@@ -76,7 +76,6 @@ fn step(pattern: &[u8], at: usize, byte: u8, leading: bool, flags: Flags) -> Ste
             Bracket::Wrong => Step::Never,
         },
         Some(plain) => fits(*plain == byte, at + 1),
-        None => Step::Differs,
     }
 }
 

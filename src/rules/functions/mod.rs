@@ -6,10 +6,10 @@ mod digest;
 mod fnmatch;
 mod number;
 mod query;
-mod text;
-mod time;
 #[cfg(test)]
 mod tests;
+mod text;
+mod time;
 
 use regex::bytes::Regex;
 
@@ -117,15 +117,14 @@ pub fn call(function: Function, args: &[Given<'_>]) -> Option<Result<Value<'stat
             Value::Bool(fnmatch::matches(first(), second(), flags))
         }
 
-        Function::StdRound => Value::Real(args.amount(0).round()),
+        Function::StdRound | Function::MathRound => Value::Real(args.amount(0).round()),
         Function::StdDuration => return Some(number::duration(args)),
         Function::StdBytes => return Some(number::bytes(args)),
         Function::StdInteger => return Some(number::integer(args)),
         Function::StdReal => return Some(number::real(args)),
         Function::StdIp => return Some(number::ip(args)),
-        Function::StdReal2integer => number::whole(args.amount(0).round()).map_or(Value::Int(args.int(1)), Value::Int),
-        Function::StdTime2integer => number::whole(args.amount(0).round()).map_or(Value::Int(args.int(1)), Value::Int),
-        Function::StdReal2time => Value::Time(args.amount(0)),
+        Function::StdReal2integer | Function::StdTime2integer => number::whole(args.amount(0).round()).map_or(Value::Int(args.int(1)), Value::Int),
+        Function::StdReal2time | Function::StdInteger2time => Value::Time(args.amount(0)),
         Function::StdTime2real => Value::Real(args.amount(0)),
         // The port that an address has when nobody wrote one.
         Function::StdPort => Value::Int(80),
@@ -141,7 +140,6 @@ pub fn call(function: Function, args: &[Given<'_>]) -> Option<Result<Value<'stat
         Function::TimeIntervalElapsedRatio => {
             Value::Real(time::elapsed_ratio(args.amount(0), args.amount(1), args.amount(2)))
         }
-        Function::StdInteger2time => Value::Time(args.amount(0)),
         Function::ParseTimeDelta => Value::Int(time::delta(first()).unwrap_or(-1)),
 
         Function::StdAtoi => Value::Int(number::leading_whole(first(), 10)),
@@ -154,7 +152,6 @@ pub fn call(function: Function, args: &[Given<'_>]) -> Option<Result<Value<'stat
         Function::RandomIntSeeded => Value::Int(number::between(args.int(0), args.int(1), number::seeded(args.int(2)))),
         Function::MathFloor => Value::Real(args.amount(0).floor()),
         Function::MathCeil => Value::Real(args.amount(0).ceil()),
-        Function::MathRound => Value::Real(args.amount(0).round()),
         Function::MathRoundeven => Value::Real(args.amount(0).round_ties_even()),
         Function::MathRoundhalfup => Value::Real((args.amount(0) + 0.5).floor()),
         Function::MathRoundhalfdown => Value::Real((args.amount(0) - 0.5).ceil()),

@@ -210,7 +210,9 @@ pub(super) fn read_address(text: &[u8]) -> Option<IpAddr> {
     let text = std::str::from_utf8(text).ok()?;
     let is_port = |port: &str| {
         let port = port.trim_matches(' ');
-        port.is_empty() || matches!(port, "http" | "https") || (port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()))
+        port.is_empty()
+            || matches!(port, "http" | "https")
+            || (port.len() <= 5 && port.bytes().all(|byte| byte.is_ascii_digit()))
     };
     if let Some(rest) = text.strip_prefix('[') {
         let (inner, behind) = rest.split_once(']')?;
@@ -243,7 +245,8 @@ pub(super) fn leading_whole(text: &[u8], base: u32) -> i64 {
         _ => (false, text),
     };
     let prefixed = |text: &[u8]| {
-        let hexadecimal = text.len() > 2 && text.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"0x"));
+        let hexadecimal =
+            text.len() > 2 && text.get(..2).is_some_and(|start| start.eq_ignore_ascii_case(b"0x"));
         hexadecimal && text.get(2).is_some_and(u8::is_ascii_hexdigit)
     };
     let (base, text) = match base {
@@ -272,7 +275,9 @@ pub(super) fn strtol(text: &[u8], base: i64) -> Result<Value<'static>, Failure> 
 pub(super) fn leading_real(text: &[u8]) -> f64 {
     let text = text.trim_ascii_start();
     let mut end = usize::from(matches!(text.first(), Some(b'-' | b'+')));
-    let digits = |from: usize| text.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count();
+    let digits = |from: usize| {
+        text.get(from..).unwrap_or_default().iter().take_while(|byte| byte.is_ascii_digit()).count()
+    };
     end += digits(end);
     if text.get(end) == Some(&b'.') {
         end += 1 + digits(end + 1);
@@ -295,7 +300,8 @@ pub(super) fn itoa(value: i64, base: i64) -> Result<Value<'static>, Failure> {
     let mut digits = Vec::new();
     let mut rest = value.unsigned_abs();
     loop {
-        let digit = u32::try_from(rest % base).ok().and_then(|digit| char::from_digit(digit, 36)).unwrap_or('0');
+        let digit =
+            u32::try_from(rest % base).ok().and_then(|digit| char::from_digit(digit, 36)).unwrap_or('0');
         digits.push(digit as u8);
         rest /= base;
         if rest == 0 {
@@ -309,7 +315,7 @@ pub(super) fn itoa(value: i64, base: i64) -> Result<Value<'static>, Failure> {
     Ok(text_of(digits))
 }
 
-/// A number from 0 up to 1 that a seed always leads to (the finaliser of SplitMix64).
+/// A number from 0 up to 1 that a seed always leads to (how `SplitMix64` mixes).
 #[allow(clippy::cast_precision_loss)]
 pub(super) fn seeded(seed: i64) -> f64 {
     let mut mixed = seed.cast_unsigned().wrapping_add(0x9e37_79b9_7f4a_7c15);
@@ -324,7 +330,8 @@ pub(super) fn seeded(seed: i64) -> f64 {
 pub(super) fn between(low: i64, high: i64, part: f64) -> i64 {
     let (low, high) = (low.min(high), low.max(high));
     let span = high.abs_diff(low) as f64 + 1.0;
-    low.saturating_add((part * span) as i64).min(high)
+    let found = i128::from(low) + (part * span) as i128;
+    i64::try_from(found).unwrap_or(high).min(high)
 }
 
 pub(super) fn length(length: usize) -> i64 {

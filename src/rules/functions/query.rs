@@ -48,7 +48,7 @@ fn stands_before(one: &[u8], other: &[u8]) -> bool {
 }
 
 /// The comparison is no order, so the sort of the standard library may not be asked.
-fn merge_sort<'a>(items: &mut Vec<&'a [u8]>) {
+fn merge_sort(items: &mut Vec<&[u8]>) {
     if items.len() < 2 {
         return;
     }

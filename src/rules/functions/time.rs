@@ -5,7 +5,17 @@ use super::{Args, Failure, text_of};
 use crate::rules::value::Value;
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday"];
@@ -301,15 +311,12 @@ fn written(format: &[u8], civil: &Civil, seconds: i64) -> Vec<u8> {
     let mut out = Vec::new();
     let mut rest = format;
     while let Some((&byte, after)) = rest.split_first() {
-        match (byte == b'%').then(|| conversion(after, civil, seconds)).flatten() {
-            Some((length, piece)) => {
-                out.extend_from_slice(&piece);
-                rest = after.get(length..).unwrap_or_default();
-            }
-            None => {
-                out.push(byte);
-                rest = after;
-            }
+        if let Some((length, piece)) = (byte == b'%').then(|| conversion(after, civil, seconds)).flatten() {
+            out.extend_from_slice(&piece);
+            rest = after.get(length..).unwrap_or_default();
+        } else {
+            out.push(byte);
+            rest = after;
         }
     }
     out
@@ -384,6 +391,7 @@ pub(super) fn delta(text: &[u8]) -> Option<i64> {
         b's' => 1,
         _ => return None,
     };
-    let count: i64 = std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?.parse().ok()?;
+    let count: i64 =
+        std::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_digit))?.parse().ok()?;
     count.checked_mul(seconds)
 }
