@@ -91,7 +91,7 @@ impl Wish {
     }
 }
 
-pub fn no_tunnel() -> Fault {
+fn no_tunnel() -> Fault {
     Fault::with(Cause::Protocol, "the backend answered a WebSocket with a page")
 }
 

@@ -330,7 +330,8 @@ pub(super) fn seeded(seed: i64) -> f64 {
 pub(super) fn between(low: i64, high: i64, part: f64) -> i64 {
     let (low, high) = (low.min(high), low.max(high));
     let span = high.abs_diff(low) as f64 + 1.0;
-    low.saturating_add((part * span) as i64).min(high)
+    let found = i128::from(low) + (part * span) as i128;
+    i64::try_from(found).unwrap_or(high).min(high)
 }
 
 pub(super) fn length(length: usize) -> i64 {
