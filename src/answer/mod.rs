@@ -16,7 +16,7 @@ use http::header::{
     CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION,
     REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::base::cause::Cause;
 use crate::base::random::RequestId;
@@ -55,7 +55,10 @@ impl Ask<'_> {
 
 /// The answer to a visit that went wrong.
 pub fn fault(cause: Cause, ask: &Ask<'_>) -> Response<Body> {
-    let status = StatusCode::from_u16(cause.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+    fault_as(StatusCode::from_u16(cause.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), cause, ask)
+}
+
+fn fault_as(status: StatusCode, cause: Cause, ask: &Ask<'_>) -> Response<Body> {
     let text = match ask.form {
         Form::Html => page::fault(cause, status, ask),
         Form::Plain => page::fault_line(cause, status, ask),
@@ -70,13 +73,31 @@ pub fn fault(cause: Cause, ask: &Ask<'_>) -> Response<Body> {
     response
 }
 
+/// Headers that rules set, beside those of our page: what describes the page itself stays ours.
+pub fn dress(page: &mut HeaderMap, ruled: HeaderMap) {
+    let ours: Vec<_> = page.keys().filter(|name| name.as_str().starts_with("content-")).cloned().collect();
+    let mut replaced = Vec::new();
+    let mut last = None;
+    for (name, value) in ruled {
+        let Some(name) = name.or_else(|| last.clone()) else { continue };
+        last = Some(name.clone());
+        if ours.contains(&name) {
+            continue;
+        }
+        if replaced.contains(&name) {
+            page.append(name, value);
+        } else {
+            page.insert(name.clone(), value);
+            replaced.push(name);
+        }
+    }
+}
+
 /// The answer that rules asked for without writing its page: their status, their reason where they give one.
 /// Where something had gone wrong before, the page says what.
 pub fn ruled(status: StatusCode, told: Option<&str>, cause: Option<Cause>, ask: &Ask<'_>) -> Response<Body> {
     if let Some(cause) = cause {
-        let mut response = fault(cause, ask);
-        *response.status_mut() = status;
-        return response;
+        return fault_as(status, cause, ask);
     }
     let told = told.filter(|told| !told.is_empty() && Some(*told) != status.canonical_reason());
     let text = match ask.form {
@@ -153,9 +174,11 @@ const fn retry_after(cause: Cause) -> Option<Duration> {
     match cause {
         Cause::Closing => Some(RETRY_CLOSING),
         Cause::Overloaded | Cause::TooManyConnections | Cause::MaxConnections => Some(RETRY_CROWDED),
-        Cause::Refused | Cause::Unreachable | Cause::ConnectTimeout | Cause::Unhealthy => {
-            Some(RETRY_UPSTREAM)
-        }
+        Cause::Refused
+        | Cause::Unreachable
+        | Cause::ConnectTimeout
+        | Cause::Unhealthy
+        | Cause::NoneHealthy => Some(RETRY_UPSTREAM),
         _ => None,
     }
 }
@@ -242,7 +265,8 @@ mod tests {
             }
             let known = ruled(StatusCode::NOT_FOUND, None, Some(Cause::Refused), &ask(form));
             assert_eq!((known.status().as_u16(), header(&known, "retry-after")), (404, "30"));
-            assert!(text(known).contains("refused"));
+            let text = text(known);
+            assert!(text.contains("refused") && text.contains("404") && !text.contains("503"), "{text}");
         }
         let plain = text(ruled(StatusCode::FORBIDDEN, Some("a\r\nb"), None, &ask(Form::Plain)));
         assert_eq!(plain.lines().count(), 1, "{plain}");

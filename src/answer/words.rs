@@ -183,7 +183,7 @@ pub const fn of(cause: Cause) -> Words {
             &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
         ),
         Cause::NoneHealthy => words(
-            "This part of the site is not well",
+            "No server for this page is well",
             "Several servers can make this page, and none of them has been answering as it should.",
             &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
         ),

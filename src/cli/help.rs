@@ -45,7 +45,7 @@ pub(super) fn page(spec: &Spec) -> String {
     let mut text = format!("doorward {}", form(spec));
     for flag in spec.flags {
         let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
-        let dots = if flag.repeated { "…" } else { "" };
+        let dots = if flag.repeated { "..." } else { "" };
         let _ = write!(text, " [{}{value}]{dots}", typed(flag));
     }
     let mut summary = spec.summary.to_owned();

@@ -134,7 +134,7 @@ faults! {
         Main("backnd trac { .url = \"http://127.0.0.1:8000\"; }\n");
     E016 NotYet, Error, "this word is not spoken yet",
         "The word belongs to the rule language, but this version of doorward does not know it yet. It is refused rather than ignored: a rule that looks as if it worked is worse than none. Take it out, or see the changelog of newer versions.",
-        Main("sub vcl_recv { return (pass); }\n");
+        Main("directory people { }\n");
     E017 UnknownSetting, Error, "no such setting",
         "The declaration has no setting of this name. The manual lists them all, and so does this message where there are few.",
         Main("backend trac { .ulr = \"http://127.0.0.1:8000\"; }\n");

@@ -6,13 +6,14 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::HOST;
-use http::{HeaderMap, Response, StatusCode, Version};
+use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::asked::Asked;
 use super::decision::{Decision, Handling, Kind, Sent, Step};
 use super::gateway::{Gateway, changed};
 use super::script::{Given, Played, Scripted};
+use super::tell;
 use crate::answer::{self, Ask};
 use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::cause::Cause;
@@ -23,9 +24,10 @@ use crate::language::vocabulary::{Action, Phase};
 use crate::message::exchange::Secure;
 use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
-use crate::message::{Body, Host, Request, SitePath, Street, headers};
+use crate::message::{Body, Host, Request, Street, headers};
 use crate::plan::{BackendId, Route, VisitorAddress};
-use crate::rules::case::{Case, Question, Reply, ReplyBody};
+use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
+use crate::rules::doorplate::Decided;
 use crate::rules::flow::{Flow, Next};
 use crate::rules::machine::{RuleFault, Surroundings, Verdict};
 use crate::rules::{Rules, SiteRef, doorplate};
@@ -98,7 +100,7 @@ impl Surroundings for World<'_> {
     }
 
     fn log(&mut self, line: &[u8]) {
-        let line = super::tell::plain(&String::from_utf8_lossy(line));
+        let line = tell::plain(&String::from_utf8_lossy(line));
         self.tell(Kind::Log, line.clone(), None);
         self.decision.logged.push(line);
     }
@@ -117,7 +119,7 @@ impl Surroundings for World<'_> {
         if self.decision.way.len() < STEPS_MAX {
             self.decision.way.push(mark);
         }
-        let Some(place) = self.gateway.mark(mark) else { return };
+        let Some(place) = self.gateway.telling(mark) else { return };
         let line = (place.file.clone(), place.line);
         if self.last.as_ref() == Some(&line) {
             return;
@@ -157,6 +159,17 @@ impl World<'_> {
         if let Some(step) = self.decision.steps.last_mut() {
             step.below = lines;
         }
+    }
+
+    /// The `Host` that a backend is always told.
+    fn host_header(&self, id: BackendId) -> Option<HeaderValue> {
+        self.gateway.settings.backends.get(id.0)?.host_header.as_deref()?.parse().ok()
+    }
+
+    /// Rules led the request elsewhere.
+    fn rewritten(&mut self, method: &Method, found: SiteRef<'_>, target: &str) {
+        let text = format!("{method} {}{}", found.site.plan.name, tell::plain(target));
+        self.tell(Kind::Rewrite, text, None);
     }
 
     fn backend(&self, id: BackendId) -> Result<Scripted, Cause> {
@@ -238,7 +251,7 @@ impl<'g> Stage<'g> {
         &self,
         mut request: Request,
         asked: &Asked,
-        world: &mut World<'_>,
+        world: &mut World<'g>,
         ask: &Ask<'_>,
     ) -> Result<(), Fault> {
         let gateway = self.gateway;
@@ -266,13 +279,13 @@ impl<'g> Stage<'g> {
             world.answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, &location, ask));
             return Ok(());
         }
-        let door = look_up(world, found, &request)?;
         match &self.rules {
             None => {
-                let backend = admit(world, door, &request)?;
+                let door = look_up(world, found, &request)?;
+                let backend = admit(world, &door, &request)?;
                 Self::plain(&mut request, backend, world, ask)
             }
-            Some(rules) => Self::ruled(rules, request, asked, (found, door), world, ask),
+            Some(rules) => Self::ruled(rules, request, asked, found, world, ask),
         }
     }
 
@@ -285,25 +298,23 @@ impl<'g> Stage<'g> {
     ) -> Result<(), Fault> {
         world.decision.handling = Handling::Lookup;
         let before = request.headers.clone();
-        let question = Question {
-            method: request.method.clone(),
-            url: crate::rules::case::Url::Canonical(request.target_for_backend()),
-            version: request.version,
-            headers: std::mem::take(&mut request.headers),
-        };
-        match send(world, backend, question, request, &before) {
+        let mut headers = std::mem::take(&mut request.headers);
+        let own = world.host_header(backend);
+        headers.insert(HOST, own.unwrap_or_else(|| request.host.header()));
+        let url = request.target_for_backend().to_string();
+        let method = request.method.clone();
+        match send(world, backend, (method, url, headers), request, &before) {
             Ok(scripted) => {
                 let Scripted { status, mut headers, body } = scripted;
                 headers::clean_answer(&mut headers);
                 world.decision.answer = super::decision::Answer { status, reason: None, headers, body };
-                Ok(())
             }
             Err(cause) => {
                 world.decision.cause = Some(cause);
                 world.answer(answer::fault(cause, ask));
-                Ok(())
             }
         }
+        Ok(())
     }
 
     /// With rules: they say where it goes, what is sent and what comes back.
@@ -311,63 +322,68 @@ impl<'g> Stage<'g> {
         rules: &Rules,
         mut request: Request,
         asked: &Asked,
-        (mut found, mut door): (SiteRef<'g>, Door<'g>),
-        world: &mut World<'_>,
+        mut found: SiteRef<'g>,
+        world: &mut World<'g>,
         ask: &Ask<'_>,
     ) -> Result<(), Fault> {
         let gateway = world.gateway;
+        doorplate::not_ours(&request.path)?;
+        // Rules may still lead to a route where there is none.
+        let mut door = look_up(world, found, &request);
+        let mut host = request.host.clone();
         let before = request.headers.clone();
         let mut case = Case::of(&mut request, &street(asked), world.now);
-        case.default = door.backend.map_or(Choice::None, Choice::Backend);
+        if let Some(upgrade) = &request.upgrade {
+            case.req.headers.insert(UPGRADE, upgrade.protocol.clone());
+        }
+        let default = door.as_ref().ok().and_then(|door| door.backend);
+        case.default = default.map_or(Choice::None, Choice::Backend);
         let mut flow = Flow::begin(rules, case);
         for _ in 0..TURNS_MAX {
             match flow.next(world) {
                 Next::Route => {
-                    if flow.case().moved {
-                        match follow(gateway, &mut request, &flow.case().req) {
-                            Ok(site) => found = site,
-                            Err(fault) => {
-                                refused(world, &mut flow, &fault);
-                                continue;
-                            }
-                        }
-                        world.tell(
-                            Kind::Rewrite,
-                            format!("{} {}", request.method, request.path.as_str()),
-                            None,
-                        );
-                        match look_up(world, found, &request) {
-                            Ok(again) => door = again,
-                            Err(fault) => {
-                                refused(world, &mut flow, &fault);
-                                continue;
-                            }
-                        }
-                    }
-                    match admit(world, door, &request) {
+                    let judged = if flow.case().moved {
+                        doorplate::reread(&flow.case().req, &host).and_then(|decided| {
+                            let Decided { method, host: written, path, query } = decided;
+                            (request.method, request.path, request.query) = (method, path, query);
+                            host = written;
+                            found = doorplate::site_of(&gateway.table, found, &host);
+                            let target = request.target_for_backend();
+                            world.rewritten(&request.method, found, target.as_str());
+                            flow.case_mut().req.url = Url::Canonical(target);
+                            door = look_up(world, found, &request);
+                            admit(world, door.as_ref().map_err(Clone::clone)?, &request)
+                        })
+                    } else {
+                        door.as_ref().map_err(Clone::clone).and_then(|door| admit(world, door, &request))
+                    };
+                    match judged {
                         Ok(backend) => flow.routed(Choice::Backend(backend)),
                         Err(fault) => refused(world, &mut flow, &fault),
                     }
                 }
                 next @ (Next::Fetch | Next::Pipe) => {
-                    if flow.case().sent_elsewhere {
-                        let judged = flow.case().bereq.as_ref().map_or(Ok(()), |bereq| {
-                            found = follow(gateway, &mut request, bereq)?;
-                            door = look_up(world, found, &request)?;
-                            admit(world, door, &request).map(drop)
-                        });
-                        if let Err(fault) = judged {
-                            refused(world, &mut flow, &fault);
-                            continue;
-                        }
-                    }
                     if matches!(next, Next::Pipe) {
                         world.decision.handling = Handling::Pipe;
                     }
-                    let Some(errand) = flow.errand() else {
-                        return Err(Fault::with(Cause::Internal, "the rules ask nobody"));
+                    if let Err(fault) = judge_again(world, &mut flow, found, &host, &mut request) {
+                        refused(world, &mut flow, &fault);
+                        continue;
+                    }
+                    let errand = flow.errand();
+                    let Some(errand) = errand else {
+                        return Err(Fault::with(Cause::Internal, "rules ask for a fetch without a backend"));
                     };
-                    let answer = send(world, errand.backend, errand.question, &request, &before);
+                    let Question { method, url, mut headers, .. } = errand.question;
+                    let own = world.host_header(errand.backend);
+                    let sent_host = doorplate::host_sent(&headers, request.host.header(), own.as_ref());
+                    headers::clean_ruled(&mut headers, &method);
+                    if !errand.with_body || asked.body.is_empty() {
+                        headers.remove(CONTENT_LENGTH);
+                    }
+                    headers.insert(HOST, sent_host);
+                    let url = String::from_utf8_lossy(url.as_bytes()).into_owned();
+                    let answer = send(world, errand.backend, (method, url, headers), &request, &before);
                     flow.answered(answer.map(|scripted| {
                         let Scripted { status, mut headers, body } = scripted;
                         headers::clean_answer(&mut headers);
@@ -375,19 +391,47 @@ impl<'g> Stage<'g> {
                         Reply::of_backend(status, None, Version::HTTP_11, headers)
                     }));
                 }
-                Next::Deliver => {
-                    deliver(world, flow.into_case(), ask);
-                    return Ok(());
-                }
+                Next::Deliver => return deliver(world, flow.into_case(), ask),
                 Next::Fail(fault) => {
                     let place = fault.mark.and_then(|mark| gateway.mark(mark));
-                    world.decision.steps.push(Step::fault(fault.text.to_string(), place));
-                    return Err(Fault::with(Cause::Internal, "a rule failed"));
+                    world.tell(Kind::Fault, fault.text.to_string(), place);
+                    return Err(Fault::with(Cause::RuleFault, "a rule can't go on"));
                 }
             }
         }
         Err(Fault::with(Cause::Internal, "the rules come to no end"))
     }
+}
+
+/// What rules of the backend's side made of the request must be open to this visitor too.
+fn judge_again<'g>(
+    world: &mut World<'g>,
+    flow: &mut Flow<'_>,
+    found: SiteRef<'g>,
+    host: &Host,
+    request: &mut Request,
+) -> Result<(), Fault> {
+    let case = flow.case_mut();
+    let Some(bereq) = &mut case.bereq else { return Ok(()) };
+    if !case.sent_elsewhere && matches!(bereq.url, Url::Canonical(_)) {
+        return Ok(());
+    }
+    let Decided { method, host, path, query } = doorplate::reread(bereq, host)?;
+    let found = doorplate::site_of(&world.gateway.table, found, &host);
+    let before = (
+        std::mem::replace(&mut request.method, method),
+        std::mem::replace(&mut request.path, path),
+        std::mem::replace(&mut request.query, query),
+    );
+    let target = request.target_for_backend();
+    world.rewritten(&request.method, found, target.as_str());
+    bereq.url = Url::Canonical(target);
+    let (door, route) = (world.decision.door, world.decision.route.clone());
+    // Access alone: who answers was decided by the rules.
+    let judged = look_up(world, found, request).and_then(|door| judge(world, door.route, request));
+    (world.decision.door, world.decision.route) = (door, route);
+    (request.method, request.path, request.query) = before;
+    judged
 }
 
 /// The connection as rules may see it.
@@ -459,26 +503,26 @@ fn look_up<'g>(world: &mut World<'_>, found: SiteRef<'g>, request: &Request) -> 
     Ok(Door { route, backend })
 }
 
-/// Access, told with the term on which it hung; then who answers, in the corridor's order.
-fn admit(world: &mut World<'_>, door: Door<'_>, request: &Request) -> Result<BackendId, Fault> {
+/// Access, told with the term on which it hung.
+fn judge(world: &mut World<'_>, route: &Route, request: &Request) -> Result<(), Fault> {
     let gateway = world.gateway;
-    let Door { route, backend } = door;
     let query = request.query.as_ref().map(Query::as_str);
     let reads = route.serves.only_reads(&request.method, request.path.as_str(), query);
     let access = route.access_for(&request.method, request.path.as_str(), query);
-    let (admitted, term) = gateway.judge(access, request.client);
+    let term = gateway.deciding(access, request.client);
     let place = world.decision.door.and_then(|door| gateway.route_spot(door));
-    let word = if admitted { "admitted" } else { "refused" };
+    let judged = doorplate::access(route, request);
+    let word = if judged.is_ok() { "admitted" } else { "refused" };
     let what = if reads { "to read" } else { "to write" };
     world.tell(Kind::Access, format!("{word} {what}: {term}"), place);
-    if !admitted {
-        return Err(Fault::with(
-            Cause::Denied,
-            format!("the route {} does not admit the visitor", route.path),
-        ));
-    }
-    backend.ok_or_else(|| {
-        Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", route.path))
+    judged
+}
+
+/// Access, then who answers: the corridor's order.
+fn admit(world: &mut World<'_>, door: &Door<'_>, request: &Request) -> Result<BackendId, Fault> {
+    judge(world, door.route, request)?;
+    door.backend.ok_or_else(|| {
+        Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", door.route.path))
     })
 }
 
@@ -488,30 +532,11 @@ fn refused(world: &mut World<'_>, flow: &mut Flow<'_>, fault: &Fault) {
     flow.refused(fault.cause);
 }
 
-/// Reads what rules wrote: method, path, query and host, as strictly as what a visitor sends.
-fn follow<'g>(
-    gateway: &'g Gateway,
-    request: &mut Request,
-    question: &Question,
-) -> Result<SiteRef<'g>, Fault> {
-    let (path, query) = question.url.parts();
-    request.path = if path == b"*" { SitePath::asterisk() } else { SitePath::parse(path)? };
-    request.query = query.map(Query::parse).transpose()?;
-    request.method = question.method.clone();
-    if let Some(host) = question.headers.get(HOST) {
-        request.host = Host::read(host.clone())?;
-    }
-    gateway
-        .table
-        .site(request.host.name())
-        .ok_or_else(|| Fault::with(Cause::Misdirected, "no site has the name that a rule wrote"))
-}
-
 /// What the backend would be sent, told; and what it answers in this play.
 fn send(
     world: &mut World<'_>,
     backend: BackendId,
-    question: Question,
+    (method, url, mut headers): (Method, String, HeaderMap),
     request: &Request,
     before: &HeaderMap,
 ) -> Result<Scripted, Cause> {
@@ -519,15 +544,9 @@ fn send(
     let name = gateway.backend(backend).to_owned();
     let seen_as =
         gateway.settings.backends.get(backend.0).map_or(VisitorAddress::None, |it| it.visitor_address);
-    let Question { method, url, mut headers, .. } = question;
-    let typed = headers.get(HOST).cloned().unwrap_or_else(|| request.host.header());
-    let fixed = gateway.settings.backends.get(backend.0).and_then(|it| it.host_header.as_deref());
-    let host = fixed.and_then(|host| host.parse().ok()).unwrap_or(typed);
-    headers.insert(HOST, host);
     Introduction::new(request, visible(request.client, seen_as)).put(&mut headers);
-    let url = String::from_utf8_lossy(url.as_bytes()).into_owned();
     let place = gateway.settings.places.backend(backend.0).and_then(|span| gateway.spot(span));
-    world.tell(Kind::Backend, format!("{name} is asked: {method} {url}"), place);
+    world.tell(Kind::Backend, format!("{name} is asked: {method} {}", tell::plain(&url)), place);
     world.below(changed(before, &headers));
     if world.decision.sent.is_empty() {
         world.decision.way_to_backend = world.decision.way.len();
@@ -560,40 +579,34 @@ fn visible(client: ClientIp, seen_as: VisitorAddress) -> Option<std::net::IpAddr
 }
 
 /// What the visitor gets.
-fn deliver(world: &mut World<'_>, case: Case, ask: &Ask<'_>) {
-    let Some(resp) = case.resp else {
-        world.refuse(&Fault::with(Cause::Internal, "the rules end without an answer"), ask);
-        return;
-    };
-    let status = resp.visible_status();
+fn deliver(world: &mut World<'_>, case: Case, ask: &Ask<'_>) -> Result<(), Fault> {
+    let resp = case.resp.ok_or_else(|| Fault::with(Cause::Internal, "rules deliver nothing"))?;
+    let status = StatusCode::from_u16(resp.status).ok().filter(|status| status.as_u16() >= 200);
+    let status = status.ok_or_else(|| {
+        Fault::with(Cause::RuleFault, format!("rules answer with the status {}, which is none", resp.status))
+    })?;
     world.decision.cause = case.cause;
-    let life = resp.life;
+    let Reply { reason, mut headers, body, life, .. } = resp;
     if !world.decision.sent.is_empty() {
         (world.decision.ttl, world.decision.grace, world.decision.keep) =
             (Some(life.ttl), Some(life.grace), Some(life.keep));
     }
     let from_backend = std::mem::take(&mut world.decision.answer.body);
-    let (mut headers, mut body) = (resp.headers, from_backend);
-    match resp.body {
-        ReplyBody::Backend => {}
-        ReplyBody::Text(text) => body = text,
+    headers::clean_answer(&mut headers);
+    let reason = reason.map(|reason| String::from_utf8_lossy(&reason).into_owned());
+    let body = match body {
+        ReplyBody::Backend => from_backend,
+        ReplyBody::Text(text) => text,
         ReplyBody::Page => {
-            // The house's page, under whatever headers the rules have set.
-            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
-            let page = match case.cause {
-                Some(cause) => answer::fault(cause, ask),
-                None => answer::small_page(status, status.canonical_reason().unwrap_or("Error"), "", ask),
-            };
+            let mut page = answer::ruled(status, reason.as_deref(), case.cause, ask);
+            answer::dress(page.headers_mut(), headers);
             world.answer(page);
-            body = std::mem::take(&mut world.decision.answer.body);
-            let own = std::mem::take(&mut world.decision.answer.headers);
-            for (name, value) in &own {
-                if !headers.contains_key(name) {
-                    headers.insert(name, value.clone());
-                }
-            }
+            let own = &mut world.decision.answer;
+            headers = std::mem::take(&mut own.headers);
+            std::mem::take(&mut own.body)
         }
-    }
-    let reason = resp.reason.map(|reason| String::from_utf8_lossy(&reason).into_owned().into());
+    };
+    let (status, reason) = (status.as_u16(), reason.map(Into::into));
     world.decision.answer = super::decision::Answer { status, reason, headers, body };
+    Ok(())
 }

@@ -1,11 +1,12 @@
 //! A tree of rules, ready to be asked what it would do.
 
+use std::collections::BTreeSet;
 use std::path::Path;
 use std::sync::Arc;
 
 use http::HeaderMap;
 
-use super::decision::{Kind, Spot, Step};
+use super::decision::Spot;
 use crate::base::address::ClientIp;
 use crate::language::program::{Mark, Program};
 use crate::language::{self, Diagnostics, Span};
@@ -17,12 +18,16 @@ use crate::settings::{self, Disk, Settings};
 pub struct Gateway {
     pub settings: Settings,
     pub(super) table: Table,
+    /// The files that hold built-in rules.
+    built_in: BTreeSet<u32>,
 }
 
 impl Gateway {
     pub fn new(settings: Settings) -> Self {
         let table = Table::new(settings.sites.clone());
-        Self { settings, table }
+        let subs = settings.program.iter().flat_map(|program| &program.subs);
+        let built_in = subs.filter(|sub| sub.built_in).map(|sub| sub.span.file.0).collect();
+        Self { settings, table, built_in }
     }
 
     /// Reads rules from disk. What `environment` does not name is read from the process's own.
@@ -62,9 +67,27 @@ impl Gateway {
         })
     }
 
-    /// Where a rule stands; `None` for a built-in one that stands in no file.
+    /// The built-in rules are no operator's: they are not his to visit, and told only where they decide.
+    pub(super) fn is_built_in(&self, span: Span) -> bool {
+        self.built_in.contains(&span.file.0)
+    }
+
+    /// Where a rule stands.
     pub fn mark(&self, mark: Mark) -> Option<Spot> {
         self.spot(self.settings.program.as_ref()?.marks.get(mark.0 as usize).copied()?)
+    }
+
+    /// Where a rule stands that is worth telling of: one of the tree's own, or a built-in one that ends the
+    /// usual way.
+    pub(super) fn telling(&self, mark: Mark) -> Option<Spot> {
+        const USUAL: [&str; 6] = ["deliver", "lookup", "hash", "fetch", "ok", "purge"];
+        let span = self.settings.program.as_ref()?.marks.get(mark.0 as usize).copied()?;
+        let spot = self.spot(span)?;
+        let decides = || {
+            let action = spot.source.strip_prefix("return (")?;
+            Some(!USUAL.iter().any(|usual| action.starts_with(usual)))
+        };
+        (!self.is_built_in(span) || decides().unwrap_or(false)).then_some(spot)
     }
 
     pub(super) fn route_spot(&self, door: (usize, usize)) -> Option<Spot> {
@@ -101,10 +124,9 @@ impl Gateway {
         }
     }
 
-    /// Whether somebody may pass, and the term that decided it.
-    pub(super) fn judge(&self, access: &Access, client: ClientIp) -> (bool, String) {
-        let admitted = access.admits(client);
-        (admitted, self.who(deciding(access, client)))
+    /// The term on which it hung whether somebody may pass.
+    pub(super) fn deciding(&self, access: &Access, client: ClientIp) -> String {
+        self.who(deciding(access, client))
     }
 }
 
@@ -133,10 +155,4 @@ pub(super) fn changed(before: &HeaderMap, after: &HeaderMap) -> Vec<String> {
         lines.extend(before.get_all(name).iter().map(|value| format!("- {name}: {}", shown(value))));
     }
     lines
-}
-
-impl Step {
-    pub(super) fn fault(text: impl Into<String>, place: Option<Spot>) -> Self {
-        Self { kind: Kind::Fault, text: text.into(), place, below: Vec::new() }
-    }
 }

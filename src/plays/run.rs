@@ -267,21 +267,12 @@ impl Gateway {
         names.into_iter().collect()
     }
 
-    /// The marks of the tree's own rules, and where they stand: the built-in ones are not the operator's to
-    /// visit.
+    /// The marks of the tree's own rules, and where they stand.
     pub(super) fn own_marks(&self) -> impl Iterator<Item = (Mark, Span)> {
-        let program = self.program();
-        let built_in: BTreeSet<u32> = program
-            .iter()
-            .flat_map(|program| &program.subs)
-            .filter(|sub| sub.built_in)
-            .map(|sub| sub.span.file.0)
-            .collect();
-        let marks = program.map_or(&[][..], |program| &program.marks);
-        marks
-            .iter()
-            .enumerate()
-            .filter(move |(_, span)| !built_in.contains(&span.file.0))
+        let marks = self.program().map_or(&[][..], |program| &program.marks);
+        let numbered = marks.iter().enumerate();
+        numbered
+            .filter(|(_, span)| !self.is_built_in(**span))
             .map(|(at, span)| (Mark(u32::try_from(at).unwrap_or(u32::MAX)), *span))
     }
 

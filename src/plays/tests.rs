@@ -501,3 +501,292 @@ fn a_line_without_end_costs_no_memory() {
     let found = replay(&mut log.as_slice(), &about, &gateway(RULES), None).unwrap();
     assert_eq!((found.lines, found.unread, found.passed_on), (2, 1, 1));
 }
+
+const RULED: &str = r#"gateway { .https = "127.0.0.1:443"; .http = "127.0.0.1:80"; }
+acl office { "192.0.2.0"/24; }
+backend wiki { .url = "http://127.0.0.1:8001"; .visitor_address = none; }
+backend home { .url = "http://127.0.0.1:8003"; .visitor_address = none; }
+backend old { .url = "http://127.0.0.1:8004"; .visitor_address = none; }
+site "www.example" {
+    route "/wiki/" { .backend = wiki; }
+    route "/private/" { .backend = home; .allow = network(office); }
+    route "/" { .backend = home; }
+}
+sub vcl_init {
+    new turns = directors.round_robin();
+    turns.add_backend(wiki);
+    turns.add_backend(old);
+}
+sub vcl_recv {
+    if (req.http.User-Agent ~ "badbot") {
+        return (synth(403, "Not you"));
+    }
+    if (req.url == "/secret") { set req.url = "/private/x"; }
+    if (req.http.X-Turn) { set req.backend_hint = turns.backend(); }
+    if (req.http.X-Class == "dear") {
+        set req.http.X-Seen = "yes";
+    }
+    if (req.url ~ "^/now") {
+        if (now > std.time("Mon, 01 Jun 2026 00:00:00 GMT", now)) { return (synth(410)); }
+        return (pass);
+    }
+}
+sub vcl_backend_fetch {
+    if (bereq.url == "/sneak") { set bereq.url = "/private/y"; }
+    set bereq.http.X-Asked = "rules";
+}
+sub vcl_backend_response {
+    if (beresp.status == 503 && bereq.retries == 0) { return (retry); }
+    set beresp.ttl = 60s;
+}
+sub vcl_backend_error {
+    set beresp.http.X-Cause = cause;
+}
+sub vcl_deliver {
+    set resp.http.X-Served-By = "doorward";
+}
+"#;
+
+fn playing(rules: &str, text: &str) -> (String, Visited) {
+    let gateway = gateway(rules);
+    let script = parse(text).unwrap_or_else(|flaws| panic!("{flaws:?}"));
+    let mut visited = Visited::default();
+    let report = play(&gateway, &script, &mut visited).unwrap_or_else(|flaws| panic!("{flaws:?}"));
+    (report.failures.iter().map(|failure| failure.draw("a.md")).collect(), visited)
+}
+
+const RULED_PLAY: &str = r#"
+## Rules answer, rewrite and choose
+```request
+GET https://www.example/
+User-Agent: badbot/1
+```
+```expect
+synth 403
+reason "Not you"
+no backend
+rule main.vcl:18
+no rule main.vcl:20
+```
+```request
+GET https://www.example/wiki/
+```
+```expect
+backend wiki
+ttl 60s
+lookup
+bereq header X-Asked: rules
+header X-Served-By: doorward
+```
+
+## Access follows the last rewrite
+```request
+GET https://www.example/secret from 192.0.2.9
+```
+```expect
+backend home
+route /private/
+bereq url /private/x
+```
+```request
+GET https://www.example/secret from 203.0.113.9
+```
+```expect
+403
+cause denied
+no backend
+```
+```request
+GET https://www.example/sneak from 203.0.113.9
+```
+```expect
+403
+cause denied
+no backend
+```
+
+## Directors remember within a case
+```given
+backend old is healthy
+```
+```request
+GET https://www.example/
+X-Turn: 1
+```
+```expect
+backend wiki
+```
+```request
+GET https://www.example/
+X-Turn: 1
+```
+```expect
+backend old
+```
+
+## A sick one is passed over
+```given
+backend wiki is sick
+```
+```request
+GET https://www.example/
+X-Turn: 1
+```
+```expect
+backend old
+```
+
+## Time is what the play says
+```given
+time 2026-05-31T23:59:59Z
+```
+```request
+GET https://www.example/now
+```
+```expect
+pass
+backend home
+```
+```given
+time 2026-06-01T00:00:01Z
+```
+```request
+GET https://www.example/now
+```
+```expect
+synth 410
+```
+
+## A backend that fails is asked again or answered for
+```given
+backend home answers 503
+```
+```request
+GET https://www.example/
+```
+```expect
+503
+rule main.vcl:35
+```
+```given
+backend home fails with first_byte_timeout
+```
+```request
+GET https://www.example/
+```
+```expect
+cause first_byte_timeout
+header X-Cause: first_byte_timeout
+rule main.vcl:39
+```
+"#;
+
+#[test]
+fn rules_run_in_plays_as_they_do_in_the_corridor() {
+    let (failures, visited) = playing(RULED, RULED_PLAY);
+    assert_eq!(failures, "");
+    let gateway = gateway(RULED);
+    let told = coverage(&gateway, &visited).draw();
+    assert!(told.contains("3 of 3 routes\n"), "{told}");
+    assert!(told.ends_with("\nnever visited: set req.http.X-Seen = \"yes\";  (main.vcl:23)\n"), "{told}");
+}
+
+#[test]
+fn the_story_of_a_ruled_request_names_its_rules() {
+    let gateway = gateway(RULED);
+    let decision = decided(&gateway, "GET https://www.example/secret");
+    assert_eq!(
+        story(&decision),
+        "site     www.example  (main.vcl:6)\n\
+         route    / → backend home  (main.vcl:9)\n\
+         rule     if (req.http.User-Agent ~ \"badbot\") {  (main.vcl:17, vcl_recv)\n\
+         rule     if (req.url == \"/secret\") { set req.url = \"/private/x\"; }  (main.vcl:20, vcl_recv)\n\
+         rule     if (req.http.X-Turn) { set req.backend_hint = turns.backend(); }  (main.vcl:21, vcl_recv)\n\
+         rule     if (req.http.X-Class == \"dear\") {  (main.vcl:22, vcl_recv)\n\
+         rule     if (req.url ~ \"^/now\") {  (main.vcl:25, vcl_recv)\n\
+         rewrite  GET www.example/private/x\n\
+         route    /private/ → backend home  (main.vcl:8)\n\
+         access   refused to read: network(office)  (main.vcl:8)\n\
+         fault    denied: the route /private/ does not admit the visitor\n\
+         end      403, denied\n"
+    );
+}
+
+#[test]
+fn what_a_log_does_not_hold_makes_a_decision_undecidable_only_where_it_counts() {
+    let one = |rules: &str, request: &str, address: &str| {
+        let log = line(address, request, 200, " id=0123456789abc seconds=0.001000 backend=home");
+        let found = replayed(rules, None, &log);
+        let mut unknowns = found.unknowns.into_keys();
+        unknowns
+            .next()
+            .unwrap_or_else(|| if found.same == 1 { "same".to_owned() } else { "different".to_owned() })
+    };
+    let recv = |body: &str| {
+        let start = RULED.find("sub vcl_recv").unwrap();
+        format!("{}sub vcl_recv {{ {body} }}\n", &RULED[..start])
+    };
+    for (body, request, address, hangs) in [
+        ("if (req.http.Cookie ~ \"x\") { return (synth(403)); }", "GET /", "203.0.113.0", "req.http.cookie"),
+        (
+            "if (req.http.Cookie:x) { set req.backend_hint = old; }",
+            "GET /",
+            "203.0.113.0",
+            "req.http.cookie:x",
+        ),
+        // What nobody sees does not count.
+        ("if (req.http.Cookie ~ \"x\") { set req.http.X-Y = \"1\"; }", "GET /", "203.0.113.0", "same"),
+        (
+            "if (req.http.Cookie ~ \"x\") { set req.http.X-Y = \"1\"; } if (req.http.X-Y) { return (synth(403)); }",
+            "GET /",
+            "203.0.113.0",
+            "req.http.cookie",
+        ),
+        (
+            "set req.http.X-Y = req.http.Accept; if (req.http.X-Y == \"z\") { return (synth(403)); }",
+            "GET /",
+            "203.0.113.0",
+            "req.http.accept",
+        ),
+        (
+            "set req.http.X-Y = \"z\"; if (req.http.X-Y == \"y\") { return (synth(403)); }",
+            "GET /",
+            "203.0.113.0",
+            "same",
+        ),
+        (
+            "unset req.http.Cookie; if (req.http.Cookie) { return (synth(403)); }",
+            "GET /",
+            "203.0.113.0",
+            "same",
+        ),
+        (
+            "if (req.http.Cookie) { return (pass); } if (req.url == \"/x\") { return (synth(403)); }",
+            "GET /",
+            "203.0.113.0",
+            "req.http.cookie",
+        ),
+        (
+            "if (req.url == \"/x\" && req.http.Cookie) { return (synth(403)); }",
+            "GET /y",
+            "203.0.113.0",
+            "req.http.cookie",
+        ),
+        ("if (client.ip ~ office) { return (synth(403)); }", "GET /", "203.0.113.0", "client.ip"),
+        ("if (req.url ~ \"token\") { return (synth(403)); }", "GET /?token=***", "203.0.113.0", "req.url"),
+        ("if (req.url ~ \"token\") { return (synth(403)); }", "GET /?a=b", "203.0.113.0", "same"),
+        ("if (req.http.User-Agent ~ \"SVN\") { return (synth(403)); }", "GET /", "203.0.113.0", "different"),
+        ("if (req.method == \"POST\") { return (synth(405)); }", "GET /", "203.0.113.0", "same"),
+        ("set req.backend_hint = turns.backend();", "GET /", "203.0.113.0", "a director's turn"),
+        (
+            "if (now > std.time(\"Mon, 01 Jun 2026 00:00:00 GMT\", now)) { return (synth(410)); }",
+            "GET /",
+            "203.0.113.0",
+            "different",
+        ),
+    ] {
+        // What the cut-out rules used is used all the same.
+        let body = format!("{body} if (req.url == \"/never\") {{ set req.backend_hint = turns.backend(); }}");
+        assert_eq!(one(&recv(&body), request, address), hangs, "{body}");
+    }
+}

@@ -1,8 +1,8 @@
 //! Where a request is sent on to, and which route it has: what the corridor decides at the door, and what the
 //! plays decide in its place without a connection. One text for both.
 
-use http::Method;
 use http::header::HOST;
+use http::{HeaderMap, HeaderValue, Method};
 
 use super::case::Question;
 use super::{RouteRef, SiteRef, Table};
@@ -107,6 +107,14 @@ pub fn site_of<'t>(table: &'t Table, asked: SiteRef<'t>, host: &Host) -> SiteRef
     table.site(host.name()).unwrap_or(asked)
 }
 
+/// The host that a backend is told under rules: one that a rule wrote goes before the backend's own.
+pub fn host_sent(ruled: &HeaderMap, typed: HeaderValue, fixed: Option<&HeaderValue>) -> HeaderValue {
+    match ruled.get(HOST) {
+        Some(host) if *host != typed => host.clone(),
+        _ => fixed.cloned().unwrap_or(typed),
+    }
+}
+
 /// Who answers. A name that is in no row of the route's table is a page that is not there.
 pub fn backend(covered: &RouteRef<'_, '_>) -> Result<BackendId, Fault> {
     covered.backend().ok_or_else(|| {
@@ -123,7 +131,7 @@ fn is_own(path: &SitePath) -> bool {
 #[cfg(test)]
 mod tests {
     use bytes::Bytes;
-    use http::{HeaderMap, Version};
+    use http::Version;
 
     use super::*;
     use crate::rules::case::Url;

@@ -1,8 +1,8 @@
 //! The way of one request through the rules: which sub runs, and what happens between two of them. No IO: who
 //! drives it (the corridor, the plays) judges routes and access, asks backends, and hands the answers in.
 //!
-//! The order is that of Varnish 7.1: recv → hash → miss or pass → backend_fetch → backend_response or
-//! backend_error → deliver, with synth, pipe, purge, restart and retry beside it. Every look-up is a miss.
+//! The order is that of Varnish 7.1: recv → hash → miss or pass → `backend_fetch` → `backend_response`
+//! or `backend_error` → deliver, with synth, pipe, purge, restart and retry beside it. Every look-up is a miss.
 //! What differs is what has no meaning without a cache: the visitor's method and his conditional and range
 //! headers go on to the backend, and no `Age`, `Via` or `X-Varnish` is added.
 
@@ -339,7 +339,7 @@ impl<'r> Flow<'r> {
             if self.fastly() { Verdict::To(Action::Fetch) } else { self.run(Phase::BackendFetch, around) };
         match verdict {
             Verdict::To(Action::Fail | Action::Abandon) => self.given_up(),
-            Verdict::Error { status, reason } => self.to_backend_error(status, reason, None),
+            Verdict::Error { status, reason } => self.stand_in(status, reason, None),
             _ => match self.rules.resolve(self.case.choice, &self.case, Phase::BackendFetch, around) {
                 Ok(backend) => {
                     self.backend = Some(backend);
@@ -361,12 +361,12 @@ impl<'r> Flow<'r> {
         }
         if self.rules.program.dialect == Dialect::Doorward {
             // What a visit without rules would be answered.
-            return self.to_backend_error(cause.status(), None, Some(cause));
+            return self.stand_in(cause.status(), None, Some(cause));
         }
-        self.to_backend_error(503, Some(Bytes::from_static(b"Backend fetch failed")), Some(cause))
+        self.stand_in(503, Some(Bytes::from_static(b"Backend fetch failed")), Some(cause))
     }
 
-    fn to_backend_error(&mut self, status: u16, reason: Option<Bytes>, cause: Option<Cause>) -> At {
+    fn stand_in(&mut self, status: u16, reason: Option<Bytes>, cause: Option<Cause>) -> At {
         let mut reply = Reply::synthetic(status, reason);
         reply.from = self.backend.map_or(Choice::None, Choice::Backend);
         self.case.cause = cause;
@@ -406,11 +406,10 @@ impl<'r> Flow<'r> {
                 self.too_many("too many retries", around);
                 self.unanswered(Cause::RuleFault)
             }
-            Verdict::To(Action::Abandon) => self.given_up(),
             Verdict::To(Action::Fail) if self.fastly() => self.failed(),
-            Verdict::To(Action::Fail) => self.given_up(),
+            Verdict::To(Action::Fail | Action::Abandon) => self.given_up(),
             Verdict::To(Action::Restart) => At::Restart,
-            Verdict::Error { status, reason } => self.to_backend_error(status, reason, None),
+            Verdict::Error { status, reason } => self.stand_in(status, reason, None),
             Verdict::Synth { status, reason } => At::Synth { status, reason },
             Verdict::PassFor(time) => {
                 if let Some(reply) = &mut self.case.beresp {
@@ -425,7 +424,7 @@ impl<'r> Flow<'r> {
                 }
                 self.hand_over()
             }
-            _ => self.hand_over(),
+            Verdict::To(_) => self.hand_over(),
         }
     }
 

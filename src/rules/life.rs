@@ -89,8 +89,7 @@ pub fn date(text: &[u8]) -> Option<f64> {
     let words: Vec<&str> = text.split([' ', '-']).filter(|word| !word.is_empty()).collect();
     // `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`
     let (day, month, year, time) = match words.as_slice() {
-        [_, day, month, year, time, "GMT"] => (*day, *month, *year, *time),
-        [_, month, day, time, year] => (*day, *month, *year, *time),
+        [_, day, month, year, time, "GMT"] | [_, month, day, time, year] => (*day, *month, *year, *time),
         _ => return None,
     };
     let month = MONTHS.iter().position(|name| *name == month)?;

@@ -35,6 +35,8 @@ pub const MADE_BYTES_MAX: usize = 1 << 20;
 const CALLS_MAX: u32 = 200;
 
 /// What rules need of the world around them.
+// Whoever answers for real gives texts of its own; only the defaults are constants.
+#[allow(clippy::unnecessary_literal_bound)]
 pub trait Surroundings {
     /// Seconds since 1970.
     fn now(&self) -> f64;
@@ -154,6 +156,7 @@ pub fn run(
         base: 0,
         groups: Groups::default(),
         calls: 0,
+        hashing: false,
     };
     let verdict = machine.bodies()?;
     if listens {
@@ -178,6 +181,8 @@ struct Machine<'r, 'c> {
     base: usize,
     groups: Groups,
     calls: u32,
+    /// What is written now is only hashed, and nothing but a backend comes of it: addresses are written whole.
+    hashing: bool,
 }
 
 /// What the last match found, where the program asks for it.
@@ -242,10 +247,12 @@ impl<'r> Machine<'r, '_> {
             return self.fault("subs call each other too deep");
         }
         self.calls += 1;
+        let hashing = std::mem::take(&mut self.hashing);
         let base = std::mem::replace(&mut self.base, self.frame.len());
         let after = self.block(&sub.body)?;
         self.frame.truncate(self.base);
         self.base = base;
+        self.hashing = hashing;
         self.calls -= 1;
         Ok(after)
     }
@@ -295,7 +302,7 @@ impl<'r> Machine<'r, '_> {
             Do::Break => return Ok(After::Break),
             Do::New { object, args } => {
                 let args = self.all(args)?;
-                self.make(*object, &args)?;
+                self.make(*object, &args);
             }
             Do::Return(back) => return self.back(back),
             Do::Error { status, reason } => return self.error(status.as_ref(), reason.as_ref()),
@@ -395,10 +402,9 @@ impl<'r> Machine<'r, '_> {
             None => None,
         };
         let inside = Phases::BACKEND.has(self.phase) && !self.fastly();
-        Ok(After::Phase(match inside {
-            true => Verdict::Error { status, reason },
-            false => Verdict::Synth { status, reason },
-        }))
+        let verdict =
+            if inside { Verdict::Error { status, reason } } else { Verdict::Synth { status, reason } };
+        Ok(After::Phase(verdict))
     }
 
     /// A status as rules may write it: three digits, and two more in front that only rules see.
@@ -464,7 +470,7 @@ impl<'r> Machine<'r, '_> {
             Expr::Compare { .. } | Expr::Within { .. } => Value::Bool(self.truth(expr)?),
             Expr::Convert { to, value } => {
                 let value = self.eval(value)?;
-                self.convert(*to, value)?
+                self.convert(*to, value)
             }
             Expr::Concat(parts) => Value::Text(Text::from(self.concat(parts)?)),
             Expr::Arithmetic { how, of, left, right } => {
@@ -546,13 +552,11 @@ impl<'r> Machine<'r, '_> {
             let text = self.text_of(&value).into_owned();
             return Ok(self.matches(&text, id));
         }
-        Ok(match self.look(text) {
-            Some(value) => hits(pattern, &self.text_of(&value)),
-            None => {
-                let value = self.eval(text)?;
-                hits(pattern, &self.text_of(&value))
-            }
-        })
+        if let Some(value) = self.look(text) {
+            return Ok(hits(pattern, &self.text_of(&value)));
+        }
+        let value = self.eval(text)?;
+        Ok(hits(pattern, &self.text_of(&value)))
     }
 
     fn pattern(&self, id: PatternId) -> Option<&'r Pattern> {
@@ -599,13 +603,14 @@ impl<'r> Machine<'r, '_> {
                 }
             }
             Expr::Text(inner) => return self.append(inner, buffer),
-            _ => match self.look(part) {
-                Some(value) => self.write(&value, buffer),
-                None => {
-                    let value = self.eval(part)?;
+            _ => {
+                if let Some(value) = self.look(part) {
                     self.write(&value, buffer);
+                    return Ok(());
                 }
-            },
+                let value = self.eval(part)?;
+                self.write(&value, buffer);
+            }
         }
         Ok(())
     }
@@ -643,13 +648,12 @@ impl<'r> Machine<'r, '_> {
         }
     }
 
-    #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]
-    fn convert(&self, to: Type, value: Value<'r>) -> Run<Value<'r>> {
-        Ok(match (to, &value) {
-            (Type::String, Value::Text(_) | Value::Unset) => value,
+    #[allow(clippy::cast_possible_truncation)]
+    fn convert(&self, to: Type, value: Value<'r>) -> Value<'r> {
+        match (to, &value) {
+            (Type::String, Value::Text(_) | Value::Unset) | (Type::Int, Value::Int(_)) => value,
             (Type::String, _) => Value::Text(Text::from(self.text_of(&value).into_owned())),
             (Type::Bool, _) => Value::Bool(is_true(&value)),
-            (Type::Int, Value::Int(_)) => value,
             (Type::Int, _) => Value::Int(amount(&value) as i64),
             (Type::Bytes, Value::Int(number)) => Value::Bytes(*number),
             (Type::Bytes, _) => Value::Bytes(amount(&value) as i64),
@@ -657,7 +661,7 @@ impl<'r> Machine<'r, '_> {
             (Type::Duration, _) => Value::Duration(amount(&value)),
             (Type::Time, _) => Value::Time(amount(&value)),
             _ => value,
-        })
+        }
     }
 
     #[allow(clippy::cast_possible_truncation, clippy::cast_precision_loss)]

@@ -11,6 +11,7 @@ pub mod case;
 pub mod directors;
 pub mod doorplate;
 pub mod flow;
+pub mod functions;
 mod life;
 pub mod machine;
 mod needs;

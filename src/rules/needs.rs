@@ -98,8 +98,8 @@ impl Search {
                 Do::Unset(place) => self.place(place),
                 Do::UnsetAll { family, .. } => self.family(*family),
                 Do::Call(id) => self.sub(program, *id),
-                Do::Evaluate(expr) => self.expr(program, expr),
-                Do::Declare { .. } | Do::Break => {}
+                Do::Evaluate(expr) | Do::Return(Return::Value(expr)) => self.expr(program, expr),
+                Do::Declare { .. } | Do::Break | Do::Return(Return::Sub) => {}
                 Do::Switch { value, cases } => {
                     self.expr(program, value);
                     for case in cases {
@@ -110,8 +110,6 @@ impl Search {
                     }
                 }
                 Do::New { args, .. } => self.exprs(program, args),
-                Do::Return(Return::Sub) => {}
-                Do::Return(Return::Value(expr)) => self.expr(program, expr),
                 Do::Return(Return::Action { action, args }) => {
                     self.restart |= *action == Action::Restart;
                     self.retry |= *action == Action::Retry;

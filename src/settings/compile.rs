@@ -59,7 +59,7 @@ pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostic
     if found.has_errors() {
         return Err(found);
     }
-    let files = tree.sources.paths().map(Path::to_owned).collect();
+    let files = tree.sources.paths().take(tree.read).map(Path::to_owned).collect();
     let networks = compiler.networks;
     let places = Places::of(tree, &networks);
     Ok(Settings {
@@ -229,7 +229,17 @@ impl Compiler<'_> {
         let known = ["state", "site", "day"];
         if let Some(unknown) = names.iter().find(|name| !known.contains(*name)) {
             let near = self.suggestions.nearest(unknown, known);
+            let braced = format!("{{{unknown}}}");
+            let in_a_path = self.tree.sites.iter().flat_map(|site| &site.inside).any(|route| {
+                route
+                    .name
+                    .as_ref()
+                    .is_some_and(|(path, _)| path.get().split('/').any(|segment| segment == braced))
+            });
             let label = match near {
+                _ if in_a_path => {
+                    "it stands for what a visitor types, and that must not name a file".to_owned()
+                }
                 Some(near) => format!("did you mean `{{{near}}}`?"),
                 None => "there are `{state}`, `{site}` and `{day}`".to_owned(),
             };
@@ -357,16 +367,6 @@ impl Compiler<'_> {
             self.found.push(
                 Diagnostic::new(Code::NoRoutes, site.head, format!("{} has no routes", site.title()))
                     .label("its visitors get a 404: add `route \"/\" { .backend = …; }`"),
-            );
-        }
-        if self.tree.dialect == Dialect::Varnish && self.tree.backends.is_empty() {
-            self.found.push(
-                Diagnostic::new(
-                    Code::Missing,
-                    Span::new(FileId(0), 0, 0),
-                    "there is no `backend` in this tree",
-                )
-                .label("add one: `backend default { .host = \"…\"; }`, or `backend default none;`"),
             );
         }
         if self.tree.sites.is_empty() && self.tree.dialect == Dialect::Doorward {

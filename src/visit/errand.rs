@@ -20,6 +20,7 @@ use crate::message::request::Upgrade;
 use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, headers};
 use crate::plan::VisitorAddress;
 use crate::rules::case::{Question, Url};
+use crate::rules::doorplate;
 use crate::upstream::{Answer, Backend};
 
 /// What has to be remembered of a request while its backend has it.
@@ -67,10 +68,7 @@ pub fn compose_ruled(
         return Err(Fault::with(Cause::Internal, "an address that nobody has read would be sent"));
     };
     let typed = asked.host.header();
-    let host = match headers.get(HOST) {
-        Some(host) if *host != typed => host.clone(),
-        _ => backend.host_header().cloned().unwrap_or(typed),
-    };
+    let host = doorplate::host_sent(&headers, typed, backend.host_header());
     let upgrade = asked.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
     headers::clean_ruled(&mut headers, &method);
     if body.is_end_stream() {
@@ -93,7 +91,7 @@ impl Wish {
     }
 }
 
-pub fn no_tunnel() -> Fault {
+fn no_tunnel() -> Fault {
     Fault::with(Cause::Protocol, "the backend answered a WebSocket with a page")
 }
 

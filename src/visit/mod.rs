@@ -1,5 +1,6 @@
 //! The corridor: the one file that knows the order of a request. Order is a security property here: it is
-//! fixed, not configured. Nothing else in the house calls two rooms for one request.
+//! fixed, not configured. Nothing else in the house calls two rooms for one request, but `rulebook` beside it,
+//! which takes the same steps where the tree has rules of its own to run between them.
 //!
 //! Called by `front`, once for each request, also for one that could not be read. Promises: the record is
 //! opened first and written exactly once; access is judged on the canonical request, and that request is

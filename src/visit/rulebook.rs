@@ -7,6 +7,7 @@
 //! in our words; so does the answer. A rule that fails ends its visit and says where in the log, and nowhere else.
 
 use std::cell::{Cell, RefCell};
+use std::path::Path;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -15,12 +16,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, UPGRADE};
-use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 
 use super::errand::{self, Wish};
 use super::{Corridor, Luggage, World, meter, rescue};
+use crate::answer;
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
@@ -84,8 +86,14 @@ impl Surroundings for Outside<'_> {
 pub fn explain(marks: &[crate::language::Span], sources: &Sources, fault: &RuleFault) -> String {
     let span = fault.mark.and_then(|Mark(mark)| marks.get(mark as usize));
     let place = span.and_then(|span| Some((sources.name(span.file), sources.place(span.file, span.start)?)));
+    // From where the main file lies: what is above it says nothing, and might be taken for a key.
+    let home = sources.paths().next().and_then(Path::parent);
     match place {
-        Some((file, place)) => format!("{file}, line {}: {}", place.line, fault.text),
+        Some((file, place)) => {
+            let file =
+                home.and_then(|home| Path::new(file).strip_prefix(home).ok()).unwrap_or(Path::new(file));
+            format!("{}, line {}: {}", file.display(), place.line, fault.text)
+        }
         None => fault.text.clone().into_owned(),
     }
 }
@@ -233,14 +241,13 @@ impl<'a> Visit<'a> {
             return None;
         }
         match self.ask().await {
-            Ok((answer, wish, time)) if answer.upgraded.is_some() => {
+            Ok((answer, wish, time))
+                if answer.upgraded.is_some() || wish.takes_page_for_tunnel(answer.head.status()) =>
+            {
                 match errand::bring_back(answer, &wish, &time) {
                     Ok(tunnel) => return Some(tunnel),
                     Err(fault) => self.unanswered(fault),
                 }
-            }
-            Ok((answer, wish, _)) if wish.takes_page_for_tunnel(answer.head.status()) => {
-                self.unanswered(errand::no_tunnel());
             }
             Ok((answer, ..)) => {
                 self.around.ticket.first_byte();
@@ -331,7 +338,7 @@ impl<'a> Visit<'a> {
         })?;
         if status.is_success() && request.upgrade.as_ref().is_some_and(|upgrade| upgrade.extended) {
             // To who asked for a tunnel it would be one.
-            return Err(errand::no_tunnel());
+            return Err(Fault::with(Cause::RuleFault, "rules answer a WebSocket with a page"));
         }
         let Reply { reason, mut headers, body, .. } = reply;
         headers::clean_answer(&mut headers);
@@ -357,7 +364,7 @@ impl<'a> Visit<'a> {
             ReplyBody::Page => {
                 let told = told.map(String::from_utf8_lossy);
                 let mut response = rescue::ruled(status, told.as_deref(), case.cause, ground.asker);
-                add(response.headers_mut(), headers);
+                answer::dress(response.headers_mut(), headers);
                 response
             }
         };
@@ -372,26 +379,6 @@ impl<'a> Visit<'a> {
             response.extensions_mut().insert(reason);
         }
         Ok(Departure::answer(response))
-    }
-}
-
-/// Headers that rules set, beside those of our page: what describes the page itself stays ours.
-fn add(page: &mut HeaderMap, ruled: HeaderMap) {
-    let ours: Vec<_> = page.keys().filter(|name| name.as_str().starts_with("content-")).cloned().collect();
-    let mut replaced = Vec::new();
-    let mut last = None;
-    for (name, value) in ruled {
-        let Some(name) = name.or_else(|| last.clone()) else { continue };
-        last = Some(name.clone());
-        if ours.contains(&name) {
-            continue;
-        }
-        if replaced.contains(&name) {
-            page.append(name, value);
-        } else {
-            page.insert(name.clone(), value);
-            replaced.push(name);
-        }
     }
 }
 

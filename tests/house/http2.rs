@@ -411,6 +411,39 @@ fn who_reads_nothing_costs_no_memory() {
     assert!(each < ANSWER / 4, "{each} bytes of each answer were taken from the server");
 }
 
+#[test]
+fn rules_hold_on_streams_too() {
+    let server = OldServer::saying("hello");
+    let stage = Stage::with(
+        "route \"/\" { .backend = old; }\nroute \"/private/\" { .backend = old; .allow = nobody; }",
+        &format!(
+            "{}\nsub vcl_recv {{\n\
+             if (req.url == \"/open\") {{ set req.url = \"/private/page\"; }}\n\
+             if (req.url == \"/said\") {{ return (synth(200, \"Fine\")); }}\n}}\n\
+             sub vcl_synth {{ if (resp.status == 200) {{ synthetic(\"as written\"); return (deliver); }} }}\n\
+             sub vcl_deliver {{ set resp.http.Connection = \"close\"; set resp.http.X-Seen = req.http.Host; }}",
+            server.declared("old")
+        ),
+    );
+    run(async {
+        let mut browser = Browser::open(&stage).await;
+        let reply = browser.get("/").await;
+        assert_eq!((reply.status, &reply.body[..]), (200, &b"hello"[..]));
+        assert_eq!((reply.header("x-seen"), reply.header("connection")), (Some("www.test"), None));
+        assert_eq!(browser.get("/open").await.status, 403);
+        let reply = browser.get("/said").await;
+        assert_eq!((reply.status, reply.header("content-length")), (200, Some("10")));
+        assert_eq!(reply.body, b"as written");
+        let head = read(browser.send(asking(Method::HEAD, "/said"), true).0).await;
+        assert_eq!((head.status, head.header("content-length"), head.body.len()), (200, Some("10"), 0));
+        // To who asks for a tunnel a page would be one.
+        let (answer, _stream) = browser.send(websocket("/said"), false);
+        assert_eq!(read(answer).await.status, 500);
+    });
+    server.heard();
+    assert!(server.heard_nothing());
+}
+
 fn accept(asked: &Asked) -> String {
     let key = asked.header("sec-websocket-key").expect("a key");
     let text = format!("{key}258EAFA5-E914-47DA-95CA-C5AB0DC85B11");

@@ -126,7 +126,7 @@ fn known() -> BTreeMap<String, String> {
 
 #[test]
 fn what_varnish_accepts_and_refuses_we_accept_and_refuse() {
-    let mut parts = Memory::default();
+    let mut parts = Memory::default().with("/etc/hostname", 0o644, "a.example\n");
     for part in names("parts", ".vcl") {
         parts = parts.with(&part, 0o644, read(&format!("parts/{part}")));
     }

@@ -19,11 +19,21 @@ use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, Version};
 
 use crate::plays::{self, Message, Play, Turn};
 
-struct World;
+/// What the clock says.
+const NOW: f64 = 1_790_000_000.0;
+
+/// Everybody is well, but for the backend that is nobody.
+struct World {
+    nobody: Option<BackendId>,
+}
 
 impl Surroundings for World {
+    fn healthy(&self, backend: BackendId) -> bool {
+        self.nobody != Some(backend)
+    }
+
     fn now(&self) -> f64 {
-        1_790_000_000.0
+        NOW
     }
 
     fn random(&mut self) -> f64 {
@@ -70,17 +80,17 @@ fn case_of(request: &Message) -> Case {
         version: Version::HTTP_11,
         headers,
     };
-    Case::new(RequestId::next(), req, visitor, World.now())
+    Case::new(RequestId::next(), req, visitor, NOW)
 }
 
 /// What our machine decides about one request, in the words of the plays.
-fn decides(rules: &Rules, play: &Play, turn: &Turn) -> String {
+fn decides(rules: &Rules, play: &Play, turn: &Turn, world: &mut World) -> String {
     let mut out = String::new();
     let mut answers = turn.answers.iter().cloned();
     let mut body = String::new();
     let mut flow = Flow::begin(rules, case_of(&turn.request));
     for _ in 0..100 {
-        match flow.next(&mut World) {
+        match flow.next(world) {
             Next::Route => flow.routed(flow.case().default),
             Next::Fetch | Next::Pipe => {
                 let errand = flow.errand().expect("an errand");
@@ -148,12 +158,13 @@ fn our_machine_decides_what_the_plays_say() {
                 continue;
             }
         };
-        let names = settings.backends.iter().map(|backend| backend.name.clone()).collect();
+        let names: Vec<Box<str>> = settings.backends.iter().map(|backend| backend.name.clone()).collect();
+        let mut world = World { nobody: names.iter().position(|name| &**name == "nobody").map(BackendId) };
         let program = settings.program.expect("a program");
-        let rules = Rules::start(program, settings.networks, names, &mut World).expect("rules that start");
+        let rules = Rules::start(program, settings.networks, names, &mut world).expect("rules that start");
         for turn in &play.turns {
             turns += 1;
-            let decided = decides(&rules, play, turn);
+            let decided = decides(&rules, play, turn, &mut world);
             let wanted = match &turn.ours {
                 Some((_, ours)) => {
                     meant += 1;

@@ -7,7 +7,7 @@
 //! what each backend was asked, and what the visitor got. One test holds our machine to it, another holds it
 //! to varnishd; `UPDATE=1 cargo test --test vcl varnishd_decides` writes it anew.
 //!
-//! `known` in front of `decided` gives the reason why ours differs; then `--- ours` says what we decide.
+//! Where ours differs on purpose, `--- ours: why` and what we decide follow.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -158,7 +158,7 @@ fn written(plays: &[&Play]) -> String {
 pub fn headers_shown(headers: &[(String, String)]) -> String {
     let mut lines: Vec<(String, &str)> = headers
         .iter()
-        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim_end()))
+        .map(|(name, value)| (name.to_ascii_lowercase(), value.trim()))
         .filter(|(name, value)| !IGNORED.contains(&name.as_str()) && !USUAL.contains(&(name, value)))
         .collect();
     lines.sort_by(|a, b| a.0.cmp(&b.0));

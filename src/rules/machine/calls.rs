@@ -12,6 +12,7 @@ use crate::language::program::{Argument, Choice, ObjectId, Place, TableId, Value
 use crate::language::vocabulary::{Class, Family, Function, Variable};
 use crate::message::headers::trim;
 use crate::rules::case::ReplyBody;
+use crate::rules::functions::{self, Given};
 use crate::rules::value::Value;
 
 impl<'r> Machine<'r, '_> {
@@ -83,7 +84,7 @@ impl<'r> Machine<'r, '_> {
             Function::HeaderSet => {
                 let name = self.name_at(args, 1)?;
                 let text = self.text_at(args, 2)?;
-                let value = self.kept(text).and_then(|text| self.to_header(text))?;
+                let value = self.kept(text).and_then(|text| self.to_header(&text))?;
                 if let (Some(family), Some(name)) = (http_at(args, 0), name) {
                     self.put_header(family, &name, value)?;
                 }
@@ -204,10 +205,38 @@ impl<'r> Machine<'r, '_> {
         })
     }
 
-    /// A function that needs nothing but its arguments.
+    /// A function that needs nothing but its arguments. What can be looked at where it stands is not copied.
     fn pure(&mut self, function: Function, args: &'r [Argument]) -> Run<Value<'r>> {
-        let _ = args;
-        self.fault(format!("{} is not here", function.name()))
+        let mut worked_out = Vec::with_capacity(args.len());
+        for arg in args {
+            worked_out.push(match arg {
+                Argument::Value(expr) if self.look(expr).is_none() => Some(self.eval(expr)?),
+                _ => None,
+            });
+        }
+        let given: Vec<Given<'_>> = args
+            .iter()
+            .zip(worked_out)
+            .map(|(arg, value)| match (arg, value) {
+                (_, Some(value)) => Given::Value(value),
+                (Argument::Value(expr), None) => self.look(expr).map_or(Given::Absent, Given::Value),
+                (Argument::Pattern(id), None) => {
+                    self.pattern(*id).map_or(Given::Absent, |pattern| Given::Pattern(&pattern.regex))
+                }
+                _ => Given::Absent,
+            })
+            .collect();
+        let value = functions::call(function, &given);
+        drop(given);
+        match value {
+            Some(Ok(value)) => {
+                self.made(value.as_text().len())?;
+                Ok(value)
+            }
+            Some(Err(failure)) => self.fault(String::from(failure)),
+            // Settled when rules are loaded: no call is left of it.
+            None => self.fault(format!("{} is not called while a request waits", function.name())),
+        }
     }
 
     // Arguments
@@ -253,11 +282,9 @@ impl<'r> Machine<'r, '_> {
 
     /// The body of the answer that the phase makes.
     fn body(&mut self, text: Bytes) {
-        let reply = match (&mut self.case.beresp, &mut self.case.resp) {
-            (Some(reply), _) | (None, Some(reply)) => reply,
-            (None, None) => return,
-        };
-        reply.body = ReplyBody::Text(text);
+        if let Some(reply) = self.case.beresp.as_mut().or(self.case.resp.as_mut()) {
+            reply.body = ReplyBody::Text(text);
+        }
     }
 
     /// A backend or a director by its name.

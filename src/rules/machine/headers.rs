@@ -96,10 +96,10 @@ impl<'r> Machine<'r, '_> {
                 other => Bytes::from(self.text_of(&other).into_owned()),
             },
         };
-        self.to_header(bytes)
+        self.to_header(&bytes)
     }
 
-    pub(super) fn to_header(&self, bytes: Bytes) -> Run<HeaderValue> {
+    pub(super) fn to_header(&self, bytes: &Bytes) -> Run<HeaderValue> {
         // Blanks in front of a value belong to no value.
         let blanks = bytes.iter().take_while(|byte| matches!(byte, b' ' | b'\t')).count();
         match HeaderValue::from_maybe_shared(bytes.slice(blanks..)) {
@@ -177,7 +177,7 @@ impl<'r> Machine<'r, '_> {
             write_part(&mut text, part, value);
         }
         self.made(text.len())?;
-        let value = self.to_header(text.into())?;
+        let value = self.to_header(&text.into())?;
         self.put_header(family, name, value)
     }
 
@@ -202,7 +202,7 @@ impl<'r> Machine<'r, '_> {
             return Ok(());
         }
         self.made(text.len())?;
-        let value = self.to_header(text.into())?;
+        let value = self.to_header(&text.into())?;
         self.put_header(family, name, value)
     }
 
@@ -224,7 +224,7 @@ impl<'r> Machine<'r, '_> {
             text.extend_from_slice(line.as_bytes());
         }
         self.made(text.len())?;
-        let value = self.to_header(text.into())?;
+        let value = self.to_header(&text.into())?;
         self.put_header(family, name, value)
     }
 
@@ -256,16 +256,8 @@ fn members(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
                 }
                 false
             });
-            let member = match end.and_then(|end| text.split_at_checked(end)) {
-                Some((member, behind)) => {
-                    rest = behind.get(1..);
-                    member
-                }
-                None => {
-                    rest = None;
-                    text
-                }
-            };
+            let (member, behind) = end.and_then(|end| text.split_at_checked(end)).unwrap_or((text, b""));
+            rest = behind.get(1..);
             let member = trim(member);
             if !member.is_empty() {
                 return Some(member);

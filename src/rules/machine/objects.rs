@@ -23,16 +23,18 @@ fn object(value: &Value<'_>) -> Option<ObjectId> {
 
 impl<'r> Machine<'r, '_> {
     /// `new`.
-    pub(super) fn make(&mut self, id: ObjectId, args: &[Value<'r>]) -> Run<()> {
+    pub(super) fn make(&mut self, id: ObjectId, args: &[Value<'r>]) {
         let class = self.program.objects.get(id.0 as usize).map(|object| object.class);
         if class == Some(Class::Fallback) {
             self.rules.directors.set_sticky(id, args.first().is_some_and(is_true));
         }
-        Ok(())
     }
 
     pub(super) fn method(&mut self, id: ObjectId, method: Method, args: &'r [Argument]) -> Run<Value<'r>> {
-        let args = Arguments { list: args, values: self.arguments(args)? };
+        self.hashing = method == Method::HashBackend;
+        let values = self.arguments(args);
+        let hashing = std::mem::take(&mut self.hashing);
+        let args = Arguments { list: args, values: values? };
         let directors = &self.rules.directors;
         Ok(match method {
             Method::RoundRobinAdd | Method::FallbackAdd => {
@@ -56,7 +58,9 @@ impl<'r> Machine<'r, '_> {
                 Value::Backend(Choice::Director(id))
             }
             Method::HashBackend => {
+                self.hashing = hashing;
                 let text = args.text(self, 0);
+                self.hashing = false;
                 Value::Backend(self.rules.by_text(id, &text, self.around))
             }
 

@@ -36,6 +36,7 @@ impl Machine<'_, '_> {
             Value::Real(value) | Value::Duration(value) => write!(buffer, "{value:.3}"),
             Value::Time(value) => write!(buffer, "{}", wall(*value).http_date()),
             Value::Ip(address) => write!(buffer, "{address}"),
+            Value::Visitor(client) if self.hashing => write!(buffer, "{}", client.expose()),
             // No rule can write an address anywhere.
             Value::Visitor(client) => write!(buffer, "{}", client.anonymous()),
             Value::Backend(choice) => {

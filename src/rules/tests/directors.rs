@@ -86,6 +86,23 @@ fn a_text_leads_to_the_backend_that_varnish_picks() {
 }
 
 #[test]
+fn neighbours_are_told_apart_where_nothing_is_written() {
+    let rules = rules(
+        "new h = directors.hash(); h.add_backend(a); h.add_backend(b); h.add_backend(c);",
+        "set req.backend_hint = h.backend(client.ip); set req.http.Out = client.ip;",
+    );
+    let mut seen = std::collections::BTreeSet::new();
+    for last in 1..40 {
+        let mut case = asks("GET /", &[]);
+        case.visitor.client = ClientIp::new(format!("192.0.2.{last}").parse().unwrap());
+        let went = drive(&rules, case, Quiet::new(), Vec::new());
+        assert_eq!(went.req("out"), "192.0.2.0");
+        seen.insert(went.asked[0].clone());
+    }
+    assert_eq!(seen.len(), 3);
+}
+
+#[test]
 fn a_key_leads_to_the_places_on_the_ring_that_varnish_finds() {
     // Asked of varnishd 7.1.1, with the same backends and weights.
     const KEYS: [u32; 6] = [544_169_062, 560_801_698, 554_736_909, 541_304_802, 563_425_873, 557_544_860];

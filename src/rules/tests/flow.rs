@@ -45,7 +45,8 @@ fn an_unknown_method_is_piped_in_vcl_and_passed_in_ours() {
 fn what_falls_through_goes_on_with_the_next_body() {
     let rules = vcl("sub vcl_recv { set req.http.X = \"1\"; }\n\
          sub vcl_recv { set req.http.X = req.http.X + \"2\"; if (req.url == \"/end\") { return (pass); } }\n\
-         sub vcl_recv { set req.http.X = req.http.X + \"3\"; }");
+         sub vcl_recv { set req.http.X = req.http.X + \"3\"; }\n\
+         sub vcl_deliver { set resp.http.X = req.http.X; }");
     let went = goes(&rules, "GET /", &[]);
     assert_eq!((went.req("x"), went.way().starts_with("recv>hash")), ("123", true));
     let went = goes(&rules, "GET /end", &[]);

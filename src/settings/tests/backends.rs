@@ -48,7 +48,7 @@ fn a_backend_is_judged_as_varnish_judges_it() {
     for (refused, code) in [
         (r#".host = "127.0.0.1"; .host = "127.0.0.2";"#, "E023"),
         (r#".port = "80";"#, "E024"),
-        (r#""#, "E024"),
+        ("", "E024"),
         (r#".host = "127.0.0.1"; .path = "/x";"#, "E045"),
         (r#".host = "127.0.0.1"; .port = 80;"#, "E020"),
         (r#".host = "127.0.0.1"; .port = "nosuchservice";"#, "E033"),
@@ -109,9 +109,9 @@ fn a_plain_vcl_file_is_judged_as_varnish_judges_it() {
         (format!("backend a {{ {host} .probe = p; }} probe p {{ }}"), "E027"),
         (format!("probe p {{ }} probe p {{ }} backend a {{ {host} .probe = p; }}"), "E022"),
         (format!("backend a {{ {host} }} site \"a\" {{ }}"), "E070"),
-        (format!("backend a {{ {host} }} table a {{ \"a\": \"b\", }}"), "E070"),
-        ("probe default { }".to_owned(), "E024"),
-        (String::new(), "E024"),
+        (format!("backend a {{ {host} }} table t {{ \"a\": \"b\", }}"), "E070"),
+        ("probe default { }".to_owned(), "E123"),
+        (String::new(), "E123"),
     ] {
         let found = vcl(&refused);
         let codes: Vec<&str> =

@@ -218,6 +218,15 @@ fn a_name_in_a_path_chooses_the_backend() {
 }
 
 #[test]
+fn what_a_visitor_types_names_no_file() {
+    let text = format!(
+        "{APPS} log l {{ .file = \"{{state}}/{{project}}.log\"; }} site \"a\" {{ .log = l; route \"/{{project}}/\" {{ .backend = a; }} route \"/b\" {{ .backend = b; }} }}"
+    );
+    let found = faults(&text);
+    assert!(found.lines().contains("E038") && found.lines().contains("must not name a file"), "{found}");
+}
+
+#[test]
 fn reading_and_writing_have_doors_of_their_own() {
     let inside = ClientIp::new("192.0.2.1".parse().unwrap());
     let outside = ClientIp::new("203.0.113.1".parse().unwrap());
