@@ -217,7 +217,6 @@ impl Parser<'_> {
         while kind.named() == Named::Text
             && self.kind() == TokenKind::Word
             && matches!(self.token(1).kind, TokenKind::Word | TokenKind::Text(_))
-            && !(self.starts_line(0) || self.starts_line(1))
         {
             flags.push(self.next());
         }
