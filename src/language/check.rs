@@ -50,6 +50,7 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
         unchosen: 0,
         tables: Vec::new(),
         private_tables: BTreeSet::new(),
+        broken_tables: BTreeSet::new(),
         probes: 0,
         probes_declared: 0,
         probes_inside: Vec::new(),
@@ -170,6 +171,8 @@ struct Checker<'a> {
     tables: Vec<Arc<Table>>,
     /// Tables with a part in a private file.
     private_tables: BTreeSet<usize>,
+    /// Tables with rows that could not be read.
+    broken_tables: BTreeSet<usize>,
     /// How many `probe`s have a name, and how many of them have been judged; those that stand in a backend
     /// come behind them.
     probes: usize,

@@ -89,6 +89,10 @@ impl Found {
         self.errors > 0
     }
 
+    pub const fn errors(&self) -> usize {
+        self.errors
+    }
+
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
         self.list.iter()
     }

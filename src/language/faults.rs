@@ -356,7 +356,7 @@ faults! {
         Main("acl office { \"192.0.2.0\"/24; }\nbackend svn { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/svn/\" { .backend = svn; .serves = subversion; .write = network(office); } route \"/svn/private/\" { .backend = svn; .allow = network(office); } }\n");
     W013 NotLookedUp, Warning, "a name that is passed over",
         "Names in an `acl` are not looked up: whoever controls the name would control the list, and a start would wait for DNS. In parentheses VCL lets a name be missing, so it is passed over here.",
-        Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nacl office { (\"office.example\"); }\nsub vcl_recv { if (client.ip ~ office) { return (pass); } }\n");
+        Main("acl office { \"192.0.2.0\"/24; (\"office.example\"); }\ngateway { .trusted = office; }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/\" { .backend = a; } }\n");
     W020 Unreachable, Warning, "never reached",
         "What stands above always leaves, by `return`, `error` or `restart`, so this is never run.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { return (pass); set req.url = \"/\"; }\n");
@@ -366,6 +366,9 @@ faults! {
     W022 StrayMacro, Warning, "a macro in another sub",
         "`#FASTLY recv` stands in `vcl_recv`, `#FASTLY fetch` in `vcl_fetch`, and so on. Here it does nothing; at Fastly the file would be refused.",
         Main("# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\nsub vcl_recv {\n#FASTLY fetch\n}\n");
+    W023 NoFile, Warning, "a file that is not there",
+        "The rule names a file that can't be read. In a file that begins `vcl 4.1;` the value is unset then, as in Varnish; in doorward's own language it is an error.",
+        Main("vcl 4.1;\nimport std;\nbackend default { .host = \"127.0.0.1\"; }\nsub vcl_synth { synthetic(std.fileread(\"no-such-page.html\")); }\n");
 }
 
 impl Code {

@@ -1,25 +1,27 @@
 //! The walk from a tree to settings.
 
+mod backends;
+mod doors;
+mod networks;
+mod routes;
+
 use std::collections::HashMap;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::value::{self, Instead, Url};
+use super::value::{self, Instead};
 use super::{Gateway, STATE, Settings};
-use crate::base::address::{Network, NetworkSet};
+use crate::base::address::NetworkSet;
 use crate::base::bound::{Amount, Bounds};
 use crate::language::source::{FileId, joined};
 use crate::language::table::{LOG_ERRORS, LOG_FILE};
-use crate::language::tree::{self, Declaration, Text, Tree, Value, Valued};
+use crate::language::tree::{Declaration, Text, Tree, Value, Valued};
+use crate::language::vocabulary::Dialect;
 use crate::language::{Code, Diagnostic, Diagnostics, Found, Span, Suggestions};
-use crate::plan::EncodedSlash;
-use crate::plan::{Access, Answers, BackendId, CertificateWish, Route, Serves, Site, VisitorAddress};
-use crate::{record, upstream};
-
-/// What the system takes for the path of a unix socket.
-const SOCKET_PATH_BYTES_MAX: usize = 107;
+use crate::plan::BackendRows;
+use crate::record;
 
 /// Everything that is wrong with the tree and with what it means, or the settings.
 pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
@@ -29,6 +31,7 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
         suggestions: Suggestions::default(),
         state: PathBuf::from(STATE),
         networks: Vec::new(),
+        rows: HashMap::new(),
     };
     compiler.state = compiler.state();
     compiler.networks = tree.acls.iter().map(|acl| Arc::new(compiler.acl(acl))).collect();
@@ -36,6 +39,7 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
     let logs = tree.logs.iter().map(|log| compiler.log(log)).collect();
     let backends = tree.backends.iter().filter_map(|backend| compiler.backend(backend)).collect();
     let sites = compiler.sites();
+    compiler.judge_doors(&sites);
     let default_log = record::LogConfig {
         name: "default".into(),
         format: record::Format::Combined,
@@ -45,12 +49,13 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
     if !compiler.found.has_errors() {
         compiler.empty_handed();
     }
-    let found = Diagnostics::new(Arc::clone(&tree.sources), compiler.found);
+    let found = Diagnostics::new(Arc::clone(&tree.sources), std::mem::take(&mut compiler.found));
     if found.has_errors() {
         return Err(found);
     }
     let files = tree.sources.paths().map(Path::to_owned).collect();
-    Ok(Settings { gateway, sites, backends, logs, default_log, warnings: found, files })
+    let networks = compiler.networks;
+    Ok(Settings { gateway, sites, backends, networks, logs, default_log, warnings: found, files })
 }
 
 struct Compiler<'a> {
@@ -60,6 +65,8 @@ struct Compiler<'a> {
     state: PathBuf,
     /// Each `acl`, in the order of the tree.
     networks: Vec<Arc<NetworkSet>>,
+    /// The tables that routes look backends up in, as they are needed.
+    rows: HashMap<usize, BackendRows>,
 }
 
 /// A text setting and where it stands; `None` when it is not set or was faulty.
@@ -326,7 +333,17 @@ impl Compiler<'_> {
                     .label("its visitors get a 404: add `route \"/\" { .backend = …; }`"),
             );
         }
-        if self.tree.sites.is_empty() {
+        if self.tree.dialect == Dialect::Varnish && self.tree.backends.is_empty() {
+            self.found.push(
+                Diagnostic::new(
+                    Code::Missing,
+                    Span::new(FileId(0), 0, 0),
+                    "there is no `backend` in this tree",
+                )
+                .label("add one: `backend default { .host = \"…\"; }`, or `backend default none;`"),
+            );
+        }
+        if self.tree.sites.is_empty() && self.tree.dialect == Dialect::Doorward {
             let span = self.tree.gateway.as_ref().map_or(Span::new(FileId(0), 0, 0), |gateway| gateway.head);
             self.found.push(
                 Diagnostic::new(Code::NoSites, span, "this gateway serves no site")

@@ -32,6 +32,8 @@ pub struct Settings {
     pub sites: Vec<plan::Site>,
     /// A `plan::BackendId` is a place in this list.
     pub backends: Vec<upstream::Config>,
+    /// Each `acl`, in the order of the rules.
+    pub networks: Vec<Arc<NetworkSet>>,
     pub logs: Vec<record::LogConfig>,
     /// For sites that name no log, and for visits that reach no site.
     pub default_log: record::LogConfig,

@@ -1,5 +1,8 @@
 //! What is promised of whole trees.
 
+mod backends;
+mod doors;
+
 use std::fmt::Write;
 use std::path::Path;
 
@@ -65,13 +68,20 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
         format!("{kept} {setting}")
     };
     let trusted = if name == "proxy_protocol" { ".trusted = office;" } else { "" };
+    // A backend is in one place.
+    let at = match (kind, name) {
+        (Kind::Backend, "url" | "host" | "path") if !setting.is_empty() => "",
+        (Kind::Backend, "url" | "port") => ".host = \"127.0.0.1\";",
+        _ => ".url = \"https://127.0.0.1:8000\";",
+    };
     format!(
-        "acl office {{ \"192.0.2.0\"/24; }} log visitors {{ {} }} gateway {{ {} }}
-         backend app {{ {} }} backend other {{ .url = \"http://127.0.0.1:8000\"; }}
+        "acl office {{ \"192.0.2.0\"/24; }} probe alive {{ {} }} log visitors {{ {} }} gateway {{ {} }}
+         backend app {{ {} }} backend asked {{ .url = \"http://127.0.0.1:8000\"; .probe = alive; }} backend other {{ .url = \"http://127.0.0.1:8000\"; }}
          site \"www.example\" {{ {} route \"/\" {{ {} }} }}",
+        body(Kind::Probe, ""),
         body(Kind::Log, ""),
         body(Kind::Gateway, trusted),
-        body(Kind::Backend, ".url = \"https://127.0.0.1:8000\";"),
+        body(Kind::Backend, at),
         body(Kind::Site, ".log = visitors;"),
         body(Kind::Route, ".backend = app;"),
     )
@@ -315,7 +325,7 @@ fn recovery_does_not_invent_faults() {
             "sub vcl_recv { if (req.url ~ \"x\") { set req.http.A = \"b\"; } }\nbackend app { .url = \"http://a\"; }",
             vec!["E016"],
         ),
-        ("import std;\nvcl 4.1;\nprobe p { .url = \"/\"; }", vec!["E016", "E016", "E016"]),
+        ("import std;\nvcl 4.1;\nprobe p { .url = \"/\"; }", vec!["E016"]),
         ("backend app { .url = \"http://a\" \"b\"; }", vec!["E010"]),
         ("backend app { .url = \"http://a\"; .idle_max = 3 - 4; }", vec!["E010"]),
         ("backend app { .url = env(\"A\" \"b\"); }", vec!["E010"]),

@@ -4,6 +4,7 @@
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::message::{Host, SitePath};
+use crate::rules::{NAMES_MAX, SEGMENTS_MAX};
 
 /// What to write instead.
 pub type Instead = &'static str;
@@ -114,8 +115,106 @@ fn host_instead(text: &str) -> Instead {
     }
 }
 
-/// A route's path in canonical form.
-pub fn path(text: &str) -> Result<SitePath, Instead> {
+/// A server as VCL names it: a name or an address, and its port where it says one.
+pub fn server(text: &str) -> Result<(Box<str>, Option<u16>), Instead> {
+    if let Ok(address) = text.parse::<Ipv6Addr>() {
+        return Ok((address.to_string().into(), None));
+    }
+    // `host port` is a way to write it, too.
+    let written = match text.split_once(' ') {
+        Some((host, port)) => format!("{host}:{port}"),
+        None => text.to_owned(),
+    };
+    match Host::parse(written.as_bytes()) {
+        Ok(host) if host.port() == Some(0) => {
+            Err("port 0 is none; write the port that the server listens on")
+        }
+        Ok(host) => Ok((host.name().into(), host.port())),
+        Err(_) => Err(host_instead(text)),
+    }
+}
+
+/// Services that have one port everywhere, and are what a web server listens on.
+const SERVICES: &[(&str, u16)] =
+    &[("http", 80), ("www", 80), ("https", 443), ("http-alt", 8_080), ("webcache", 8_080)];
+
+/// `8080`, or the name of a service. Empty is the usual one.
+pub fn port(text: &str) -> Result<u16, Instead> {
+    if text.is_empty() {
+        return Ok(80);
+    }
+    if let Some((_, port)) = SERVICES.iter().find(|(name, _)| *name == text) {
+        return Ok(*port);
+    }
+    match number(text) {
+        Some(0) => Err("port 0 is none; write the port that the server listens on"),
+        Some(port) => Ok(port),
+        None => Err("write a number up to 65535, or `http`"),
+    }
+}
+
+/// What a probe asks for: a path, with a query where it needs one.
+pub fn target(text: &str) -> Result<(), Instead> {
+    if !text.starts_with('/') {
+        return Err("begin it with `/`");
+    }
+    if text.bytes().any(|byte| !byte.is_ascii_graphic() || byte == b'#') {
+        return Err("write it as it is sent: letters, digits and `%XX`");
+    }
+    Ok(())
+}
+
+/// The lines of a probe's request.
+pub fn request(text: &str) -> Result<(), Instead> {
+    let mut lines = text.split("\r\n");
+    let first = lines.next().unwrap_or_default();
+    let mut words = first.split(' ');
+    let method = words
+        .next()
+        .is_some_and(|word| !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_uppercase()));
+    if !method || words.next().is_none() || !words.next().is_some_and(|word| word.starts_with("HTTP/1.")) {
+        return Err("begin it with a request line, such as `\"GET / HTTP/1.1\"`");
+    }
+    let mut closes = first.ends_with("HTTP/1.0");
+    for line in lines {
+        if line.is_empty() || line.bytes().any(|byte| byte.is_ascii_control()) {
+            return Err("write each line as a string of its own, and no empty one");
+        }
+        let Some((name, value)) = line.split_once(':') else {
+            return Err("the lines behind the first are headers: `\"Name: value\"`");
+        };
+        closes |= name.eq_ignore_ascii_case("connection") && value.trim().eq_ignore_ascii_case("close");
+    }
+    if closes {
+        Ok(())
+    } else {
+        Err("add the line `\"Connection: close\"`: the end of the connection is a part of the answer")
+    }
+}
+
+/// The path of a route in canonical form, with its names.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Pattern {
+    pub path: Box<str>,
+    pub names: Box<[Box<str>]>,
+}
+
+impl Pattern {
+    /// What two routes have in common that cover the same: names are all alike.
+    pub fn shape(&self) -> String {
+        let mut shape = String::with_capacity(self.path.len());
+        for segment in self.path.split('/').filter(|segment| !segment.is_empty()) {
+            shape.push('/');
+            shape.push_str(if segment.starts_with('{') { "{}" } else { segment });
+        }
+        shape
+    }
+}
+
+/// Names that mean something else in the name of a log file.
+const TAKEN: &[&str] = &["state", "site", "day"];
+
+pub fn path(text: &str) -> Result<Pattern, Instead> {
     if !text.starts_with('/') {
         return Err("begin it with `/`");
     }
@@ -126,23 +225,84 @@ pub fn path(text: &str) -> Result<SitePath, Instead> {
         return Err("browsers never send what follows a `#`: end it before");
     }
     if text.contains('*') {
-        return Err("patterns are not known: a route covers everything below its path");
+        return Err(
+            "patterns are not known: a route covers everything below its path, and `{name}` is any segment",
+        );
     }
-    if text.contains(['{', '}']) {
-        return Err("names in braces are not known yet: write the path itself");
+    if text.contains(';') {
+        return Err("what follows a `;` could be read in two ways: end the path before it");
     }
-    if text.split('/').any(|segment| matches!(segment, "." | "..")) {
-        return Err("write the path without `.` and `..`");
+    let mut names: Vec<Box<str>> = Vec::new();
+    // Which segments, without the empty ones, are names.
+    let mut places: Vec<usize> = Vec::new();
+    let mut segments = 0;
+    let mut plain = String::with_capacity(text.len());
+    for (at, segment) in text.split('/').enumerate() {
+        if matches!(segment, "." | "..") {
+            return Err("write the path without `.` and `..`");
+        }
+        if at > 0 {
+            plain.push('/');
+        }
+        let Some(name) = segment.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) else {
+            if segment.contains(['{', '}']) {
+                return Err("a name stands for a whole segment: `/svn/{project}/`");
+            }
+            plain.push_str(segment);
+            segments += usize::from(!segment.is_empty());
+            continue;
+        };
+        let letters = name.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_');
+        if !letters || !name.starts_with(|c: char| c.is_ascii_alphabetic()) {
+            return Err("a name in a path is made of letters, digits and `_`");
+        }
+        if TAKEN.contains(&name) {
+            return Err(
+                "`state`, `site` and `day` mean something else in the names of logs: call it otherwise",
+            );
+        }
+        if names.iter().any(|known| **known == *name) {
+            return Err("a name stands once in a path");
+        }
+        names.push(name.into());
+        places.push(segments);
+        segments += 1;
+        plain.push_str("name");
+    }
+    if names.len() > NAMES_MAX {
+        return Err("a path has eight names at most");
     }
     let path =
-        SitePath::literal(text).map_err(|_| "this could be read in two ways: write plain text and `/`")?;
+        SitePath::literal(&plain).map_err(|_| "this could be read in two ways: write plain text and `/`")?;
     if path.ambiguous() {
         return Err("an encoded slash could be read in two ways: end the path before it");
     }
     if path.as_str() == "/.doorward" || path.as_str().starts_with("/.doorward/") {
         return Err("`/.doorward/` belongs to the gateway itself");
     }
-    Ok(path)
+    if segments > SEGMENTS_MAX {
+        return Err("a path has a hundred segments at most");
+    }
+    if names.is_empty() {
+        return Ok(Pattern { path: path.as_str().into(), names: Box::default() });
+    }
+    let mut named = String::with_capacity(text.len());
+    let mut each = names.iter();
+    for (at, segment) in path.segments().enumerate() {
+        named.push('/');
+        match places.contains(&at).then(|| each.next()).flatten() {
+            Some(name) => {
+                named.push('{');
+                named.push_str(name);
+                named.push('}');
+            }
+            None => named.push_str(segment),
+        }
+    }
+    if path.as_str().ends_with('/') {
+        named.push('/');
+    }
+    Ok(Pattern { path: named.into(), names: names.into() })
 }
 
 /// The SHA-256 of a certificate.
@@ -256,7 +416,7 @@ mod tests {
     #[test]
     fn routes_are_plain_paths() {
         for (text, canonical) in [("/", "/"), ("/trac/", "/trac/"), ("/a//b", "/a/b"), ("/a b", "/a%20b")] {
-            assert_eq!(path(text).map(|path| path.as_str().to_owned()).as_deref(), Ok(canonical), "{text}");
+            assert_eq!(path(text).map(|pattern| pattern.path).as_deref(), Ok(canonical), "{text}");
         }
         for text in [
             "",
@@ -264,7 +424,17 @@ mod tests {
             "/a?b",
             "/a#b",
             "/*",
-            "/{a}/",
+            "/a{b}/",
+            "/{a",
+            "/{}/",
+            "/{1}/",
+            "/{a-b}/",
+            "/{a}/{a}/",
+            "/{day}/",
+            "/{a}{b}/",
+            "/a;b/",
+            "/{a}/{b}/{c}/{d}/{e}/{f}/{g}/{h}/{i}/",
+            &"/a".repeat(101),
             "/a/../b",
             "/.",
             "/a%2fb",
@@ -275,6 +445,75 @@ mod tests {
         ] {
             assert!(path(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn names_in_a_path_are_whole_segments() {
+        for (text, canonical, names, shape) in [
+            ("/svn/{project}/", "/svn/{project}/", &["project"][..], "/svn/{}"),
+            ("/svn/{project}", "/svn/{project}", &["project"], "/svn/{}"),
+            (
+                "//größe//{a_1}/name/{B}",
+                "/gr%C3%B6%C3%9Fe/{a_1}/name/{B}",
+                &["a_1", "B"],
+                "/gr%C3%B6%C3%9Fe/{}/name/{}",
+            ),
+            ("/name/{x}/", "/name/{x}/", &["x"], "/name/{}"),
+            ("/", "/", &[], ""),
+        ] {
+            let pattern = path(text).unwrap();
+            assert_eq!(&*pattern.path, canonical, "{text}");
+            assert_eq!(pattern.names.iter().map(|name| &**name).collect::<Vec<_>>(), names, "{text}");
+            assert_eq!(pattern.shape(), shape, "{text}");
+        }
+    }
+
+    #[test]
+    fn servers_and_ports_are_written_as_in_vcl() {
+        for (text, host, within) in [
+            ("127.0.0.1", "127.0.0.1", None),
+            ("127.0.0.1:8080", "127.0.0.1", Some(8080)),
+            ("127.0.0.1 8080", "127.0.0.1", Some(8080)),
+            ("App.example", "app.example", None),
+            ("[::1]:8080", "::1", Some(8080)),
+            ("[::1]", "::1", None),
+            ("::1", "::1", None),
+        ] {
+            assert_eq!(server(text), Ok((host.into(), within)), "{text}");
+        }
+        for text in ["", "http://a", "a:0", "a/b", "a b c", "a:70000"] {
+            assert!(server(text).is_err(), "{text}");
+        }
+        for (text, number) in [("8080", 8080), ("http", 80), ("https", 443), ("", 80)] {
+            assert_eq!(port(text), Ok(number), "{text}");
+        }
+        for text in ["0", "70000", "+80", "nosuchservice"] {
+            assert!(port(text).is_err(), "{text}");
+        }
+    }
+
+    #[test]
+    fn a_request_of_a_probe_is_whole() {
+        for text in [
+            "GET / HTTP/1.1\r\nHost: a\r\nConnection: close",
+            "HEAD /a?b HTTP/1.1\r\nconnection:close",
+            "GET / HTTP/1.0",
+        ] {
+            assert_eq!(request(text), Ok(()), "{text}");
+        }
+        for text in [
+            "",
+            "GET /",
+            "get / HTTP/1.1\r\nConnection: close",
+            "GET / HTTP/1.1\r\nHost: a",
+            "GET / HTTP/1.1\r\n\r\nConnection: close",
+            "GET / HTTP/1.1\r\nConnection close",
+            "GET / HTTP/2\r\nConnection: close",
+            "GET / HTTP/1.1\r\nA: b\nConnection: close",
+        ] {
+            assert!(request(text).is_err(), "{text}");
+        }
+        assert!(target("/a?b").is_ok() && target("a").is_err() && target("/a b").is_err());
     }
 
     #[test]

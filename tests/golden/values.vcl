@@ -21,7 +21,7 @@ site "https://www.example/" { .aliases = "*.example", "bücher.example", "www.ex
 site "b.example" {
     route "trac" { .backend = a; }
     route "/a?b=c" { .backend = a; }
-    route "/{project}/svn" { .backend = a; }
+    route "/{project}x/svn" { .backend = a; }
     route "/static/*" { .backend = a; }
     route "/a/../b" { .backend = a; }
     route "/.doorward/x" { .backend = a; }

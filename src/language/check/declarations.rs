@@ -300,6 +300,8 @@ impl Checker<'_> {
             row = self.unknown_setting(kind, name, name_span);
         }
         let Some(row) = row else {
+            // What another language has here may be what seems to be missing.
+            declared.broken |= kind.settings().iter().any(|row| row.name == name);
             // The values are judged as far as they can be, so that a `let` they name counts as used.
             for value in &written.values {
                 self.touch(value);

@@ -210,12 +210,7 @@ impl<'a> Checker<'a> {
                     self.touch(part);
                 }
             }
-            ExprKind::And(parts) | ExprKind::Or(parts) => {
-                for part in parts {
-                    self.touch(part);
-                }
-            }
-            ExprKind::Strands(parts) => {
+            ExprKind::And(parts) | ExprKind::Or(parts) | ExprKind::Strands(parts) => {
                 for part in parts {
                     self.touch(part);
                 }

@@ -17,6 +17,7 @@ mod subs;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -78,6 +79,9 @@ pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Pr
     writer.speak(dialect);
     writer.version(items);
     writer.gather(items, built_in);
+    if dialect == Dialect::Varnish {
+        writer.clashes(items);
+    }
     writer.follow();
     let mut subs = Vec::new();
     writer.lower_all(items, &mut subs);
@@ -121,9 +125,9 @@ struct Writer<'w, 't, 'a> {
     /// The names that modules are called by here.
     imported: HashMap<&'a str, &'a str>,
     routines: Vec<Routine<'t, 'a>>,
-    routine_of: HashMap<&'a str, usize>,
+    routine_of: HashMap<Cow<'a, str>, usize>,
     objects: Vec<Made<'a>>,
-    object_of: HashMap<&'a str, usize>,
+    object_of: HashMap<Cow<'a, str>, usize>,
     marks: Vec<Span>,
     patterns: Patterns,
     tables: Vec<Arc<program::Table>>,
@@ -135,6 +139,31 @@ struct Writer<'w, 't, 'a> {
 impl<'t, 'a> Writer<'_, 't, 'a> {
     fn text(&self, span: Span) -> &'a str {
         self.checker.sources.text(span)
+    }
+
+    /// A name as it is looked up: Varnish takes capital letters for small ones.
+    fn folded<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if self.is_varnish() && name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        }
+    }
+
+    /// What is declared under a name: its place in its list, where, and how it is written there.
+    fn declaration(&self, kind: Kind, name: &'a str) -> Option<(usize, Span, &'a str)> {
+        let names = &self.checker.names;
+        if let Some(((_, written), (index, span))) = names.get_key_value(&(kind, name)) {
+            return Some((*index, *span, written));
+        }
+        if !self.is_varnish() {
+            return None;
+        }
+        let same = |known: &str| known.eq_ignore_ascii_case(name);
+        names
+            .iter()
+            .find(|((other, known), _)| *other == kind && same(known))
+            .map(|((_, written), (index, span))| (*index, *span, *written))
     }
 
     fn quote(&self, span: Span) -> String {
@@ -158,9 +187,10 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
 
     /// Whether a place is one of ours, not of the tree.
     fn is_built_in(&self, span: Span) -> bool {
-        self.routines.iter().flat_map(|routine| &routine.bodies).any(|(body, built_in)| {
-            *built_in && body.span.file == span.file
-        })
+        self.routines
+            .iter()
+            .flat_map(|routine| &routine.bodies)
+            .any(|(body, built_in)| *built_in && body.span.file == span.file)
     }
 
     fn is_varnish(&self) -> bool {
@@ -181,6 +211,17 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
     fn version(&mut self, items: &[Item]) {
         for item in items {
             let Item::Version(version) = item else { continue };
+            if self.dialect == Dialect::Doorward && version.span.file == FileId(0) {
+                self.fault::<()>(
+                    Diagnostic::new(
+                        Code::BadVersion,
+                        version.span,
+                        "the version of VCL is the first that a file says",
+                    )
+                    .label("move it to the top, or take it out"),
+                );
+                continue;
+            }
             match self.text(version.number) {
                 "4.1" => {}
                 "4.0" if self.dialect == Dialect::Varnish => self.syntax = Syntax::Vcl40,
@@ -219,8 +260,9 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             if none {
                 let span = self.main_place();
                 self.fault::<()>(
-                    Diagnostic::new(Code::NoBackend, span, "these rules name no backend")
-                        .label("declare one: `backend default { .host = \"…\"; }`, or `backend default none;`"),
+                    Diagnostic::new(Code::NoBackend, span, "these rules name no backend").label(
+                        "declare one: `backend default { .host = \"…\"; }`, or `backend default none;`",
+                    ),
                 );
             }
         }
@@ -270,7 +312,9 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             objects: self
                 .objects
                 .iter()
-                .filter_map(|made| Some(program::Object { name: made.name.into(), class: made.class?, span: made.span }))
+                .filter_map(|made| {
+                    Some(program::Object { name: made.name.into(), class: made.class?, span: made.span })
+                })
                 .collect(),
             default_backend,
             locals_max,

@@ -36,10 +36,13 @@ struct Filling {
     places: Vec<(FileId, u32)>,
     twice: usize,
     full: bool,
+    /// Rows are missing.
+    broken: bool,
 }
 
 impl Checker<'_> {
     pub(super) fn table(&mut self, written: &ast::Declaration) -> Table {
+        let faults = self.found.errors();
         self.spoken(written);
         let name = self.declared_name(written).map(|(name, _)| name.get().into()).unwrap_or_default();
         let of = self.row_type(&written.flags);
@@ -50,15 +53,17 @@ impl Checker<'_> {
             places: Vec::new(),
             twice: 0,
             full: false,
+            broken: false,
         };
         for member in &written.body {
             match member {
                 Member::Row(row) => self.row(row, of.is_some(), &mut filling),
                 Member::FromFile { path, .. } => {
-                    if let Some(file) = self.data_file(path)
-                        && of.is_some()
-                    {
-                        self.rows(file, &mut filling);
+                    match self.data_file(path) {
+                        Some(file) if of.is_some() => self.rows(file, &mut filling),
+                        Some(_) => {}
+                        // The fault was reported when it was read.
+                        None => filling.broken = true,
                     }
                 }
                 Member::Setting(ast::Setting { span, .. })
@@ -74,6 +79,9 @@ impl Checker<'_> {
         }
         if self.private(written.span) {
             self.private_tables.insert(filling.index);
+        }
+        if filling.broken || written.broken || self.found.errors() > faults {
+            self.broken_tables.insert(filling.index);
         }
         Table { name, of: filling.of, rows: filling.rows }
     }
@@ -148,7 +156,7 @@ impl Checker<'_> {
     /// The value of a row, and whether it is private.
     fn row_value(&mut self, expr: &Expr, of: Type) -> Option<(Value, bool)> {
         if of == Type::Backend {
-            let backend = self.reference(expr, Kind::Backend, None)?;
+            let backend = self.backend(expr)?;
             return Some((Value::Backend(Choice::Backend(BackendId(backend))), false));
         }
         let (negative, inner) = match &expr.kind {
@@ -191,6 +199,17 @@ impl Checker<'_> {
                     .label(format!("write {}", of.title())),
                 )
             }
+        }
+    }
+
+    /// The backend that is named, or chosen by `if()`.
+    fn backend(&mut self, expr: &Expr) -> Option<usize> {
+        match &expr.kind {
+            ExprKind::Group(inner) => self.backend(inner),
+            ExprKind::Call { name, args } if self.sources.text(*name) == "if" => {
+                self.choose(*name, expr.span, args, Self::backend)
+            }
+            _ => self.reference(expr, Kind::Backend, None),
         }
     }
 
@@ -350,7 +369,7 @@ impl Checker<'_> {
     ) -> Option<tree::Value> {
         let (table, known, key_span, otherwise) = self.lookup_arguments(name, span, args)?;
         let otherwise = match otherwise {
-            Some(expr) => Some(self.reference(expr, Kind::Backend, None)?),
+            Some(expr) => Some(self.backend(expr)?),
             None => None,
         };
         let of = self.tables.get(table).map(|table| table.of)?;
@@ -419,7 +438,8 @@ impl Checker<'_> {
             otherwise.private |= private;
             return Some(otherwise);
         }
-        if self.unchosen > 0 {
+        // A row that could not be read may be the one.
+        if self.unchosen > 0 || self.broken_tables.contains(&index) {
             return None;
         }
         self.no_row(&table, index, &Text { value: text.clone(), private }, key_span)

@@ -175,8 +175,16 @@ impl Parser<'_> {
         }
     }
 
-    fn worded(&mut self, depth: usize) -> Parsed<StatementKind> {
+    /// Varnish takes the words of its statements in capital letters too.
+    fn statement_word(&self) -> &str {
+        const VARNISHS: &[&str] = &["if", "set", "unset", "call", "return", "new"];
         let word = self.word(0).unwrap_or("");
+        let known = VARNISHS.iter().find(|known| known.eq_ignore_ascii_case(word));
+        known.filter(|_| self.dialect == Dialect::Varnish).copied().unwrap_or(word)
+    }
+
+    fn worded(&mut self, depth: usize) -> Parsed<StatementKind> {
+        let word = self.statement_word();
         if self.token(1).kind == TokenKind::Colon && word != "default" {
             let label = self.next();
             self.next();

@@ -73,9 +73,17 @@ impl Writer<'_, '_, '_> {
             (Action::Error, true) if Phases::CLIENT.has(phase) => {
                 "a visitor's sub makes answers by `synth(status, reason)`".to_owned()
             }
-            (Action::Retry, true) if Phases::CLIENT.has(phase) => "visitor's subs begin again by `restart`".to_owned(),
-            (Action::Restart, true) if Phases::BACKEND.has(phase) => "backend's subs ask again by `retry`".to_owned(),
-            _ => format!("there {} {}", if phases.iter().count() > 1 { "all its callers share" } else { "are" }, self.actions(phases)),
+            (Action::Retry, true) if Phases::CLIENT.has(phase) => {
+                "visitor's subs begin again by `restart`".to_owned()
+            }
+            (Action::Restart, true) if Phases::BACKEND.has(phase) => {
+                "backend's subs ask again by `retry`".to_owned()
+            }
+            _ => format!(
+                "there {} {}",
+                if phases.iter().count() > 1 { "all its callers share" } else { "are" },
+                self.actions(phases)
+            ),
         });
         self.report_here(fault, phase);
         false
@@ -119,8 +127,12 @@ impl Writer<'_, '_, '_> {
                 _ => "(\"why\")",
             };
             return self.fault(
-                Diagnostic::new(Code::BadReturn, span, format!("`{word}` takes {} here, and here are {}", types.len(), args.len()))
-                    .label(format!("write `{word}{shape}`")),
+                Diagnostic::new(
+                    Code::BadReturn,
+                    span,
+                    format!("`{word}` takes {} here, and here are {}", types.len(), args.len()),
+                )
+                .label(format!("write `{word}{shape}`")),
             );
         }
         let mut out = Vec::with_capacity(args.len());
@@ -152,8 +164,12 @@ impl Writer<'_, '_, '_> {
         let span = args.and_then(|args| args.first()).map_or(name, |argument| argument.value.span);
         let quote = self.quote(span);
         self.fault(
-            Diagnostic::new(Code::NoLabel, span, format!("no other rules are loaded under the label {quote}"))
-                .label("one tree holds everything: choose by `site` and `route`, or by `call`"),
+            Diagnostic::new(
+                Code::NoLabel,
+                span,
+                format!("no other rules are loaded under the label {quote}"),
+            )
+            .label("one tree holds everything: choose by `site` and `route`, or by `call`"),
         )
     }
 }

@@ -44,7 +44,7 @@ impl<'a> Writer<'_, '_, 'a> {
         if let Some((object, word)) = text.rsplit_once('.') {
             let before = Span { end: name.start + bytes(object), ..name };
             let behind = Span { start: name.end - bytes(word), ..name };
-            if let Some(at) = self.object_of.get(object).copied() {
+            if let Some(at) = self.object(object) {
                 return self.object_asked(at, before, behind, span, args);
             }
             if self.looks_like_a_value(object) {
@@ -58,17 +58,19 @@ impl<'a> Writer<'_, '_, 'a> {
         self.unknown_function(name)
     }
 
-    fn looks_like_a_value(&self, name: &str) -> bool {
-        let first = name.split('.').next().unwrap_or(name);
+    fn looks_like_a_value(&self, name: &'a str) -> bool {
+        let folded = self.folded(name);
+        let first = folded.split('.').next().unwrap_or(&folded);
         matches!(first, "req" | "req_top" | "bereq" | "beresp" | "obj" | "resp" | "client" | "server" | "var")
-            || self.checker.names.contains_key(&(Kind::Backend, name))
+            || self.declaration(Kind::Backend, name).is_some()
             || self.checker.lets.contains_key(name)
     }
 
     /// The function of a name, if there is one; reports a module that was not imported.
     #[expect(clippy::option_option, reason = "a fault that was reported is not the same as nothing found")]
     fn function(&mut self, name: Span) -> Option<Option<Function>> {
-        let text = self.text(name);
+        let text = self.folded(self.text(name));
+        let text: &str = &text;
         let Some((module, rest)) = text.split_once('.') else {
             return Some(Function::by_name(text, self.speech));
         };
@@ -136,7 +138,9 @@ impl<'a> Writer<'_, '_, 'a> {
             return Some(());
         }
         let wanted = Function::ALL.iter().find(|other| {
-            other.name().starts_with("table.lookup") && other.returns() == of && other.dialects().has(self.speech)
+            other.name().starts_with("table.lookup")
+                && other.returns() == of
+                && other.dialects().has(self.speech)
         });
         let fault = Diagnostic::new(
             Code::TypesClash,
@@ -175,7 +179,13 @@ impl<'a> Writer<'_, '_, 'a> {
             }
             (Function::StdFileread | Function::StdBlobread, Value::Text(path)) => {
                 let path = String::from_utf8_lossy(path).into_owned();
-                let bytes = self.file(Path::new(&path), span)?;
+                let bytes = match self.file(Path::new(&path), span) {
+                    Some(bytes) => bytes,
+                    None if self.is_varnish() => {
+                        return Some(Typed::constant(function.returns(), Value::Unset));
+                    }
+                    None => return None,
+                };
                 Some(if function == Function::StdBlobread {
                     Typed::constant(Type::Blob, Value::Blob(bytes))
                 } else {
@@ -194,14 +204,15 @@ impl<'a> Writer<'_, '_, 'a> {
             Ok(read) => Some(Bytes::from(read.bytes)),
             Err(error) => {
                 let quote = self.quote(span);
-                self.fault(
-                    Diagnostic::new(Code::Unreadable, span, format!("the file of {quote} cannot be read"))
-                        .label(match error.kind() {
-                            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                            std::io::ErrorKind::FileTooLarge => "it is larger than 1 MB".to_owned(),
-                            kind => kind.to_string(),
-                        }),
-                )
+                // Varnish finds out when the rule runs, and goes on without.
+                let code = if self.is_varnish() { Code::NoFile } else { Code::Unreadable };
+                self.fault(Diagnostic::new(code, span, format!("the file of {quote} cannot be read")).label(
+                    match error.kind() {
+                        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                        std::io::ErrorKind::FileTooLarge => "it is larger than 1 MB".to_owned(),
+                        kind => kind.to_string(),
+                    },
+                ))
             }
         }
     }
@@ -211,7 +222,7 @@ impl<'a> Writer<'_, '_, 'a> {
         let typed = self.judge(of, Type::Void)?;
         let word = self.text(name);
         let kind = if typed.of == Type::Header { Type::String } else { typed.of };
-        if let Some(function) = Function::of_value(word, kind, self.speech) {
+        if let Some(function) = Function::of_value(&self.folded(word), kind, self.speech) {
             if let Some(extra) = args.first() {
                 return self.fault(
                     Diagnostic::new(Code::BadCall, extra.value.span, format!("`.{word}` takes no arguments"))
@@ -223,12 +234,16 @@ impl<'a> Writer<'_, '_, 'a> {
         }
         let quote = self.quote(name);
         self.fault(
-            Diagnostic::new(Code::UnknownFunction, name, format!("{} has no method {quote}", typed.of.title()))
-                .label(match kind {
-                    Type::String => "a text has `.lower()` and `.upper()`",
-                    Type::Backend => "a backend has `.resolve()`",
-                    _ => "texts and backends have methods",
-                }),
+            Diagnostic::new(
+                Code::UnknownFunction,
+                name,
+                format!("{} has no method {quote}", typed.of.title()),
+            )
+            .label(match kind {
+                Type::String => "a text has `.lower()` and `.upper()`",
+                Type::Backend => "a backend has `.resolve()`",
+                _ => "texts and backends have methods",
+            }),
         )
     }
 
@@ -352,7 +367,10 @@ impl<'a> Writer<'_, '_, 'a> {
                         Diagnostic::new(
                             Code::BadCall,
                             argument.value.span,
-                            format!("`{name}` takes {}", if takes == 0 { "no arguments".to_owned() } else { count }),
+                            format!(
+                                "`{name}` takes {}",
+                                if takes == 0 { "no arguments".to_owned() } else { count }
+                            ),
                         )
                         .label(format!("write `{}`", signature(name, parameters))),
                     );
@@ -368,8 +386,12 @@ impl<'a> Writer<'_, '_, 'a> {
                 None if parameter.optional => Some(default(parameter)),
                 None if faulty => None,
                 None => self.fault(
-                    Diagnostic::new(Code::BadCall, span, format!("`{name}` lacks its argument `{}`", parameter.name))
-                        .label(format!("write `{}`", signature(name, parameters))),
+                    Diagnostic::new(
+                        Code::BadCall,
+                        span,
+                        format!("`{name}` lacks its argument `{}`", parameter.name),
+                    )
+                    .label(format!("write `{}`", signature(name, parameters))),
                 ),
             };
             match argument {
@@ -420,7 +442,8 @@ impl<'a> Writer<'_, '_, 'a> {
         }
         let quote = self.quote(expr.span);
         let near = self.checker.suggestions.nearest(text, words.iter().copied());
-        let fault = Diagnostic::new(Code::BadCall, expr.span, format!("{quote} is none of the words taken here"));
+        let fault =
+            Diagnostic::new(Code::BadCall, expr.span, format!("{quote} is none of the words taken here"));
         let all: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
         self.fault(match near {
             Some(near) => fault.label(format!("did you mean `{near}`?")),
@@ -436,23 +459,27 @@ impl<'a> Writer<'_, '_, 'a> {
             }
         }
         self.fault(
-            Diagnostic::new(Code::TypesClash, expr.span, "a header is taken here, as a place and not as its text")
-                .label("write its name: `req.http.X-Name`"),
+            Diagnostic::new(
+                Code::TypesClash,
+                expr.span,
+                "a header is taken here, as a place and not as its text",
+            )
+            .label("write its name: `req.http.X-Name`"),
         )
     }
 
     fn table(&mut self, expr: &Expr) -> Option<TableId> {
         let name: &'a str = self.text(expr.span);
         if let ExprKind::Name = expr.kind {
-            if let Some((index, _)) = self.checker.names.get(&(Kind::Table, name)) {
-                let index = *index;
+            if let Some((index, ..)) = self.declaration(Kind::Table, name) {
                 self.checker.used.insert((Kind::Table, index));
                 return Some(TableId(u32::try_from(index).unwrap_or(u32::MAX)));
             }
             return self.unknown(expr.span, Type::Table);
         }
         self.fault(
-            Diagnostic::new(Code::TypesClash, expr.span, "a table is taken here").label("write its name, without quotes"),
+            Diagnostic::new(Code::TypesClash, expr.span, "a table is taken here")
+                .label("write its name, without quotes"),
         )
     }
 
@@ -466,14 +493,18 @@ impl<'a> Writer<'_, '_, 'a> {
                     if function.returns() != Type::Void && !text.contains('.') {
                         let quote = self.quote(*name);
                         return self.fault(
-                            Diagnostic::new(Code::UselessCall, expr.span, format!("{quote} only gives a value"))
-                                .label("set something to it: `set req.http.X = …;`"),
+                            Diagnostic::new(
+                                Code::UselessCall,
+                                expr.span,
+                                format!("{quote} only gives a value"),
+                            )
+                            .label("set something to it: `set req.http.X = …;`"),
                         );
                     }
                     return self.function_called(function, *name, expr.span, args).map(|typed| typed.value);
                 }
                 if let Some((object, word)) = text.rsplit_once('.')
-                    && let Some(at) = self.object_of.get(object).copied()
+                    && let Some(at) = self.object(object)
                 {
                     let before = Span { end: name.start + bytes(object), ..*name };
                     let behind = Span { start: name.end - bytes(word), ..*name };
@@ -504,7 +535,8 @@ impl<'a> Writer<'_, '_, 'a> {
         let name = self.text(import.name);
         let quote = self.quote(import.name);
         if !Function::MODULES.contains(&name) {
-            let fault = Diagnostic::new(Code::UnknownModule, import.name, format!("there is no module {quote}"));
+            let fault =
+                Diagnostic::new(Code::UnknownModule, import.name, format!("there is no module {quote}"));
             let near = self.checker.suggestions.nearest(name, Function::MODULES.iter().copied());
             let reason = Function::unsupported(&format!("{name}.x"));
             self.fault::<()>(match (near, reason) {
@@ -518,8 +550,12 @@ impl<'a> Writer<'_, '_, 'a> {
             && !self.text(from).ends_with(&format!("libvmod_{name}.so"))
         {
             self.fault::<()>(
-                Diagnostic::new(Code::UnknownModule, from, format!("{quote} is built in, and not read from a file"))
-                    .label(format!("write `import {name};`")),
+                Diagnostic::new(
+                    Code::UnknownModule,
+                    from,
+                    format!("{quote} is built in, and not read from a file"),
+                )
+                .label(format!("write `import {name};`")),
             );
             return;
         }
@@ -557,7 +593,9 @@ fn default(parameter: &Parameter) -> Argument {
         Type::Bool => text.parse().ok().map(Value::Bool),
         Type::Int => text.parse().ok().map(Value::Int),
         Type::Real => text.parse().ok().map(Value::Real),
-        Type::Duration => text.strip_suffix('s').and_then(|seconds| seconds.parse().ok()).map(Value::Duration),
+        Type::Duration => {
+            text.strip_suffix('s').and_then(|seconds| seconds.parse().ok()).map(Value::Duration)
+        }
         Type::Word => {
             if let Shape::Words(words) = parameter.shape
                 && let Some(at) = words.iter().position(|word| *word == text)
@@ -579,7 +617,8 @@ mod tests {
     #[test]
     fn every_default_of_the_tables_is_read() {
         let functions = Function::ALL.iter().flat_map(|function| function.parameters());
-        let methods = Class::ALL.iter().flat_map(|class| class.methods()).flat_map(|method| method.parameters());
+        let methods =
+            Class::ALL.iter().flat_map(|class| class.methods()).flat_map(|method| method.parameters());
         let classes = Class::ALL.iter().flat_map(|class| class.parameters());
         for parameter in functions.chain(methods).chain(classes) {
             let absent = matches!(default(parameter), Argument::Absent);

@@ -13,7 +13,7 @@ use crate::language::ast::{self, Comparison, ExprKind, Factor, Sign};
 use crate::language::check::constants::Constant;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
-use crate::language::program::{AclId, Argument, Choice, Expr, Order, Place, Value};
+use crate::language::program::{AclId, Argument, Arithmetic, Choice, Expr, Order, PatternId, Place, Value};
 use crate::language::source::Span;
 use crate::language::table::Kind;
 use crate::language::vocabulary::{Function, Type};
@@ -74,8 +74,12 @@ impl<'a> Writer<'_, '_, 'a> {
             (Some(number), Type::Duration, _) => fault.label(format!("write the unit: `{number}s`")),
             (Some(number), Type::Bytes, _) => fault.label(format!("write the unit: `{number}B`")),
             (_, Type::Int, Type::String) => fault.label("`std.integer(…, 0)` makes a number of a text"),
-            (_, Type::Ip, Type::String) => fault.label("`std.ip(…, \"192.0.2.1\")` makes an address of a text"),
-            (_, Type::Duration, Type::String) => fault.label("`std.duration(…, 0s)` makes a duration of a text"),
+            (_, Type::Ip, Type::String) => {
+                fault.label("`std.ip(…, \"192.0.2.1\")` makes an address of a text")
+            }
+            (_, Type::Duration, Type::String) => {
+                fault.label("`std.duration(…, 0s)` makes a duration of a text")
+            }
             (_, Type::Regex, _) => fault.label("a regular expression is a constant text"),
             (_, Type::Bool, _) => fault.label("compare it with something"),
             _ => fault.label(wanted.word().to_owned() + " is taken, and this is " + typed.of.word()),
@@ -88,6 +92,8 @@ impl<'a> Writer<'_, '_, 'a> {
             (Type::String, value) => value,
             (_, Expr::Constant(Value::Int(number))) => return Some(Typed::text(number.to_string())),
             (_, Expr::Constant(Value::Bool(truth))) => return Some(Typed::text(truth.to_string())),
+            // An acl or a probe as text is its name.
+            (Type::Acl | Type::Probe, value) => value,
             (of, value) if operators::is_printable(of) => Expr::Text(Box::new(value)),
             (of, _) => {
                 return self.fault(
@@ -116,8 +122,12 @@ impl<'a> Writer<'_, '_, 'a> {
                     _ => "compare it with something",
                 };
                 self.fault(
-                    Diagnostic::new(Code::TypesClash, span, format!("{} is neither true nor false", of.title()))
-                        .label(help),
+                    Diagnostic::new(
+                        Code::TypesClash,
+                        span,
+                        format!("{} is neither true nor false", of.title()),
+                    )
+                    .label(help),
                 )
             }
         }
@@ -126,6 +136,18 @@ impl<'a> Writer<'_, '_, 'a> {
     /// A value of whatever type it has; `hint` is what is asked for.
     pub(super) fn judge(&mut self, expr: &ast::Expr, hint: Type) -> Option<Typed> {
         let span = expr.span;
+        if self.is_varnish()
+            && matches!(
+                expr.kind,
+                ExprKind::Number(_) | ExprKind::Real(_) | ExprKind::Duration(_) | ExprKind::Size(_)
+            )
+            && !fits_varnish(self.text(span))
+        {
+            return self.fault(
+                Diagnostic::new(Code::OutOfRange, span, "Varnish takes no number of so many digits")
+                    .label("at most 15; with a fraction, 12 before the dot and 3 behind it"),
+            );
+        }
         match &expr.kind {
             ExprKind::Faulty => None,
             ExprKind::Group(inner) => self.judge(inner, hint),
@@ -135,8 +157,12 @@ impl<'a> Writer<'_, '_, 'a> {
             ExprKind::Duration(length) => {
                 if hint == Type::Bytes {
                     return self.fault(
-                        Diagnostic::new(Code::TypesClash, span, "this is a duration, and a size is taken here")
-                            .label("sizes are counted in B, KB, MB, GB and TB"),
+                        Diagnostic::new(
+                            Code::TypesClash,
+                            span,
+                            "this is a duration, and a size is taken here",
+                        )
+                        .label("sizes are counted in B, KB, MB, GB and TB"),
                     );
                 }
                 Some(Typed::constant(Type::Duration, Value::Duration(length.as_secs_f64())))
@@ -166,7 +192,9 @@ impl<'a> Writer<'_, '_, 'a> {
             ExprKind::Strands(parts) => self.strands(parts, span),
             ExprKind::Sum { first, rest } => self.sum(first, rest, hint),
             ExprKind::Product { first, rest } => self.product(first, rest, hint),
-            ExprKind::Compare { how, how_span, left, right } => self.compare(*how, *how_span, left, right, hint),
+            ExprKind::Compare { how, how_span, left, right } => {
+                self.compare(*how, *how_span, left, right, hint)
+            }
             ExprKind::Not(inner) => {
                 if self.is_varnish() && matches!(inner.kind, ExprKind::Not(_)) {
                     return self.fault(
@@ -182,8 +210,12 @@ impl<'a> Writer<'_, '_, 'a> {
                 };
                 Some(Typed { of: Type::Bool, value })
             }
-            ExprKind::And(parts) => self.truths(parts, hint).map(|parts| Typed { of: Type::Bool, value: Expr::And(parts) }),
-            ExprKind::Or(parts) => self.truths(parts, hint).map(|parts| Typed { of: Type::Bool, value: Expr::Or(parts) }),
+            ExprKind::And(parts) => {
+                self.truths(parts, hint).map(|parts| Typed { of: Type::Bool, value: Expr::And(parts) })
+            }
+            ExprKind::Or(parts) => {
+                self.truths(parts, hint).map(|parts| Typed { of: Type::Bool, value: Expr::Or(parts) })
+            }
         }
     }
 
@@ -210,8 +242,12 @@ impl<'a> Writer<'_, '_, 'a> {
             _ if self.is_fastly() && !long => {
                 let Some(bytes) = unescaped(text) else {
                     return self.fault(
-                        Diagnostic::new(Code::TypesClash, span, "a `%` in this text is followed by no two hexadecimal digits")
-                            .label("write `%25` for the sign itself"),
+                        Diagnostic::new(
+                            Code::TypesClash,
+                            span,
+                            "a `%` in this text is followed by no two hexadecimal digits",
+                        )
+                        .label("write `%25` for the sign itself"),
                     );
                 };
                 return Some(Typed::text(bytes));
@@ -275,8 +311,12 @@ impl<'a> Writer<'_, '_, 'a> {
         let taken = matches!(hint, Type::Int | Type::Real | Type::Duration | Type::String);
         if self.is_varnish() && !taken {
             return self.fault(
-                Diagnostic::new(Code::TypesClash, span, format!("{} is taken here, and that has no `-`", hint.title()))
-                    .label("VCL takes a `-` only where a number or a duration is asked for"),
+                Diagnostic::new(
+                    Code::TypesClash,
+                    span,
+                    format!("{} is taken here, and that has no `-`", hint.title()),
+                )
+                .label("VCL takes a `-` only where a number or a duration is asked for"),
             );
         }
         let typed = self.judge(inner, hint)?;
@@ -324,7 +364,11 @@ impl<'a> Writer<'_, '_, 'a> {
             let wanted = match &left {
                 _ if !texts.is_empty() => Type::String,
                 Some(typed) if typed.of == Type::String => Type::String,
-                Some(typed) if operators::sum(*sign, typed.of, typed.of).is_some() || typed.of == Type::Time => typed.of,
+                Some(typed)
+                    if operators::sum(*sign, typed.of, typed.of).is_some() || typed.of == Type::Time =>
+                {
+                    typed.of
+                }
                 _ if hint == Type::String => Type::String,
                 Some(typed) => typed.of,
                 None => hint,
@@ -337,9 +381,11 @@ impl<'a> Writer<'_, '_, 'a> {
             };
             let joins = if texts.is_empty() { operators::sum(*sign, before.of, after.of) } else { None };
             if let Some(of) = joins {
-                left = Some(self.arithmetic(operators::addition(*sign), of, before, after));
+                left = Some(arithmetic(operators::addition(*sign), of, before, after));
             } else if *sign == Sign::Plus
-                && (hint == Type::String || before.of == Type::String || !self.is_varnish() && after.of == Type::String)
+                && (hint == Type::String
+                    || before.of == Type::String
+                    || !self.is_varnish() && after.of == Type::String)
             {
                 let before = self.as_text(before, left_span);
                 let after = self.as_text(after, part.span);
@@ -373,23 +419,6 @@ impl<'a> Writer<'_, '_, 'a> {
         Some(if texts.is_empty() { left } else { Typed { of: Type::String, value: concat(texts) } })
     }
 
-    /// Two amounts; a whole number beside one with a fraction becomes one.
-    fn arithmetic(
-        &mut self,
-        how: crate::language::program::Arithmetic,
-        of: Type,
-        left: Typed,
-        right: Typed,
-    ) -> Typed {
-        let real = |typed: Typed| match typed.of {
-            Type::Int if of != Type::Int => Expr::Convert { to: Type::Real, value: Box::new(typed.value) },
-            _ => typed.value,
-        };
-        let value =
-            Expr::Arithmetic { how, of, left: Box::new(real(left)), right: Box::new(real(right)) };
-        Typed { of, value }
-    }
-
     fn product(&mut self, first: &ast::Expr, rest: &[(Factor, ast::Expr)], hint: Type) -> Option<Typed> {
         let lenient = !self.is_varnish();
         let mut left = self.judge(first, hint);
@@ -405,8 +434,12 @@ impl<'a> Writer<'_, '_, 'a> {
             };
             let Some(wanted) = operators::factor_wanted(of) else {
                 left = self.fault(
-                    Diagnostic::new(Code::TypesClash, span, format!("`{sign}` has no meaning for {}", of.title()))
-                        .label("numbers, durations and sizes can be multiplied"),
+                    Diagnostic::new(
+                        Code::TypesClash,
+                        span,
+                        format!("`{sign}` has no meaning for {}", of.title()),
+                    )
+                    .label("numbers, durations and sizes can be multiplied"),
                 );
                 continue;
             };
@@ -414,7 +447,7 @@ impl<'a> Writer<'_, '_, 'a> {
             let (Some(before), Some(after)) = (left.take(), right) else { continue };
             let (a, b) = (before.of, after.of);
             left = match operators::product(*factor, a, b, lenient) {
-                Some(of) => Some(self.arithmetic(operators::arithmetic(*factor), of, before, after)),
+                Some(of) => Some(arithmetic(operators::arithmetic(*factor), of, before, after)),
                 None => self.fault(
                     Diagnostic::new(
                         Code::TypesClash,
@@ -458,7 +491,11 @@ impl<'a> Writer<'_, '_, 'a> {
                     how_span,
                     format!("`{}` has no meaning for {}", operators::sign_of(how), of.title()),
                 )
-                .label(if operators::is_ordered(of, Order::Equal) { "it can only be equal or not" } else { "it can't be compared" }),
+                .label(if operators::is_ordered(of, Order::Equal) {
+                    "it can only be equal or not"
+                } else {
+                    "it can't be compared"
+                }),
             );
         }
         let right_typed = self.judge(right, of)?;
@@ -473,8 +510,12 @@ impl<'a> Writer<'_, '_, 'a> {
                 format!("{} can't be compared with {}", a.of.title(), b.of.title()),
             );
             return self.fault(match (a.of, b.of, &b.value) {
-                (Type::String, Type::Int, Expr::Constant(Value::Int(number))) => fault.label(format!("write it in quotes: `\"{number}\"`")),
-                (Type::Duration, Type::Int, Expr::Constant(Value::Int(number))) => fault.label(format!("write the unit: `{number}s`")),
+                (Type::String, Type::Int, Expr::Constant(Value::Int(number))) => {
+                    fault.label(format!("write it in quotes: `\"{number}\"`"))
+                }
+                (Type::Duration, Type::Int, Expr::Constant(Value::Int(number))) => {
+                    fault.label(format!("write the unit: `{number}s`"))
+                }
                 (Type::Int, Type::String, _) => fault.label("write the number without quotes"),
                 (Type::String, Type::Ip, _) => fault.label("write the address first"),
                 (Type::Int, Type::Real, _) => fault.label("compare whole numbers with whole numbers"),
@@ -527,13 +568,16 @@ impl<'a> Writer<'_, '_, 'a> {
             }
             (Type::String, text) => {
                 if let ExprKind::Name = right.kind
-                    && self.checker.names.contains_key(&(Kind::Acl, self.text(right.span)))
+                    && self.declaration(Kind::Acl, self.text(right.span)).is_some()
                 {
                     // Fastly matches a text with an acl as the address that it spells.
                     if self.is_fastly() {
                         let acl = self.acl(right)?;
                         let address = address_of(text);
-                        return Some(Typed { of: Type::Bool, value: negated(Expr::Within { address: Box::new(address), acl }, negate) });
+                        return Some(Typed {
+                            of: Type::Bool,
+                            value: negated(Expr::Within { address: Box::new(address), acl }, negate),
+                        });
                     }
                     self.acl(right);
                     let quote = self.quote(left_span);
@@ -563,9 +607,9 @@ impl<'a> Writer<'_, '_, 'a> {
     }
 
     /// A constant text as a pattern.
-    pub(super) fn regex(&mut self, expr: &ast::Expr) -> Option<crate::language::program::PatternId> {
+    pub(super) fn regex(&mut self, expr: &ast::Expr) -> Option<PatternId> {
         // `"a" + "b"` is a constant too.
-        let typed = self.judge(expr, Type::String)?;
+        let typed = self.judge(expr, Type::Regex)?;
         match typed.value {
             Expr::Constant(Value::Text(text)) if typed.of == Type::String => {
                 let source = String::from_utf8_lossy(&text).into_owned();
@@ -590,29 +634,25 @@ impl<'a> Writer<'_, '_, 'a> {
             );
         }
         let name = self.text(expr.span);
-        match self.checker.names.get(&(Kind::Acl, name)) {
-            Some((index, _)) => {
-                let index = *index;
-                self.checker.used.insert((Kind::Acl, index));
-                Some(AclId(u32::try_from(index).unwrap_or(u32::MAX)))
-            }
-            None => {
-                let of_other = self.checker.names.keys().any(|(_, known)| *known == name);
-                if of_other || self.symbol(expr.span)?.is_some() {
-                    return self.fault(
-                        Diagnostic::new(Code::TypesClash, expr.span, "an address is matched with an acl")
-                            .label("this is none"),
-                    );
-                }
-                self.unknown(expr.span, Type::Acl)
-            }
+        if let Some((index, ..)) = self.declaration(Kind::Acl, name) {
+            self.checker.used.insert((Kind::Acl, index));
+            return Some(AclId(u32::try_from(index).unwrap_or(u32::MAX)));
         }
+        let of_other = self.checker.names.keys().any(|(_, known)| *known == name);
+        if of_other || self.symbol(expr.span)?.is_some() {
+            return self.fault(
+                Diagnostic::new(Code::TypesClash, expr.span, "an address is matched with an acl")
+                    .label("this is none"),
+            );
+        }
+        self.unknown(expr.span, Type::Acl)
     }
 
     /// A name alone.
     fn name(&mut self, span: Span, hint: Type) -> Option<Typed> {
         let name = self.text(span);
-        match name {
+        let folded = self.folded(name);
+        match &*folded {
             "true" => return Some(Typed::constant(Type::Bool, Value::Bool(true))),
             "false" => return Some(Typed::constant(Type::Bool, Value::Bool(false))),
             "default" => return self.default_value(span, hint),
@@ -627,8 +667,12 @@ impl<'a> Writer<'_, '_, 'a> {
             return match group.parse::<u8>() {
                 Ok(group) if group <= 10 => Some(Typed { of: Type::String, value: Expr::Capture(group) }),
                 _ => self.fault(
-                    Diagnostic::new(Code::UnknownVariable, span, "groups are counted from `re.group.0` to `re.group.10`")
-                        .label("`re.group.0` is the whole match"),
+                    Diagnostic::new(
+                        Code::UnknownVariable,
+                        span,
+                        "groups are counted from `re.group.0` to `re.group.10`",
+                    )
+                    .label("`re.group.0` is the whole match"),
                 ),
             };
         }
@@ -673,8 +717,12 @@ impl<'a> Writer<'_, '_, 'a> {
             }
             (Type::Backend, None) => Some(Typed::constant(Type::Backend, Value::Backend(Choice::None))),
             _ => self.fault(
-                Diagnostic::new(Code::ReservedName, span, "`default` means a backend, and none is taken here")
-                    .label("write text in quotes"),
+                Diagnostic::new(
+                    Code::ReservedName,
+                    span,
+                    "`default` means a backend, and none is taken here",
+                )
+                .label("write text in quotes"),
             ),
         }
     }
@@ -684,48 +732,50 @@ impl<'a> Writer<'_, '_, 'a> {
     fn declared(&mut self, name: &'a str, span: Span, hint: Type) -> Option<Option<Typed>> {
         let wanted = [(Type::Backend, Kind::Backend), (Type::Acl, Kind::Acl), (Type::Probe, Kind::Probe)];
         let asked = wanted.iter().find(|(of, _)| *of == hint).map(|(_, kind)| *kind);
-        if asked.is_none_or(|kind| !self.checker.names.contains_key(&(kind, name)))
-            && self.checker.lets.contains_key(name)
-        {
+        let of_asked = asked.is_some_and(|kind| self.declaration(kind, name).is_some());
+        if !of_asked && self.checker.lets.contains_key(name) {
             return Some(self.constant_named(span));
         }
         let kinds = [Kind::Backend, Kind::Acl, Kind::Probe, Kind::Table];
-        let kind = asked
-            .filter(|kind| self.checker.names.contains_key(&(*kind, name)))
-            .or_else(|| kinds.into_iter().find(|kind| self.checker.names.contains_key(&(*kind, name))));
-        if let Some(kind) = kind {
-            let (index, declared) = *self.checker.names.get(&(kind, name))?;
+        let found = asked.into_iter().chain(kinds).find_map(|kind| {
+            self.declaration(kind, name).map(|(index, span, name)| (kind, index, span, name))
+        });
+        if let Some((kind, index, declared, written)) = found {
             // Varnish knows what stands above, but for what a backend is asked for.
             let later = declared.file == span.file && declared.start > span.start;
             if self.is_varnish() && later && asked != Some(kind) {
                 let quote = self.quote(span);
-                return Some(self.fault(
-                    Diagnostic::new(Code::UsedBefore, span, format!("{quote} is named before it is declared"))
+                return Some(
+                    self.fault(
+                        Diagnostic::new(
+                            Code::UsedBefore,
+                            span,
+                            format!("{quote} is named before it is declared"),
+                        )
                         .label("move its declaration above this sub")
                         .at(declared, "it is declared here"),
-                ));
+                    ),
+                );
             }
             self.checker.used.insert((kind, index));
-            return Some(match (kind, hint) {
-                (Kind::Backend, _) => {
-                    Some(Typed::constant(Type::Backend, Value::Backend(self.backend(index))))
-                }
-                (_, Type::String) => Some(Typed::text(name)),
-                (kind, _) => {
+            return Some(match kind {
+                Kind::Backend => Some(Typed::constant(Type::Backend, Value::Backend(self.backend(index)))),
+                Kind::Probe if hint == Type::String => Some(Typed::text(written)),
+                _ => {
                     let of = match kind {
                         Kind::Acl => Type::Acl,
                         Kind::Probe => Type::Probe,
                         _ => Type::Table,
                     };
                     // Equal names are equal things.
-                    Some(Typed { of, ..Typed::text(name) })
+                    Some(Typed { of, ..Typed::text(written) })
                 }
             });
         }
-        if let Some(object) = self.object_of.get(name).copied() {
+        if let Some(object) = self.object(name) {
             return Some(self.object_alone(object, span));
         }
-        if let Some(routine) = self.routine_of.get(name).copied() {
+        if let Some(routine) = self.routine_called(span) {
             let returns = self.routines.get(routine).map(|routine| routine.returns);
             let quote = self.quote(span);
             let fault = Diagnostic::new(Code::TypesClash, span, format!("{quote} is a sub"));
@@ -767,13 +817,18 @@ impl<'a> Writer<'_, '_, 'a> {
     pub(super) fn choice(&mut self, span: Span, args: &[ast::Argument], hint: Type) -> Option<Typed> {
         let [condition, yes, no] = args else {
             return self.fault(
-                Diagnostic::new(Code::BadCall, span, format!("`if` takes 3 arguments, and here are {}", args.len()))
-                    .label("write `if(condition, a, b)`"),
+                Diagnostic::new(
+                    Code::BadCall,
+                    span,
+                    format!("`if` takes 3 arguments, and here are {}", args.len()),
+                )
+                .label("write `if(condition, a, b)`"),
             );
         };
         let truth = self.value(&condition.value, Type::Bool);
         let a = self.judge(&yes.value, hint);
-        let b = self.judge(&no.value, a.as_ref().map_or(hint, |a| if hint == Type::String { hint } else { a.of }));
+        let b = self
+            .judge(&no.value, a.as_ref().map_or(hint, |a| if hint == Type::String { hint } else { a.of }));
         let (truth, mut a, mut b) = (truth?, a?, b?);
         if a.of != b.of {
             if operators::is_printable(a.of) && operators::is_printable(b.of) && hint == Type::String {
@@ -781,8 +836,12 @@ impl<'a> Writer<'_, '_, 'a> {
                 b = self.as_text(b, no.value.span)?;
             } else {
                 return self.fault(
-                    Diagnostic::new(Code::TypesClash, span, format!("one side is {}, and the other {}", a.of.title(), b.of.title()))
-                        .label("both sides of `if(…)` are of one type"),
+                    Diagnostic::new(
+                        Code::TypesClash,
+                        span,
+                        format!("one side is {}, and the other {}", a.of.title(), b.of.title()),
+                    )
+                    .label("both sides of `if(…)` are of one type"),
                 );
             }
         }
@@ -791,13 +850,34 @@ impl<'a> Writer<'_, '_, 'a> {
             value: Expr::If { condition: Box::new(truth), yes: Box::new(a.value), no: Box::new(b.value) },
         })
     }
+}
 
+/// Whether Varnish reads the number as it is written.
+fn fits_varnish(text: &str) -> bool {
+    if text.starts_with("0x") {
+        return false;
+    }
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    match text.split_once('.') {
+        None => digits(text) <= 15,
+        Some((before, behind)) => before.len() <= 12 && digits(behind) <= 3,
+    }
 }
 
 impl Typed {
     fn of_and_value(self) -> (Type, Expr) {
         (self.of, self.value)
     }
+}
+
+/// Two amounts; a whole number beside one with a fraction becomes one.
+fn arithmetic(how: Arithmetic, of: Type, left: Typed, right: Typed) -> Typed {
+    let real = |typed: Typed| match typed.of {
+        Type::Int if of != Type::Int => Expr::Convert { to: Type::Real, value: Box::new(typed.value) },
+        _ => typed.value,
+    };
+    let value = Expr::Arithmetic { how, of, left: Box::new(real(left)), right: Box::new(real(right)) };
+    Typed { of, value }
 }
 
 /// The address that a text spells, as Fastly's `~` reads it; no address is in no acl of worth.
@@ -926,9 +1006,13 @@ mod tests {
     #[test]
     fn constants_side_by_side_are_one() {
         let text = |text: &'static str| Expr::Constant(Value::Text(Bytes::from_static(text.as_bytes())));
-        let Expr::Constant(Value::Text(joined)) = concat(vec![text("a"), text("b"), text("c")]) else { panic!() };
+        let Expr::Constant(Value::Text(joined)) = concat(vec![text("a"), text("b"), text("c")]) else {
+            panic!()
+        };
         assert_eq!(joined, "abc");
-        let Expr::Concat(parts) = concat(vec![text("a"), Expr::Capture(1), text("b"), text("c")]) else { panic!() };
+        let Expr::Concat(parts) = concat(vec![text("a"), Expr::Capture(1), text("b"), text("c")]) else {
+            panic!()
+        };
         assert_eq!(parts.len(), 3);
     }
 }

@@ -42,29 +42,34 @@ pub(super) enum Symbol {
     Local(Local),
 }
 
+/// Varnish keeps the length of a header's name in one byte with a sign.
+const HEADER_BYTES_MAX: usize = 126;
+
 impl<'a> Writer<'_, '_, 'a> {
     /// `None` when a fault was reported; `Some(None)` when nothing is called so.
     #[expect(clippy::option_option, reason = "a fault that was reported is not the same as nothing found")]
     pub(super) fn symbol(&mut self, span: Span) -> Option<Option<Symbol>> {
-        let name = self.text(span);
+        let written = self.text(span);
+        let name = self.folded(written);
+        let name: &str = &name;
         if name.starts_with("var.") {
             return match self.here.locals.get_mut(name) {
                 Some(local) => {
                     local.used = true;
                     Some(Some(Symbol::Local(*local)))
                 }
-                None => self.unknown_local(name, span),
+                None => self.unknown_local(written, span),
             };
         }
         if let Some((family, header)) = Family::of_header(name) {
             return self.header(family, header, span).map(Some);
         }
-        Some(self.variable(name))
+        Some(self.variable(written, name))
     }
 
-    fn variable(&mut self, name: &'a str) -> Option<Symbol> {
+    fn variable(&mut self, written: &'a str, name: &str) -> Option<Symbol> {
         let dialect = self.speech;
-        let known = *self.variables.entry(name).or_insert_with(|| Variable::by_name(name, dialect));
+        let known = *self.variables.entry(written).or_insert_with(|| Variable::by_name(name, dialect));
         if let Some(variable) = known {
             // Varnish's two versions differ in a few variables; ours and Fastly's know all.
             let exists = !self.is_varnish() || variable.exists_in(self.syntax);
@@ -91,18 +96,25 @@ impl<'a> Writer<'_, '_, 'a> {
             },
         };
         if part.is_some() && self.is_varnish() {
-            return self.other_dialect(span, "a part of a header", "`vcl 4.1;` knows whole headers; match the part by a regular expression");
+            return self.other_dialect(
+                span,
+                "a part of a header",
+                "`vcl 4.1;` knows whole headers; match the part by a regular expression",
+            );
         }
         let quotes = written.starts_with('"');
         let plain = quotes || name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('.');
         match HeaderName::from_bytes(name.as_bytes()) {
-            Ok(name) if plain && part != Some("") => {
+            Ok(name)
+                if plain
+                    && part != Some("")
+                    && !(self.is_varnish() && name.as_str().len() > HEADER_BYTES_MAX) =>
+            {
                 Some(Symbol::Header { family, name, part: part.map(Box::from) })
             }
             _ => {
                 let quote = self.quote(span);
-                let fault =
-                    Diagnostic::new(Code::BadHeaderName, span, format!("{quote} names no header"));
+                let fault = Diagnostic::new(Code::BadHeaderName, span, format!("{quote} names no header"));
                 self.fault(if plain {
                     fault.label("a header's name is letters, digits and `-`")
                 } else {
@@ -120,15 +132,13 @@ impl<'a> Writer<'_, '_, 'a> {
             Symbol::Header { family, .. } => Self::header_phases(*family, access, dialect),
             Symbol::Variable(variable) | Symbol::Indexed(variable, _) => match access {
                 Access::Read => variable.readable_in(dialect),
-                Access::Write => {
-                    Phase::ALL.iter().copied().fold(Phases::NONE, |phases, phase| {
-                        if variable.can_write(phase, dialect, self.syntax) {
-                            phases.and(Phases::of(&[phase]))
-                        } else {
-                            phases
-                        }
-                    })
-                }
+                Access::Write => Phase::ALL.iter().copied().fold(Phases::NONE, |phases, phase| {
+                    if variable.can_write(phase, dialect, self.syntax) {
+                        phases.and(Phases::of(&[phase]))
+                    } else {
+                        phases
+                    }
+                }),
                 Access::Unset if self.is_fastly() => Phases::NONE,
                 Access::Unset => variable.unsettable(),
             },
@@ -153,9 +163,7 @@ impl<'a> Writer<'_, '_, 'a> {
                 Access::Write => (Code::ReadOnly, "it says what is; it can't be changed"),
                 Access::Read => (Code::NotHere, "it can only be set"),
             };
-            self.fault::<()>(
-                Diagnostic::new(code, span, format!("{quote} can't be {verb}")).label(label),
-            );
+            self.fault::<()>(Diagnostic::new(code, span, format!("{quote} can't be {verb}")).label(label));
             return false;
         }
         let missing = self.here.phases.but(phases);
@@ -178,9 +186,7 @@ impl<'a> Writer<'_, '_, 'a> {
     /// `req.url` in a backend's sub is most often `bereq.url`.
     fn twin(&self, symbol: &Symbol, access: Access) -> Option<String> {
         let (word, rest) = match symbol {
-            Symbol::Header { family, name, .. } => {
-                (family.word(), format!("http.{name}"))
-            }
+            Symbol::Header { family, name, .. } => (family.word(), format!("http.{name}")),
             Symbol::Variable(variable) => {
                 let (word, rest) = variable.name().split_once('.')?;
                 (word, rest.to_owned())
@@ -196,12 +202,11 @@ impl<'a> Writer<'_, '_, 'a> {
         };
         others.iter().copied().find_map(|family| {
             let name = format!("{}.{rest}", family.word());
-            let phases = match symbol {
-                Symbol::Header { .. } => Self::header_phases(family, access, self.speech),
-                _ => {
-                    let twin = Variable::by_name(&name, self.speech)?;
-                    self.phases(&Symbol::Variable(twin), access)
-                }
+            let phases = if let Symbol::Header { .. } = symbol {
+                Self::header_phases(family, access, self.speech)
+            } else {
+                let twin = Variable::by_name(&name, self.speech)?;
+                self.phases(&Symbol::Variable(twin), access)
             };
             (!phases.is_empty() && self.here.phases.but(phases).is_empty()).then_some(name)
         })
@@ -222,7 +227,11 @@ impl<'a> Writer<'_, '_, 'a> {
                 if self.is_built_in(call) {
                     return;
                 }
-                Diagnostic { span: call, label: "this sub is not made for being called there".to_owned(), ..fault }
+                Diagnostic {
+                    span: call,
+                    label: "this sub is not made for being called there".to_owned(),
+                    ..fault
+                }
             }
             Some(call) => {
                 let sub = self.sub_of(phase);
@@ -246,7 +255,8 @@ impl<'a> Writer<'_, '_, 'a> {
         let client = Phases::CLIENT.but(Phases::of(&[Phase::Log]));
         let shown = if self.is_fastly() { phases } else { phases.but(Phases::of(&[Phase::Log])) };
         if !self.is_fastly() {
-            let parts: &[(Phases, &str)] = &[(client, "the visitor's subs"), (Phases::BACKEND, "the backend's subs")];
+            let parts: &[(Phases, &str)] =
+                &[(client, "the visitor's subs"), (Phases::BACKEND, "the backend's subs")];
             let mut rest = shown;
             let mut names: Vec<String> = Vec::new();
             for (group, title) in parts {
@@ -405,8 +415,7 @@ impl<'a> Writer<'_, '_, 'a> {
         let quote = self.quote(span);
         let names = self.here.locals.keys().copied();
         let near = self.checker.suggestions.nearest(name, names);
-        let fault =
-            Diagnostic::new(Code::UnknownLocal, span, format!("{quote} is not declared in this sub"));
+        let fault = Diagnostic::new(Code::UnknownLocal, span, format!("{quote} is not declared in this sub"));
         self.fault(match near {
             Some(near) => fault.label(format!("did you mean `{near}`?")),
             None => fault.label(format!("declare it above: `declare local {} STRING;`", shown_name(&quote))),
@@ -449,7 +458,8 @@ impl<'a> Writer<'_, '_, 'a> {
 
 /// What Varnish calls the storages of a gateway that was not told of any.
 pub(super) fn is_storage(name: &str) -> bool {
-    name == "Transient" || name.strip_prefix('s').is_some_and(|number| number.parse::<u8>().is_ok())
+    name.eq_ignore_ascii_case("Transient")
+        || name.strip_prefix('s').is_some_and(|number| number.parse::<u8>().is_ok())
 }
 
 fn shown_name(quote: &str) -> &str {

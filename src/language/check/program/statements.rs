@@ -18,7 +18,8 @@ impl<'t> Writer<'_, 't, '_> {
         let mut ends = false;
         let mut warned = false;
         for statement in statements {
-            if ends && !warned && !matches!(statement.kind, StatementKind::Break | StatementKind::Fallthrough) {
+            if ends && !warned && !matches!(statement.kind, StatementKind::Break | StatementKind::Fallthrough)
+            {
                 warned = true;
                 self.unreachable(statement.span);
             }
@@ -54,7 +55,8 @@ impl<'t> Writer<'_, 't, '_> {
             _ => {}
         }
         let mark = self.mark(span);
-        let push = |steps: &mut Vec<Step>, what: Option<Do>| steps.extend(what.map(|what| Step { mark, what }));
+        let push =
+            |steps: &mut Vec<Step>, what: Option<Do>| steps.extend(what.map(|what| Step { mark, what }));
         if self.is_varnish() && !self.is_varnishs(statement) {
             return false;
         }
@@ -83,8 +85,12 @@ impl<'t> Writer<'_, 't, '_> {
                     if routine.returns != Type::Void {
                         let quote = self.quote(*name);
                         self.fault::<()>(
-                            Diagnostic::new(Code::UselessCall, *name, format!("the sub {quote} returns a value"))
-                                .label(format!("use it: `set req.http.X = {}();`", quote.trim_matches('`'))),
+                            Diagnostic::new(
+                                Code::UselessCall,
+                                *name,
+                                format!("the sub {quote} returns a value"),
+                            )
+                            .label(format!("use it: `set req.http.X = {}();`", quote.trim_matches('`'))),
                         );
                         return false;
                     }
@@ -134,7 +140,9 @@ impl<'t> Writer<'_, 't, '_> {
                 let what = self.told(function, span, value);
                 push(steps, what);
             }
-            StatementKind::Declare { name, of, value } => self.declared_local(*name, *of, value.as_ref(), mark, steps),
+            StatementKind::Declare { name, of, value } => {
+                self.declared_local(*name, *of, value.as_ref(), mark, steps);
+            }
             StatementKind::Switch { value, cases, .. } => {
                 let (what, ends) = self.switch(value, cases);
                 push(steps, what);
@@ -153,15 +161,23 @@ impl<'t> Writer<'_, 't, '_> {
             }
             StatementKind::Fallthrough => {
                 self.fault::<()>(
-                    Diagnostic::new(Code::BadSwitch, span, "`fallthrough;` is the last statement of a `case`")
-                        .label("take it out, or move it to the end of the case"),
+                    Diagnostic::new(
+                        Code::BadSwitch,
+                        span,
+                        "`fallthrough;` is the last statement of a `case`",
+                    )
+                    .label("take it out, or move it to the end of the case"),
                 );
             }
             StatementKind::Goto { label } | StatementKind::Label { label } => {
                 let quote = self.quote(*label);
                 self.fault::<()>(
-                    Diagnostic::new(Code::NoGoto, span, format!("rules do not jump, so {quote} leads nowhere"))
-                        .label("write the condition the other way round, and what is skipped within it"),
+                    Diagnostic::new(
+                        Code::NoGoto,
+                        span,
+                        format!("rules do not jump, so {quote} leads nowhere"),
+                    )
+                    .label("write the condition the other way round, and what is skipped within it"),
                 );
             }
             StatementKind::Macro { name } => self.macro_named(*name),
@@ -180,7 +196,7 @@ impl<'t> Writer<'_, 't, '_> {
     /// Whether Varnish knows the statement; reports where not.
     fn is_varnishs(&mut self, statement: &Statement) -> bool {
         let word = match &statement.kind {
-            StatementKind::Unset { .. } if self.text(statement.span).starts_with("unset") => return true,
+            StatementKind::Unset { .. } if !self.text(statement.span).starts_with("remove") => return true,
             StatementKind::Unset { .. } => "`remove`",
             StatementKind::Add { .. } => "`add`",
             StatementKind::Error { .. } => "`error`",
@@ -217,7 +233,11 @@ impl<'t> Writer<'_, 't, '_> {
         );
     }
 
-    fn choose(&mut self, arms: &'t [(Expr, ast::Block)], otherwise: Option<&'t ast::Block>) -> (Option<Do>, bool) {
+    fn choose(
+        &mut self,
+        arms: &'t [(Expr, ast::Block)],
+        otherwise: Option<&'t ast::Block>,
+    ) -> (Option<Do>, bool) {
         let mut lowered = Vec::with_capacity(arms.len());
         let mut ends = true;
         let mut faulty = false;
@@ -311,8 +331,12 @@ impl<'t> Writer<'_, 't, '_> {
             let family = crate::language::vocabulary::Family::of_header(stem);
             let Some((family, prefix)) = family.filter(|(_, prefix)| !prefix.is_empty()) else {
                 return self.fault(
-                    Diagnostic::new(Code::NotUnset, target, "a `*` stands behind the beginning of a header's name")
-                        .label("write `unset req.http.X-*;`"),
+                    Diagnostic::new(
+                        Code::NotUnset,
+                        target,
+                        "a `*` stands behind the beginning of a header's name",
+                    )
+                    .label("write `unset req.http.X-*;`"),
                 );
             };
             let shorter = Span { end: target.end.saturating_sub(1), ..target };
@@ -345,12 +369,17 @@ impl<'t> Writer<'_, 't, '_> {
         let known = Type::by_word(word).filter(|of| self.storable(*of));
         let Some(of) = known else {
             let quote = self.quote(of);
-            let words = ["STRING", "BOOL", "INTEGER", "FLOAT", "TIME", "RTIME", "IP", "BACKEND", "INT", "REAL", "DURATION", "BYTES"];
+            let words = [
+                "STRING", "BOOL", "INTEGER", "FLOAT", "TIME", "RTIME", "IP", "BACKEND", "INT", "REAL",
+                "DURATION", "BYTES",
+            ];
             let near = self.checker.suggestions.nearest(word, words);
             let fault = Diagnostic::new(Code::TypesClash, of, format!("no local can hold {quote}"));
             self.fault::<()>(match near {
                 Some(near) => fault.label(format!("did you mean `{near}`?")),
-                None => fault.label("there are STRING, BOOL, INT, REAL, DURATION, TIME, BYTES, IP and BACKEND"),
+                None => {
+                    fault.label("there are STRING, BOOL, INT, REAL, DURATION, TIME, BYTES, IP and BACKEND")
+                }
             });
             // So that its uses are not reported as well.
             let _ = self.declare(name, Type::String);
@@ -384,7 +413,9 @@ impl<'t> Writer<'_, 't, '_> {
             None => Some(None),
             Some(reason) => self.value(reason, Type::String).map(Some),
         };
-        if let (Some(Some(program::Expr::Constant(Value::Int(number)))), Some(status)) = (&status_value, status) {
+        if let (Some(Some(program::Expr::Constant(Value::Int(number)))), Some(status)) =
+            (&status_value, status)
+        {
             self.judge_status(*number, status.span);
         }
         let (status, reason) = (status_value?, reason?);
@@ -456,14 +487,13 @@ impl<'t> Writer<'_, 't, '_> {
         if phase.is_none() || phase != here {
             let quote = self.quote(name);
             self.fault::<()>(
-                Diagnostic::new(Code::StrayMacro, name, format!("the macro {quote} belongs to another sub")).label(
-                    match here {
+                Diagnostic::new(Code::StrayMacro, name, format!("the macro {quote} belongs to another sub"))
+                    .label(match here {
                         Some(here) => {
                             format!("write `#FASTLY {}`", self.sub_of(here).trim_start_matches("vcl_"))
                         }
                         None => "it stands in the subs that the gateway calls".to_owned(),
-                    },
-                ),
+                    }),
             );
         }
     }
@@ -513,9 +543,10 @@ impl<'t> Writer<'_, 't, '_> {
 
     /// The actions that fit all of these phases, in a sentence.
     pub(super) fn actions(&self, phases: Phases) -> String {
-        let fitting = Action::ALL.iter().copied().filter(|action| {
-            phases.iter().all(|phase| action.fits(phase, self.speech))
-        });
+        let fitting = Action::ALL
+            .iter()
+            .copied()
+            .filter(|action| phases.iter().all(|phase| action.fits(phase, self.speech)));
         joined(&fitting.map(|action| format!("`{}`", action.word())).collect::<Vec<_>>())
     }
 }

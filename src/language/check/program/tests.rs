@@ -10,8 +10,7 @@ use crate::language::tree::Tree;
 use crate::language::vocabulary::{Phase, Type};
 use crate::plan::BackendId;
 
-const SITE: &str =
-    "backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\n";
+const SITE: &str = "backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\n";
 const VARNISH: &str = "vcl 4.1;\nimport std;\nimport directors;\nbackend a { .host = \"127.0.0.1\"; }\n";
 const FASTLY: &str = "# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\n";
 
@@ -56,7 +55,9 @@ fn the_built_in_policy_is_without_faults() {
 
 #[test]
 fn bodies_of_a_sub_run_one_after_another() {
-    let text = format!("{SITE}sub vcl_recv {{ set req.http.A = \"1\"; }} sub vcl_recv {{ set req.http.A = \"2\"; }}");
+    let text = format!(
+        "{SITE}sub vcl_recv {{ set req.http.A = \"1\"; }} sub vcl_recv {{ set req.http.A = \"2\"; }}"
+    );
     let program = program(&text);
     let bodies = program.bodies(Phase::Recv);
     assert_eq!(bodies.len(), 3);
@@ -75,12 +76,14 @@ fn a_small_sub_of_the_policy_may_be_written_anew() {
 
 #[test]
 fn constants_are_folded() {
-    let Do::Set { value: Expr::Constant(Value::Text(text)), .. } = first("set req.http.X = \"a\" + 5 + \"b\" \"c\" + true;")
+    let Do::Set { value: Expr::Constant(Value::Text(text)), .. } =
+        first("set req.http.X = \"a\" + 5 + \"b\" \"c\" + true;")
     else {
         panic!()
     };
     assert_eq!(text, "a5bctrue");
-    let Do::Set { value: Expr::Concat(parts), .. } = first("set req.http.X = \"a\" + \"b\" + req.url + \"c\" + \"d\";")
+    let Do::Set { value: Expr::Concat(parts), .. } =
+        first("set req.http.X = \"a\" + \"b\" + req.url + \"c\" + \"d\";")
     else {
         panic!()
     };
@@ -89,11 +92,17 @@ fn constants_are_folded() {
 
 #[test]
 fn names_of_let_are_constants_in_subs() {
-    let text = format!("let level = env(\"LEVEL\", \"x\"); let fresh = 5m; {SITE}sub vcl_recv {{ set req.ttl = fresh; set req.http.X = level; }}");
+    let text = format!(
+        "let level = env(\"LEVEL\", \"x\"); let fresh = 5m; {SITE}sub vcl_recv {{ set req.ttl = fresh; set req.http.X = level; }}"
+    );
     let program = program(&text);
     let sub = program.sub(program.bodies(Phase::Recv)[0]).unwrap();
-    assert!(matches!(&sub.body[0].what, Do::Set { value: Expr::Constant(Value::Duration(seconds)), .. } if *seconds == 300.0));
-    assert!(matches!(&sub.body[1].what, Do::Set { value: Expr::Constant(Value::Text(text)), .. } if text == "test"));
+    assert!(
+        matches!(&sub.body[0].what, Do::Set { value: Expr::Constant(Value::Duration(seconds)), .. } if *seconds == 300.0)
+    );
+    assert!(
+        matches!(&sub.body[1].what, Do::Set { value: Expr::Constant(Value::Text(text)), .. } if text == "test")
+    );
 }
 
 #[test]
@@ -189,14 +198,22 @@ fn a_fault_is_said_once_and_the_nearest_cause_first() {
         (SITE, "sub vcl_recv { x.add(5); }", "E105"),
         (SITE, "sub vcl_recv { if (user) { } }", "E016"),
         (SITE, "sub a { } sub vcl_recv { call a; } sub a { }", "E022"),
-        (SITE, "sub vcl_recv { declare local var.x STRING; set var.x = \"a\"; set req.http.X = var.y; set req.http.Y = var.x; }", "E120"),
+        (
+            SITE,
+            "sub vcl_recv { declare local var.x STRING; set var.x = \"a\"; set req.http.X = var.y; set req.http.Y = var.x; }",
+            "E120",
+        ),
         (VARNISH, "sub vcl_recv { set req.http.X = \"a\" \"b\"; }", "E010"),
         (VARNISH, "sub vcl_recv { declare local var.x STRING; }", "E070"),
         (VARNISH, "sub vcl_recv { error 403; }", "E070"),
         (VARNISH, "sub unused { }", "E076"),
         (VARNISH, "sub vcl_recv { set req.proto = \"x\"; }", "E102"),
         (VARNISH, "sub vcl_recv { set req.http.X = req.esi; }", "E100"),
-        (VARNISH, "sub vcl_recv { pool.add_backend(a); } sub vcl_init { new pool = directors.round_robin(); }", "E027"),
+        (
+            VARNISH,
+            "sub vcl_recv { pool.add_backend(a); } sub vcl_init { new pool = directors.round_robin(); }",
+            "E027",
+        ),
     ] {
         let text = format!("{dialect}{body}");
         assert_eq!(codes(&text), [said], "{}\n{body}", faults(&text));
@@ -262,7 +279,10 @@ fn long_and_wide_rules_are_read_in_linear_time() {
     let mut text = String::from(SITE);
     text.push_str("sub vcl_recv {\n");
     for at in 0..20_000 {
-        text.push_str(&format!("if (req.url ~ \"^/x{}/\") {{ set req.http.X = \"a\" + req.url + \"{at}\"; }}\n", at % 50));
+        text.push_str(&format!(
+            "if (req.url ~ \"^/x{}/\") {{ set req.http.X = \"a\" + req.url + \"{at}\"; }}\n",
+            at % 50
+        ));
     }
     text.push_str("set req.http.Y = \"\"");
     for _ in 0..20_000 {
