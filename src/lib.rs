@@ -21,8 +21,11 @@ pub mod upstream;
 // Floor 4: annexes
 pub mod admin;
 pub mod settings;
-// Floor 5: the corridor
+// Floor 5: the corridor, and what it would do
+pub mod plays;
 pub mod visit;
+// Beside it: what is asked while rules are written
+pub mod editor;
 // Floor 6
 pub mod front;
 // Floor 7

@@ -2,12 +2,15 @@
 
 #![allow(clippy::expect_used, clippy::panic, clippy::indexing_slicing)] // all of this is test, the helpers too
 
+use std::collections::BTreeSet;
 use std::fmt::Write as _;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use doorward::base::bound::Bounds;
 use doorward::base::cause::Cause;
+use doorward::language::{self, Diagnostics, Memory};
+use doorward::settings;
 
 /// Replaces what stands between the two marks of a page.
 fn between_marks(page: &str, table: &str) -> String {
@@ -76,7 +79,7 @@ fn every_refusal_at_the_door_is_in_the_manual() {
         ["limits.md", "refused.md"].into_iter().flat_map(causes_of).map(|(_, _, cause)| cause).collect();
     for cause in Cause::ALL.iter().filter(|cause| cause.status() < 500 || !cause.is_upstream()) {
         // Said elsewhere: who may pass is the rules' own word; nobody reads an answer after he left, nor one
-        // that ends before HTTP is spoken; the last three are about us.
+        // that ends before HTTP is spoken; the last four are about us.
         let elsewhere = matches!(
             cause,
             Cause::Denied
@@ -84,6 +87,7 @@ fn every_refusal_at_the_door_is_in_the_manual() {
                 | Cause::TooManyConnections
                 | Cause::Overloaded
                 | Cause::Closing
+                | Cause::RuleFault
                 | Cause::Internal
         );
         assert!(elsewhere || told.contains(cause), "no page tells of {}", cause.name());
@@ -133,4 +137,129 @@ fn is_a_test(code: &str, name: &str) -> bool {
             line.starts_with("#[test]") || line.starts_with("#[tokio::test")
         })
     })
+}
+
+/// `doorward docs` writes these, and what lies in the repository is what it writes.
+#[test]
+fn the_manual_is_what_the_tables_say() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/language");
+    for (name, text) in doorward::language::manual::pages() {
+        let path = folder.join(name);
+        if fs::read_to_string(&path).is_ok_and(|there| there == text) {
+            continue;
+        }
+        assert!(
+            std::env::var_os("UPDATE").is_some(),
+            "docs/language/{name} is stale; write it anew with: UPDATE=1 cargo test --test docs"
+        );
+        fs::create_dir_all(&folder).expect("docs/language can be made");
+        fs::write(&path, &text).expect("the page can be written");
+    }
+}
+
+/// Every Markdown page of the repository that people read.
+fn pages(under: &Path, into: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(under).expect("a folder of pages") {
+        let path = entry.expect("an entry").path();
+        if path.is_dir() {
+            pages(&path, into);
+        } else if path.extension().is_some_and(|end| end == "md") {
+            into.push(path);
+        }
+    }
+}
+
+/// A block of rules in a page: its first line's place, the words behind `vcl`, and its text.
+struct Block {
+    place: String,
+    words: String,
+    text: String,
+}
+
+fn blocks(page: &Path) -> Vec<Block> {
+    let text = fs::read_to_string(page).expect("the page");
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for (number, line) in text.lines().enumerate() {
+        match &mut open {
+            Some(block) if line.trim_end() == "```" => {
+                blocks.push(Block {
+                    text: std::mem::take(&mut block.text),
+                    ..open.take().expect("it is open")
+                });
+            }
+            Some(block) => {
+                block.text.push_str(line);
+                block.text.push('\n');
+            }
+            None => {
+                if let Some(words) = line.strip_prefix("```vcl") {
+                    let place = format!("{}:{}", page.display(), number + 2);
+                    open = Some(Block { place, words: words.trim().to_owned(), text: String::new() });
+                }
+            }
+        }
+    }
+    blocks
+}
+
+/// A piece of rules as a page shows it, made whole: the site around a route, the backends that it names.
+fn whole(block: &Block) -> String {
+    let text = &block.text;
+    let first =
+        text.lines().map(str::trim).find(|line| !line.is_empty() && !line.starts_with('#')).unwrap_or("");
+    let mut out = if first.starts_with("route ") {
+        format!("site \"page.test\" {{\n{text}}}\n")
+    } else if first.starts_with('.') {
+        format!("site \"page.test\" {{ route \"/\" {{\n{text}}} }}\n")
+    } else {
+        text.clone()
+    };
+    let named =
+        |word: &str| out.split(|c: char| !(c.is_ascii_alphanumeric() || c == '_')).any(|found| found == word);
+    let mut more = String::new();
+    let mut there = BTreeSet::new();
+    // What follows `.backend =`, and the values of a table of backends.
+    let asked = out.split(".backend = ").skip(1).chain(out.split("\": ").skip(1));
+    for rest in asked {
+        let word: String = rest.chars().take_while(|c| c.is_ascii_alphanumeric() || *c == '_').collect();
+        let declared = ["backend", "director"].iter().any(|kind| out.contains(&format!("{kind} {word} ")));
+        let is_call = matches!(word.as_str(), "" | "if" | "lookup");
+        if !is_call && !declared && there.insert(word.clone()) {
+            writeln!(more, "backend {word} {{ .url = \"http://127.0.0.1:8000\"; }}").expect("a String");
+        }
+    }
+    if named("office") && !out.contains("acl office") {
+        more.push_str("acl office { \"192.0.2.0\"/24; }\n");
+    }
+    out.push_str(&more);
+    out
+}
+
+/// Rules in pages are read by people who copy them: ```` ```vcl ```` compiles, ```` ```vcl E014 ```` has that fault.
+#[test]
+fn every_block_of_rules_in_the_pages_is_what_it_says() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut all = vec![root.join("README.md"), root.join("ARCHITECTURE.md")];
+    pages(&root.join("docs"), &mut all);
+    pages(&root.join("vcl-like-rules"), &mut all);
+    let mut seen = 0;
+    let mut wrong = Vec::new();
+    for block in all.iter().flat_map(|page| blocks(page)) {
+        seen += 1;
+        let files = Memory::default().with("main.vcl", 0o644, whole(&block));
+        let found = match settings::compile(&language::read(&files, Path::new("main.vcl"), &|_| None)) {
+            Ok(_) => None,
+            Err(faults) => Some(faults),
+        };
+        let codes = |faults: &Diagnostics| faults.iter().any(|fault| fault.code.code() == block.words);
+        match (&found, block.words.as_str()) {
+            (None, "") => {}
+            (Some(faults), words) if !words.is_empty() && codes(faults) => {}
+            (None, words) => wrong.push(format!("{}: has no {words}", block.place)),
+            (Some(faults), _) => wrong.push(format!("{}:\n{}", block.place, faults.draw())),
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    assert!(seen >= 3, "only {seen} blocks were found");
 }

@@ -16,7 +16,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (2, &["language", "store"]),
     (3, &["listen", "tls", "rules", "upstream", "answer", "record"]),
     (4, &["admin", "settings"]),
-    (5, &["visit"]),
+    (5, &["visit", "plays", "editor"]),
     (6, &["front"]),
     (7, &["house"]),
     (8, &["demo"]),

@@ -13,6 +13,12 @@ test  curl     curl
 test  openssl  openssl
 test  nghttp   nghttp2-client
 test  python3  python3
+test  zsh      zsh
+test  fish     fish
+test  groff    groff-base
+test  nvim     neovim
+test  varnishd varnish
+test  varnishtest varnish
 bench nginx    nginx
 bench haproxy  haproxy
 bench wrk      wrk

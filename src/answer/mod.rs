@@ -70,6 +70,33 @@ pub fn fault(cause: Cause, ask: &Ask<'_>) -> Response<Body> {
     response
 }
 
+/// The answer that rules asked for without writing its page: their status, their reason where they give one.
+/// Where something had gone wrong before, the page says what.
+pub fn ruled(status: StatusCode, told: Option<&str>, cause: Option<Cause>, ask: &Ask<'_>) -> Response<Body> {
+    if let Some(cause) = cause {
+        let mut response = fault(cause, ask);
+        *response.status_mut() = status;
+        return response;
+    }
+    let told = told.filter(|told| !told.is_empty() && Some(*told) != status.canonical_reason());
+    let text = match ask.form {
+        Form::Html => page::ruled(status, told, ask),
+        Form::Plain => format!(
+            "{} {} (request {})\n",
+            status.as_str(),
+            told.unwrap_or(reason(status)).replace(char::is_control, " "),
+            ask.request_id
+        ),
+        Form::Json => format!(
+            "{{\"status\":{},\"message\":{},\"request_id\":\"{}\"}}\n",
+            status.as_str(),
+            page::json_text(told.unwrap_or(reason(status))),
+            ask.request_id
+        ),
+    };
+    answer(status, ask, text)
+}
+
 /// Sends the visitor elsewhere. A location that is no header value becomes a fault of our own.
 pub fn redirect(status: StatusCode, location: &str, ask: &Ask<'_>) -> Response<Body> {
     let Ok(value) = HeaderValue::from_str(location) else { return fault(Cause::Internal, ask) };
@@ -125,15 +152,17 @@ pub fn answer(status: StatusCode, ask: &Ask<'_>, text: String) -> Response<Body>
 const fn retry_after(cause: Cause) -> Option<Duration> {
     match cause {
         Cause::Closing => Some(RETRY_CLOSING),
-        Cause::Overloaded | Cause::TooManyConnections => Some(RETRY_CROWDED),
-        Cause::Refused | Cause::Unreachable | Cause::ConnectTimeout => Some(RETRY_UPSTREAM),
+        Cause::Overloaded | Cause::TooManyConnections | Cause::MaxConnections => Some(RETRY_CROWDED),
+        Cause::Refused | Cause::Unreachable | Cause::ConnectTimeout | Cause::Unhealthy => {
+            Some(RETRY_UPSTREAM)
+        }
         _ => None,
     }
 }
 
 /// The status in words, also for the one that has no official ones.
 fn reason(status: StatusCode) -> &'static str {
-    status.canonical_reason().unwrap_or("Closed")
+    status.canonical_reason().unwrap_or(if status.as_u16() == 499 { "Closed" } else { "Answered" })
 }
 
 #[cfg(test)]
@@ -193,6 +222,30 @@ mod tests {
                 assert_eq!(text.lines().count() == 1, form != Form::Html, "{text}");
             }
         }
+    }
+
+    #[test]
+    fn what_rules_say_without_a_page_gets_one() {
+        for form in [Form::Html, Form::Plain, Form::Json] {
+            for status in [200, 302, 403, 404, 418, 429, 451, 500, 503, 599, 750] {
+                let ask = ask(form);
+                let status = StatusCode::from_u16(status).unwrap();
+                let response = ruled(status, Some("Go <away>"), None, &ask);
+                assert_eq!(response.status(), status);
+                let length = response.body().size_hint().exact().unwrap().to_string();
+                assert_eq!(header(&response, "content-length"), length);
+                let text = text(response);
+                let said = if form == Form::Html { "Go &lt;away&gt;" } else { "Go <away>" };
+                assert!(text.contains(said) && text.contains(&ask.request_id.to_string()), "{text}");
+                let head = ruled(status, None, None, &Ask { method_head: true, ..ask.clone() });
+                assert!(head.body().is_end_stream() && header(&head, "content-length") != "0");
+            }
+            let known = ruled(StatusCode::NOT_FOUND, None, Some(Cause::Refused), &ask(form));
+            assert_eq!((known.status().as_u16(), header(&known, "retry-after")), (404, "30"));
+            assert!(text(known).contains("refused"));
+        }
+        let plain = text(ruled(StatusCode::FORBIDDEN, Some("a\r\nb"), None, &ask(Form::Plain)));
+        assert_eq!(plain.lines().count(), 1, "{plain}");
     }
 
     #[test]

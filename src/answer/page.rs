@@ -70,9 +70,18 @@ impl Template {
 }
 
 pub(super) fn fault(cause: Cause, status: StatusCode, ask: &Ask<'_>) -> String {
-    let words = words::of(cause);
+    with_words(&words::of(cause), None, status, cause.name(), ask)
+}
+
+fn with_words(
+    words: &words::Words,
+    headline: Option<&str>,
+    status: StatusCode,
+    cause: &str,
+    ask: &Ask<'_>,
+) -> String {
     FAULT.fill(6 << 10, |page, hole| match hole {
-        "headline" => escape_into(page, words.headline),
+        "headline" => escape_into(page, headline.unwrap_or(words.headline)),
         "meaning" => escape_into(page, words.meaning),
         "advice" => {
             for (at, advice) in words.advice.iter().enumerate() {
@@ -85,9 +94,26 @@ pub(super) fn fault(cause: Cause, status: StatusCode, ask: &Ask<'_>) -> String {
         "id" => page.push_str(&ask.request_id.to_string()),
         "status" => page.push_str(status.as_str()),
         "reason" => page.push_str(reason(status)),
-        "cause" => page.push_str(cause.name()),
+        "cause" => page.push_str(cause),
         _ => {}
     })
+}
+
+/// A page for a status that rules asked for; `told` is their own reason.
+pub(super) fn ruled(status: StatusCode, told: Option<&str>, ask: &Ask<'_>) -> String {
+    let Some(words) = words::of_status(status) else {
+        let mut content = String::new();
+        if let Some(site) = ask.site_name {
+            content.push_str("<p class=\"lead\">");
+            escape_into(&mut content, site);
+            content.push_str("</p>\n");
+        }
+        content.push_str("<footer><p class=\"id\"><code>");
+        content.push_str(&ask.request_id.to_string());
+        content.push_str("</code></p></footer>");
+        return small(told.unwrap_or(reason(status)), &content);
+    };
+    with_words(&words, told, status, "rules", ask)
 }
 
 pub(super) fn fault_line(cause: Cause, status: StatusCode, ask: &Ask<'_>) -> String {

@@ -177,6 +177,21 @@ pub const fn of(cause: Cause) -> Words {
             "The server that makes this page began to answer, then fell silent.",
             &["Wait a few minutes, then load the page again.", MAYBE_DONE, TELL_IF_IT_STAYS],
         ),
+        Cause::Unhealthy => words(
+            "This part of the site is not well",
+            "The server that makes this page has not been answering as it should, so it is left alone until it does.",
+            &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
+        ),
+        Cause::NoneHealthy => words(
+            "This part of the site is not well",
+            "Several servers can make this page, and none of them has been answering as it should.",
+            &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
+        ),
+        Cause::MaxConnections => words(
+            "This part of the site is busy",
+            "The server that makes this page has all hands full, and your request was not passed on to it.",
+            &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
+        ),
         Cause::TotalTimeout => words(
             "This took longer than we allow",
             "Your request was still being worked on when its time was up.",
@@ -192,10 +207,43 @@ pub const fn of(cause: Cause) -> Words {
             "This server is being restarted. That takes a few seconds.",
             &["Wait a few seconds, then load the page again.", FORM_SAFE],
         ),
+        Cause::RuleFault => words(
+            "Something is set up wrongly here",
+            "It was nothing you did. One of the rules by which this site is served does not work as it was meant to.",
+            &["Load the page again.", MAYBE_DONE, TELL_IF_IT_STAYS],
+        ),
         Cause::Internal => words(
             "Something went wrong on our side",
             "It was nothing you did. The people who run this site can see in their records what happened.",
             &["Load the page again.", MAYBE_DONE, TELL_IF_IT_STAYS],
         ),
+    }
+}
+
+/// What a status means that rules asked for; `None` where it says that all is well.
+pub fn of_status(status: http::StatusCode) -> Option<Words> {
+    match status.as_u16() {
+        0..400 => None,
+        403 | 451 => Some(words(
+            "This page is not open to you",
+            "The people who run this site do not show it to requests like this one.",
+            &[TYPE_AGAIN, "If you think you should have access, ask the people who run this site."],
+        )),
+        404 | 410 => Some(of(Cause::NoRoute)),
+        429 => Some(words(
+            "That was a little too much at once",
+            "More requests came from you, or from your network, than this site answers in a short time.",
+            &["Wait a minute, then load the page again.", TELL_IF_IT_STAYS],
+        )),
+        400..500 => Some(words(
+            "This request was turned away",
+            "This site does not answer requests of this kind.",
+            &[TYPE_AGAIN, TELL_IF_IT_STAYS],
+        )),
+        _ => Some(words(
+            "This page cannot be shown right now",
+            "We are here, but this page is not available at the moment.",
+            &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
+        )),
     }
 }

@@ -219,6 +219,22 @@ impl NetworkSet {
             IpAddr::V6(address) => self.v6.contains(address.to_bits()),
         }
     }
+
+    /// Whether a whole network is inside, or outside; `None` where its addresses are told apart. For who knows
+    /// the network of a visitor alone.
+    pub fn settled(&self, network: Network) -> Option<bool> {
+        let behind = u32::from(network.prefix);
+        match network.address {
+            IpAddr::V4(address) => {
+                let first = address.to_bits();
+                self.v4.settled(first, first | u32::MAX.checked_shr(behind).unwrap_or(0))
+            }
+            IpAddr::V6(address) => {
+                let first = address.to_bits();
+                self.v6.settled(first, first | u128::MAX.checked_shr(behind).unwrap_or(0))
+            }
+        }
+    }
 }
 
 /// What is in the set: the networks that an operator wrote, never a visitor's address.
@@ -302,6 +318,12 @@ impl<T: Copy + Ord> Ranges<T> {
         place.and_then(|place| self.inside.get(place)).copied().unwrap_or(false)
     }
 
+    /// What holds for each of these addresses; `None` where a range begins among them.
+    fn settled(&self, first: T, last: T) -> Option<bool> {
+        let place = |address: T| self.starts.partition_point(|start| *start <= address);
+        (place(first) == place(last)).then(|| self.contains(first))
+    }
+
     /// What is inside: the first address, and the first behind it.
     fn inside(&self) -> impl Iterator<Item = (T, Option<T>)> {
         let ends = self.starts.iter().skip(1).copied().map(Some).chain([None]);
@@ -352,6 +374,29 @@ mod tests {
         assert_eq!(key.on(2).on(5).expose(), key.on(5).expose());
         assert_ne!(key.on(2).expose(), key.expose());
         assert_eq!((key.on(5).on(3).day(), key.on(5).on(3).expose()), (5, key.on(5).expose()));
+    }
+
+    #[test]
+    fn a_network_is_settled_where_its_addresses_are_not_told_apart() {
+        let office = NetworkSet::new([
+            (network("192.0.2.0", 24), true),
+            (network("198.51.100.64", 26), true),
+            (network("2001:db8::", 48), true),
+        ]);
+        for (address, prefix, settled) in [
+            ("192.0.2.0", 24, Some(true)),
+            ("192.0.2.128", 25, Some(true)),
+            ("192.0.2.0", 23, None),
+            ("192.0.3.0", 24, Some(false)),
+            ("198.51.100.0", 24, None),
+            ("198.51.100.64", 26, Some(true)),
+            ("2001:db8::", 48, Some(true)),
+            ("2001:db8::", 32, None),
+            ("2001:db8:1::", 48, Some(false)),
+            ("0.0.0.0", 0, None),
+        ] {
+            assert_eq!(office.settled(network(address, prefix)), settled, "{address}/{prefix}");
+        }
     }
 
     #[test]

@@ -86,6 +86,12 @@ causes! {
     FirstByteTimeout = "first_byte_timeout", 504, "The server behind this page took too long to answer.";
     /// The answer stopped on its way.
     BetweenBytes = "between_bytes", 504, "The server behind this page stopped in the middle of its answer.";
+    /// The backend's probe says that it is sick: it is not asked.
+    Unhealthy = "unhealthy", 503, "The server behind this page is not well right now.";
+    /// None of the backends that could be asked is well, or there is none.
+    NoneHealthy = "none_healthy", 503, "None of the servers behind this page is well right now.";
+    /// The backend has as many requests as its limit of connections allows.
+    MaxConnections = "max_connections", 503, "The server behind this page has as many visitors as it can take right now.";
     /// The visit as a whole took longer than the house allows.
     TotalTimeout = "total_timeout", 504, "The answer took longer than this server allows.";
 
@@ -94,6 +100,8 @@ causes! {
     Overloaded = "overloaded", 503, "This server has as many visitors as it can take right now.";
     /// The house is closing its doors.
     Closing = "closing", 503, "This server is being restarted.";
+    /// A rule went wrong while it ran, or went round in circles. The log has its file and line.
+    RuleFault = "rule_fault", 500, "A rule of this server went wrong.";
     /// A fault of our own.
     Internal = "internal", 500, "Something went wrong in this server.";
 }
@@ -112,6 +120,9 @@ impl Cause {
                 | Cause::Protocol
                 | Cause::FirstByteTimeout
                 | Cause::BetweenBytes
+                | Cause::Unhealthy
+                | Cause::NoneHealthy
+                | Cause::MaxConnections
                 | Cause::TotalTimeout
         )
     }

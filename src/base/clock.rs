@@ -47,6 +47,12 @@ impl Wall {
         Self { seconds, nanos: 0 }
     }
 
+    /// Seconds since 1970, with their fraction.
+    #[allow(clippy::cast_precision_loss)] // exact for the next two hundred million years
+    pub fn as_seconds(self) -> f64 {
+        self.seconds as f64 + f64::from(self.nanos) / 1e9
+    }
+
     /// Days since 1970-01-01: what a log file or a daily key belongs to.
     pub const fn day_number(self) -> u64 {
         self.seconds / 86_400

@@ -23,6 +23,12 @@ pub fn number() -> u64 {
     u64::from_le_bytes(bytes())
 }
 
+/// At least 0, below 1: 53 random bits, which is all that such a number holds.
+#[allow(clippy::cast_precision_loss)]
+pub fn fraction() -> f64 {
+    (number() >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 /// The name of one visit: the visitor reads it on an error page, the operator finds it in the log.
 /// Unique, not secret: a random start per thread, then a stride that walks all 64 bits.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
@@ -40,6 +46,11 @@ impl RequestId {
             next.set(id.wrapping_add(0x9e37_79b9_7f4a_7c15));
             Self(id)
         })
+    }
+
+    /// The name of a visit that is only imagined, so that it is the same each time.
+    pub const fn imagined(number: u64) -> Self {
+        Self(number)
     }
 
     /// Thirteen letters and digits that can be read over a telephone: no i, l, o, u.

@@ -25,6 +25,10 @@ pub(super) struct Spec {
 pub(super) enum Operand {
     None,
     Optional(&'static str),
+    /// As many as there are.
+    Any(&'static str),
+    /// This many.
+    Exactly(&'static [&'static str]),
 }
 
 pub(super) struct Flag {
@@ -32,13 +36,34 @@ pub(super) struct Flag {
     pub name: &'static str,
     /// What its value is called; `None` if it takes none.
     pub value: Option<&'static str>,
+    /// A second, short name: `-H`.
+    pub short: Option<&'static str>,
+    /// May stand there several times.
+    pub repeated: bool,
     pub doc: &'static str,
+}
+
+impl Flag {
+    pub const fn new(name: &'static str, value: Option<&'static str>, doc: &'static str) -> Self {
+        Self { name, value, short: None, repeated: false, doc }
+    }
+
+    pub const fn short(self, short: &'static str) -> Self {
+        Self { short: Some(short), ..self }
+    }
+
+    pub const fn repeated(self) -> Self {
+        Self { repeated: true, ..self }
+    }
 }
 
 /// What was typed behind a command.
 #[derive(Debug, Default)]
 pub(super) struct Given {
+    /// The first operand.
     pub operand: Option<OsString>,
+    /// Those behind it, where a command takes several.
+    pub others: Vec<OsString>,
     pub help: bool,
     flags: Vec<(&'static str, OsString)>,
 }
@@ -55,6 +80,24 @@ impl Given {
     pub fn file(&self) -> Option<&Path> {
         self.operand.as_deref().map(Path::new)
     }
+
+    /// All operands.
+    pub fn operands(&self) -> impl Iterator<Item = &OsStr> {
+        self.operand.iter().chain(&self.others).map(OsString::as_os_str)
+    }
+
+    /// Every value of a flag, in the order typed.
+    pub fn values<'g>(&'g self, flag: &'g Flag) -> impl Iterator<Item = &'g OsStr> {
+        self.flags.iter().filter(|(name, _)| *name == flag.name).map(|(_, value)| value.as_os_str())
+    }
+
+    /// The value of a flag as text; `Err` is a sentence.
+    pub fn text(&self, flag: &Flag) -> Result<Option<&str>, String> {
+        let Some((_, value)) = self.flags.iter().find(|(name, _)| *name == flag.name) else {
+            return Ok(None);
+        };
+        value.to_str().map(Some).ok_or_else(|| format!("the value of `--{}` is no text", flag.name))
+    }
 }
 
 /// The error is a sentence for who typed it.
@@ -66,7 +109,22 @@ pub(super) fn parse(spec: &Spec, arguments: impl Iterator<Item = OsString>) -> R
         let bytes = argument.as_bytes();
         if only_operands || bytes == b"-" || !bytes.starts_with(b"-") {
             match spec.operand {
-                Operand::Optional(_) if given.operand.is_none() => given.operand = Some(argument),
+                Operand::Optional(_) | Operand::Any(_) if given.operand.is_none() => {
+                    given.operand = Some(argument);
+                }
+                Operand::Any(_) => given.others.push(argument),
+                Operand::Exactly(names) if given.operands().count() < names.len() => match given.operand {
+                    None => given.operand = Some(argument),
+                    Some(_) => given.others.push(argument),
+                },
+                Operand::Exactly(names) => {
+                    return Err(format!(
+                        "`{}` takes {}; `{}` is one too many",
+                        spec.name,
+                        names.join(" and "),
+                        shown(&argument)
+                    ));
+                }
                 Operand::Optional(name) => {
                     return Err(format!(
                         "`{}` takes one {name}; `{}` is one too many",
@@ -92,12 +150,10 @@ pub(super) fn parse(spec: &Spec, arguments: impl Iterator<Item = OsString>) -> R
             Some(at) => (bytes.get(..at).unwrap_or_default(), bytes.get(at + 1..)),
             None => (bytes, None),
         };
-        let Some(flag) =
-            spec.flags.iter().find(|flag| name.strip_prefix(b"--") == Some(flag.name.as_bytes()))
-        else {
+        let Some(flag) = spec.flags.iter().find(|flag| is_called(flag, name)) else {
             return Err(unknown(spec, &String::from_utf8_lossy(name)));
         };
-        if given.has(flag) {
+        if !flag.repeated && given.has(flag) {
             return Err(format!("`--{}` stands there twice", flag.name));
         }
         let value = match (flag.value, value) {
@@ -112,7 +168,19 @@ pub(super) fn parse(spec: &Spec, arguments: impl Iterator<Item = OsString>) -> R
         };
         given.flags.push((flag.name, value));
     }
+    if let Operand::Exactly(names) = spec.operand
+        && !given.help
+        && let Some(missing) = names.get(given.operands().count())
+    {
+        return Err(format!("`{}` wants {}: {missing} is missing", spec.name, names.join(" and ")));
+    }
     Ok(given)
+}
+
+/// `--name`, or its short form.
+fn is_called(flag: &Flag, typed: &[u8]) -> bool {
+    typed.strip_prefix(b"--") == Some(flag.name.as_bytes())
+        || flag.short.is_some_and(|short| typed == short.as_bytes())
 }
 
 fn unknown(spec: &Spec, typed: &str) -> String {

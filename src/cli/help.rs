@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use super::arguments::{Given, Operand, Spec, shown};
+use super::arguments::{Flag, Given, Operand, Spec, shown};
 use super::{COMMANDS, End, Paper, near_command, usage};
 
 pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
@@ -45,7 +45,8 @@ pub(super) fn page(spec: &Spec) -> String {
     let mut text = format!("doorward {}", form(spec));
     for flag in spec.flags {
         let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
-        let _ = write!(text, " [--{}{value}]", flag.name);
+        let dots = if flag.repeated { "…" } else { "" };
+        let _ = write!(text, " [{}{value}]{dots}", typed(flag));
     }
     let mut summary = spec.summary.to_owned();
     if let Some(first) = summary.get_mut(..1) {
@@ -57,9 +58,11 @@ pub(super) fn page(spec: &Spec) -> String {
     }
     if !spec.flags.is_empty() {
         text.push('\n');
+        let length = |flag: &Flag| typed(flag).len() + 1 + flag.value.map_or(0, str::len);
+        let width = spec.flags.iter().map(length).max().unwrap_or(0).max(18);
         for flag in spec.flags {
-            let left = format!("--{} {}", flag.name, flag.value.unwrap_or_default());
-            let _ = writeln!(text, "  {left:18} {}", flag.doc);
+            let left = format!("{} {}", typed(flag), flag.value.unwrap_or_default());
+            let _ = writeln!(text, "  {left:width$} {}", flag.doc);
         }
     }
     if !spec.examples.is_empty() {
@@ -71,9 +74,24 @@ pub(super) fn page(spec: &Spec) -> String {
     text
 }
 
+/// A flag as it is typed.
+fn typed(flag: &Flag) -> String {
+    match flag.short {
+        Some(short) => format!("{short}|--{}", flag.name),
+        None => format!("--{}", flag.name),
+    }
+}
+
 fn form(spec: &Spec) -> String {
+    format!("{}{}", spec.name, behind(spec))
+}
+
+/// What stands behind a command's name, with a space before it.
+pub(super) fn behind(spec: &Spec) -> String {
     match spec.operand {
-        Operand::None => spec.name.to_owned(),
-        Operand::Optional(operand) => format!("{} [{operand}]", spec.name),
+        Operand::None => String::new(),
+        Operand::Optional(operand) => format!(" [{operand}]"),
+        Operand::Any(operand) => format!(" [{operand}]…"),
+        Operand::Exactly(operands) => format!(" {}", operands.join(" ")),
     }
 }

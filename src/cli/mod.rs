@@ -9,13 +9,19 @@
 mod arguments;
 mod check;
 mod demo;
+mod diff;
+mod docs;
 mod explain;
 mod help;
+mod lsp;
 mod paper;
+mod replay;
 mod routes;
 mod rules;
 mod serve;
+mod shell;
 mod talk;
+mod test;
 
 use std::ffi::OsString;
 use std::process::ExitCode;
@@ -44,21 +50,73 @@ impl From<End> for ExitCode {
     }
 }
 
-const STATE: Flag = Flag { name: "state", value: Some("DIR"), doc: "the state folder of the gateway to ask" };
-const CONFIG: Flag =
-    Flag { name: "config", value: Some("MAIN.VCL"), doc: "the rules that name the state folder" };
-const JSON: Flag = Flag { name: "json", value: None, doc: "one JSON object, for editors and scripts" };
+const STATE: Flag = Flag::new("state", Some("DIR"), "the state folder of the gateway to ask");
+const CONFIG: Flag = Flag::new("config", Some("MAIN.VCL"), "the rules that name the state folder");
+const MAIN: Flag = Flag::new("main", Some("MAIN.VCL"), "the rules to ask");
+const METHOD: Flag = Flag::new("method", Some("METHOD"), "the method; GET if nothing is said");
+const FROM: Flag = Flag::new("from", Some("ADDRESS"), "the visitor's address");
+const HEADER: Flag =
+    Flag::new("header", Some("'NAME: VALUE'"), "a header of the request; as often as there are")
+        .short("-H")
+        .repeated();
+const AS: Flag = Flag::new("as", Some("NAME"), "somebody who is signed in: comes with sign-in");
+const BACKEND_ANSWERS: Flag =
+    Flag::new("backend-answers", Some("STATUS"), "what any backend answers; 200 if nothing is said");
+const COVERAGE: Flag =
+    Flag::new("coverage", None, "name the lines of rules and the routes no play has visited");
+const AGAINST: Flag = Flag::new("against", Some("NEW.VCL"), "the rules to decide by");
+const WITH: Flag = Flag::new("with", Some("OLD.VCL"), "rules to compare with, instead of what the log says");
+const SITE: Flag = Flag::new("site", Some("NAME"), "whose log it is, where neither lines nor folder say");
+const OVER: Flag =
+    Flag::new("over", Some("SCHEME"), "http or https: how its visitors came; https if nothing is said");
+const SHOW: Flag = Flag::new("show", Some("N"), "how many kinds of requests to show; 20 if nothing is said");
+const STRICT: Flag = Flag::new("strict", None, "exit status 1 if a request ends otherwise");
+const JSON: Flag = Flag::new("json", None, "one JSON object, for editors and scripts");
+
+const HTTP: Flag = Flag {
+    name: "http",
+    value: Some("ADDRESS"),
+    repeated: false,
+    short: None,
+    doc: "listen here for plain http: `127.0.0.1:8080`, or `:8080` for every address",
+};
+const HTTPS: Flag = Flag {
+    name: "https",
+    value: Some("ADDRESS"),
+    repeated: false,
+    short: None,
+    doc: "listen here for https",
+};
+const ADMIN: Flag = Flag {
+    name: "admin",
+    value: Some("ADDRESS"),
+    repeated: false,
+    short: None,
+    doc: "show health and metrics here",
+};
+const KEEP: Flag = Flag {
+    name: "state",
+    value: Some("DIR"),
+    repeated: false,
+    short: None,
+    doc: "keep certificates, logs and the control socket here",
+};
 
 /// Every command, in the order in which `doorward help` shows them.
 const COMMANDS: &[Spec] = &[
     Spec {
         name: "serve",
         operand: Operand::Optional("main.vcl"),
-        flags: &[],
+        flags: &[HTTP, HTTPS, ADMIN, KEEP],
         summary: "run the gateway",
         story: "Serves until it is told to stop. SIGHUP or `doorward reload` swaps the rules, all or nothing;\n\
-                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.",
-        examples: &["doorward serve /etc/doorward/main.vcl"],
+                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.\n\
+                The flags are for rules without a `gateway`, such as a VCL file that Varnish ran: it is served\n\
+                for any host. Where one address is named, nothing else is listened on.",
+        examples: &[
+            "doorward serve /etc/doorward/main.vcl",
+            "doorward serve default.vcl --http 127.0.0.1:8080 --state /tmp/doorward",
+        ],
         run: serve::run,
     },
     Spec {
@@ -76,7 +134,7 @@ const COMMANDS: &[Spec] = &[
         name: "routes",
         operand: Operand::Optional("main.vcl"),
         flags: &[],
-        summary: "show the table of doors: site, path, backend, who may pass",
+        summary: "show the table of doors: site, path, backend, who may pass, limits",
         story: "One line for each route of each site, as the rules mean them after every `let`, `if` and\n\
                 `include`: what a reviewer wants to see.",
         examples: &["doorward routes", "doorward routes main.vcl | grep wiki"],
@@ -84,12 +142,60 @@ const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "explain",
-        operand: Operand::Optional("CODE"),
-        flags: &[],
-        summary: "say what a fault such as E014 means and how to mend it",
-        story: "Without a code it lists them all.",
-        examples: &["doorward explain E014"],
+        operand: Operand::Optional("URL|CODE"),
+        flags: &[METHOD, FROM, HEADER, BACKEND_ANSWERS, AS, MAIN, JSON],
+        summary: "tell what becomes of a request, or what a fault such as E014 means",
+        story: "Walks one imagined request through the rules and tells every decision with its file and line: site,\n\
+                redirect, route, each rule that is reached, access and the term that decided it, what the backend\n\
+                would be sent, and the answer. Nobody is asked: an answer is assumed to be 200. With a code it\n\
+                explains that fault; without either it lists them all.",
+        examples: &[
+            "doorward explain https://www.example/wiki/Home",
+            "doorward explain https://www.example/svn/x --method PUT --from 198.51.100.7",
+            "doorward explain E014",
+        ],
         run: explain::run,
+    },
+    Spec {
+        name: "test",
+        operand: Operand::Any("plays"),
+        flags: &[MAIN, COVERAGE, JSON],
+        summary: "run the plays: requests, and what is expected of them",
+        story: "Plays are Markdown files (docs/plays.md) in which prose, requests and expectations stand together.\n\
+                Takes files and folders; without either it looks through the folder it is in. A play is for the\n\
+                rules it names in its first line, else those of --main, else the nearest main.vcl beside or above\n\
+                it. Exit status 1 if one does not go as expected, or can't be understood.",
+        examples: &[
+            "doorward test",
+            "doorward test plays --coverage",
+            "doorward test plays/svn.md --main main.vcl",
+        ],
+        run: test::run,
+    },
+    Spec {
+        name: "replay",
+        operand: Operand::Exactly(&["access.log"]),
+        flags: &[AGAINST, WITH, SITE, OVER, SHOW, STRICT, JSON],
+        summary: "decide the requests of a log again: which would end otherwise?",
+        story: "Reads our own logs and the combined format of nginx and Apache. Each request is decided by the new\n\
+                rules, up to the backend that is asked or an answer of the gateway's own, and compared with what\n\
+                the log says, or with older rules. What hangs on something that a log does not hold (headers,\n\
+                cookies, whole addresses, hidden text, chance) is counted as undecidable, never guessed.",
+        examples: &[
+            "doorward replay access.log --against new.vcl",
+            "doorward replay access.log --against new.vcl --with main.vcl --strict",
+        ],
+        run: replay::run,
+    },
+    Spec {
+        name: "diff",
+        operand: Operand::Exactly(&["old.vcl", "new.vcl"]),
+        flags: &[],
+        summary: "compare two trees of rules: doors opened, closed and moved",
+        story: "What lets somebody in comes first. Exit status 0 if the two mean the same, 1 if they differ, 2 if one\n\
+                has faults.",
+        examples: &["doorward diff /etc/doorward/main.vcl main.vcl"],
+        run: diff::run,
     },
     Spec {
         name: "status",
@@ -129,6 +235,44 @@ const COMMANDS: &[Spec] = &[
                 program. Leaves nothing behind but its state folder; without rules, that is ./doorward-demo.",
         examples: &["doorward demo"],
         run: demo::run,
+    },
+    Spec {
+        name: "docs",
+        operand: Operand::Optional("DIR"),
+        flags: &[],
+        summary: "write the language's manual: settings, variables, functions, faults",
+        story: "Markdown from the program's own tables, into docs/language where no folder is named.",
+        examples: &["doorward docs", "doorward docs /tmp/manual"],
+        run: docs::run,
+    },
+    Spec {
+        name: "lsp",
+        operand: Operand::None,
+        flags: &[],
+        summary: "help an editor while rules are written",
+        story: "A language server on stdin and stdout, which editors start: faults as you type, what a word\n\
+                means, where it is declared, what could stand here, one layout. A file belongs to the nearest\n\
+                main.vcl that includes it.",
+        examples: &["doorward lsp"],
+        run: lsp::run,
+    },
+    Spec {
+        name: "completions",
+        operand: Operand::Optional("SHELL"),
+        flags: &[],
+        summary: "print what makes a shell complete these commands",
+        story: "For bash, zsh and fish.",
+        examples: &["doorward completions bash"],
+        run: shell::completions,
+    },
+    Spec {
+        name: "man",
+        operand: Operand::None,
+        flags: &[],
+        summary: "print the manual page of these commands",
+        story: "",
+        examples: &["doorward man"],
+        run: shell::man,
     },
     Spec {
         name: "version",

@@ -67,6 +67,19 @@ fn mistyped_commands_and_flags_get_the_nearest_word() {
         (&["status", "--state="], "`--state` wants a DIR behind it"),
         (&["help", "chek"], "did you mean `check`?"),
         (&["explain", "E0O1"], "there is no fault with the code `E0O1`; did you mean `E001`?"),
+        (&["explain", "https://a/", "--as", "alice"], "nobody signs in to this doorward yet"),
+        (&["explain", "https://a/", "--from", "here"], "`here` is no address of a visitor"),
+        (&["explain", "https://a/", "-H", "x"], "write it like `-H 'Accept: text/html'`"),
+        (&["explain", "https://a/", "-H", "a: b", "-H"], "`--header` wants a 'NAME: VALUE' behind it"),
+        (&["explain", "https://a/", "--method", "G T"], "`G T` is no method"),
+        (&["explain", "https://a/", "--backend-answers", "20"], "`20` is no status"),
+        (&["explain", "ftp://a/"], "`ftp://a/` is no address: addresses begin with"),
+        (&["diff", "a.vcl"], "`diff` wants old.vcl and new.vcl: new.vcl is missing"),
+        (&["diff", "a", "b", "c"], "`diff` takes old.vcl and new.vcl; `c` is one too many"),
+        (&["replay"], "`replay` wants access.log: access.log is missing"),
+        (&["replay", "a.log"], "say by which rules: `--against new.vcl`"),
+        (&["replay", "a.log", "--against", "x", "--over", "ftp"], "nobody comes over `ftp`"),
+        (&["replay", "a.log", "--against", "x", "--show", "many"], "`--show` takes a number"),
         (&["\u{1b}[2J"], "`\\u{1b}[2J`"),
     ] {
         let (end, out, err) = typed(line);
@@ -182,11 +195,130 @@ fn routes_are_a_table_of_doors() {
     let tree = Tree::new(RULES);
     let (end, out, _) = typed(&["routes", &tree.main()]);
     assert_eq!(end, End::Good);
-    let lines: Vec<Vec<&str>> = out.lines().map(|line| line.split_whitespace().collect()).collect();
-    assert_eq!(lines[0], ["SITE", "PATH", "BACKEND", "READ", "WRITE"]);
-    assert!(lines.contains(&vec!["www.example", "/wiki/", "wiki", "network(…)", "network(…)"]), "{out}");
-    assert!(lines.contains(&vec!["www.example", "/", "old", "anyone", "anyone"]), "{out}");
-    assert!(lines.contains(&vec!["example", "/", "→", "www.example", "anyone", "anyone"]), "{out}");
+    assert_eq!(
+        out,
+        "SITE         PATH    BACKEND        READ             WRITE            LIMITS  LOG      SERVES\n\
+         www.example  /wiki/  wiki           network(office)  network(office)  -       default  web\n\
+         www.example  /       old            anyone           anyone           -       default  web\n\
+         example      /       → www.example  anyone           anyone           -       default  redirect\n"
+    );
+}
+
+#[test]
+fn a_request_is_explained_with_its_lines() {
+    let tree = Tree::new(RULES);
+    let main = tree.main();
+    let ask = |more: &[&str]| {
+        let mut line = vec!["explain", "https://www.example/wiki/Home", "--main", &main];
+        line.extend(more);
+        typed(&line)
+    };
+    let (end, out, err) = ask(&["--from", "192.0.2.7", "--method", "POST", "-H", "Cookie: a=b"]);
+    assert_eq!((end, err.as_str()), (End::Good, ""));
+    let head =
+        format!("POST https://www.example/wiki/Home from 192.0.2.7, by {main}\n\nsite     www.example  (");
+    assert!(out.starts_with(&head), "{out}");
+    assert!(out.contains("access   admitted to write: network(office)  ("), "{out}");
+    assert!(
+        out.ends_with("answer   200, assumed: nobody was asked\nend      200 from backend wiki\n"),
+        "{out}"
+    );
+    let (_, out, _) = ask(&["--from", "192.0.2.7", "--backend-answers=404"]);
+    assert!(out.ends_with("answer   404\nend      404 from backend wiki\n"), "{out}");
+    let (end, out, _) = ask(&["--json"]);
+    assert_eq!(end, End::Good);
+    assert!(
+        out.contains("\"cause\":\"denied\",\"handling\":\"answered at the door\",\"status\":403"),
+        "{out}"
+    );
+}
+
+#[test]
+fn plays_are_found_run_and_counted() {
+    let tree = Tree::new(RULES);
+    let play = |address: &str, backend: &str| {
+        format!(
+            "## A page\n```request\nGET https://www.example/x from {address}\n```\n```expect\nbackend {backend}\n```\n"
+        )
+    };
+    let folder = tree.0.join("plays");
+    std::fs::create_dir(&folder).unwrap();
+    let folder_name = folder.to_str().unwrap();
+    let (end, _, err) = typed(&["test", folder_name]);
+    assert_eq!(end, End::Usage);
+    assert!(err.contains("there is no play"), "{err}");
+    std::fs::write(folder.join("page.md"), "# Just a page\n").unwrap();
+    std::fs::write(folder.join("good.md"), play("192.0.2.1", "old")).unwrap();
+    let (end, out, err) = typed(&["test", folder_name]);
+    assert_eq!(
+        (end, out.as_str(), err.as_str()),
+        (End::Good, "1 file, 1 play, 1 request: all as expected\n", "")
+    );
+    let (_, out, _) = typed(&["test", folder_name, "--coverage"]);
+    assert!(
+        out.contains(
+            "visited: 0 of 0 lines of rules, 1 of 2 routes\nnever visited: route /wiki/ of www.example  ("
+        ),
+        "{out}"
+    );
+    std::fs::write(folder.join("bad.md"), format!("rules: ../main.vcl\n\n{}", play("192.0.2.1", "wiki")))
+        .unwrap();
+    let (end, out, _) = typed(&["test", folder_name]);
+    assert_eq!(end, End::Faults);
+    assert!(out.contains("bad.md:4: A page\n  GET https://www.example/x\n  expected  backend wiki  (line 8)\n  came      backend old\n"), "{out}");
+    assert!(out.ends_with("2 files, 2 plays, 2 requests: 1 not as expected\n"), "{out}");
+    let (end, out, _) = typed(&["test", folder_name, "--json", "--coverage"]);
+    assert_eq!(end, End::Faults);
+    assert!(
+        out.starts_with(
+            "{\"files\":2,\"plays\":2,\"requests\":2,\"failed\":1,\"flaws\":0,\"failures\":[{\"file\":"
+        ),
+        "{out}"
+    );
+    assert!(
+        out.contains("\"routes\":[1,2],\"missed\":[],\"missed_routes\":[\"www.example /wiki/\"]}]}"),
+        "{out}"
+    );
+    // A play that can't be understood is no play that went well.
+    std::fs::write(folder.join("bad.md"), play("192.0.2.1", "odl")).unwrap();
+    let (end, out, _) = typed(&["test", folder_name]);
+    assert_eq!(end, End::Faults);
+    assert!(out.contains("did you mean `old`?"), "{out}");
+    assert_eq!(typed(&["test", folder.join("page.md").to_str().unwrap()]).0, End::Faults);
+    assert_eq!(typed(&["test", folder.join("none.md").to_str().unwrap()]).0, End::Faults);
+    std::fs::write(tree.main(), "site").unwrap();
+    let (end, _, err) = typed(&["test", folder.join("good.md").to_str().unwrap()]);
+    assert_eq!(end, End::Faults);
+    assert!(err.contains("error[E"), "{err}");
+}
+
+#[test]
+fn two_trees_and_a_log_are_compared() {
+    let (old, new) = (Tree::new(RULES), Tree::new(&RULES.replace(".allow = network(office); ", "")));
+    assert_eq!(typed(&["diff", &old.main(), &old.main()]), (End::Good, String::new(), String::new()));
+    let (end, out, _) = typed(&["diff", &old.main(), &new.main()]);
+    assert_eq!(end, End::Faults);
+    assert!(out.starts_with("opened   www.example /wiki/  network(office) → anyone  ("), "{out}");
+    let broken = Tree::new("site");
+    assert_eq!(typed(&["diff", &old.main(), &broken.main()]).0, End::Usage);
+
+    let line = "203.0.113.0 - - [20/Nov/2026:13:55:12 +0000] \"GET /wiki/ HTTP/1.1\" 403 9 \"-\" \"-\" id=0123456789abc seconds=0.001000 cause=denied\n";
+    let log = old.0.join("access.log");
+    std::fs::write(&log, line).unwrap();
+    let log = log.to_str().unwrap();
+    let (end, out, _) = typed(&["replay", log, "--against", &old.main(), "--strict"]);
+    assert_eq!((end, out.as_str()), (End::Good, "1 line: 1 end as before\n"));
+    let (end, out, _) = typed(&["replay", log, "--against", &new.main()]);
+    assert_eq!(end, End::Good);
+    assert!(out.contains("1  GET /wiki/: 403 denied → backend wiki  (such as /wiki/)"), "{out}");
+    assert_eq!(typed(&["replay", log, "--against", &new.main(), "--strict"]).0, End::Faults);
+    let (end, out, _) = typed(&["replay", log, "--against", &new.main(), "--with", &new.main(), "--json"]);
+    assert_eq!(end, End::Good);
+    assert!(out.starts_with("{\"lines\":1,\"same\":1,"), "{out}");
+    let (end, _, err) = typed(&["replay", log, "--against", &new.main(), "--site", "ww.example"]);
+    assert_eq!(end, End::Usage);
+    assert!(err.contains("did you mean `www.example`?"), "{err}");
+    assert_eq!(typed(&["replay", "/no/such.log", "--against", &new.main()]).0, End::Faults);
 }
 
 #[test]

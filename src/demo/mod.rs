@@ -37,7 +37,7 @@ use tokio::task::LocalSet;
 use crate::base::clock;
 use crate::front::closing::Closing;
 use crate::message::Door;
-use crate::{front, house};
+use crate::{front, house, settings};
 
 /// What a demo without a checkout serves.
 const RULES: &str = include_str!("../../vcl-like-rules/main.vcl");
@@ -100,6 +100,7 @@ fn serve_gateway(rules: PathBuf, state: &Path) -> ExitCode {
     let shown = std::path::absolute(&rules).unwrap_or_else(|_| rules.clone());
     let started = house::start(house::Options {
         rules,
+        doors: settings::Doors::default(),
         foreground: true,
         environment: Arc::new(move |name| match name {
             "DOORWARD_STATE" => Some(state.clone()),

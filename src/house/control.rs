@@ -27,7 +27,8 @@ use crate::base::clock::{self, Wall};
 use crate::front::{self, closing::Closing};
 use crate::listen::{self, Gate};
 use crate::record::Level;
-use crate::settings::Gateway;
+use crate::settings::{Doors, Gateway};
+use crate::upstream::{self, News};
 use crate::visit::Worlds;
 
 /// How often certificates are looked at.
@@ -66,6 +67,7 @@ pub fn run(
 
 struct House {
     rules: PathBuf,
+    doors: Doors,
     environment: Environment,
     keep: Rc<Keep>,
     worlds: Arc<Worlds>,
@@ -101,10 +103,10 @@ impl House {
         options: Options,
         orders: mpsc::UnboundedSender<Order>,
     ) -> Result<(House, Open, Option<Announce>), StartFault> {
-        let Options { rules, environment, announce, foreground } = options;
+        let Options { rules, doors, environment, announce, foreground } = options;
         // Every path in the rules is relative to theirs, and some are joined to others on the way.
         let rules = std::path::absolute(&rules).unwrap_or(rules);
-        let settings = generation::read(&rules, &environment).map_err(StartFault)?;
+        let settings = generation::read(&rules, &doors, &environment).map_err(StartFault)?;
         let gateway = settings.gateway.clone();
         let workers =
             gateway.workers.unwrap_or_else(|| std::thread::available_parallelism().map_or(1, Into::into));
@@ -164,6 +166,7 @@ impl House {
         let started = clock::wall();
         let house = House {
             rules,
+            doors,
             environment,
             keep,
             worlds,
@@ -181,6 +184,7 @@ impl House {
             gone: 0,
         };
         house.answer_commands(door, orders);
+        house.probe();
         if let Some(listener) = admin {
             house.serve_admin(listener)?;
         }
@@ -225,6 +229,25 @@ impl House {
                 office.note(Level::Error, "the control socket ended", &[("error", &error)]);
             }
         });
+    }
+
+    /// Asks the backends that have a probe and are not asked yet; those that were keep theirs.
+    fn probe(&self) {
+        for backend in &self.worlds.current().backends {
+            let office = Arc::clone(&self.keep.office);
+            let tell = move |news: News<'_>| {
+                let News { backend, healthy, why } = news;
+                if healthy {
+                    office.note(Level::Info, "a backend is healthy", &[("backend", &backend)]);
+                } else {
+                    let fields: &[(_, &dyn std::fmt::Display)] = &[("backend", &backend), ("why", &why)];
+                    office.note(Level::Warning, "a backend is sick and is asked nothing", fields);
+                }
+            };
+            if let Some(probing) = upstream::probing(backend, tell) {
+                spawn_local(probing);
+            }
+        }
     }
 
     fn serve_admin(&self, listener: std::net::TcpListener) -> Result<(), StartFault> {
@@ -287,7 +310,7 @@ impl House {
     }
 
     fn reload(&mut self) -> Answer {
-        let done = generation::read(&self.rules, &self.environment).and_then(|settings| {
+        let done = generation::read(&self.rules, &self.doors, &self.environment).and_then(|settings| {
             let world = generation::next(&settings, &self.keep, &self.worlds.current())?;
             Ok((settings, world))
         });
@@ -296,6 +319,7 @@ impl House {
             Ok((settings, world)) => {
                 let bounds = Arc::clone(&world.terms.bounds);
                 self.worlds.swap(world);
+                self.probe();
                 self.gate.set_bounds(&bounds);
                 self.generation += 1;
                 self.generation_since = clock::wall();
@@ -377,6 +401,19 @@ impl House {
                 text,
                 "backend {}: {} requests, {} in flight, {} connections, {} faults",
                 backend.name, backend.requests, backend.in_flight, backend.open, faults
+            );
+        }
+        for (backend, standing) in
+            world.backends.iter().filter_map(|backend| Some((backend, backend.standing()?)))
+        {
+            let _ = writeln!(
+                text,
+                "backend {}: {} for {}, {} of the last {} probes were good",
+                backend.name(),
+                if standing.healthy { "healthy" } else { "sick" },
+                age(standing.since),
+                standing.good,
+                standing.window
             );
         }
         if self.keep.office.dropped() > 0 {

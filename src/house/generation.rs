@@ -14,12 +14,12 @@ use crate::base::{clock, random};
 use crate::language;
 use crate::plan::Site;
 use crate::record::{BackendFigures, Level, LogConfig, Office};
-use crate::rules::Table;
-use crate::settings::{self, Disk, Gateway, Settings};
+use crate::rules::{Rules, Table};
+use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
 use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
 use crate::upstream::{self, Backend};
-use crate::visit::{Terms, World};
+use crate::visit::{Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
 const HOUSE: Space = Space::new("house");
@@ -114,7 +114,7 @@ pub fn state_folder(state: &Path) -> Result<(), String> {
     made.map_err(|error| {
         format!(
             "cannot make the state folder {} ({error}): make it for the user the program runs as, or name another \
-             with `.state` in `gateway`",
+             with `.state` in `gateway` (for rules that have none: with `--state`)",
             state.display()
         )
     })?;
@@ -130,9 +130,17 @@ pub fn state_folder(state: &Path) -> Result<(), String> {
 }
 
 /// Reads and checks the rules. The fault is drawn, ready to be shown.
-pub fn read(rules: &Path, environment: &Environment) -> Result<Settings, String> {
+pub fn read(rules: &Path, doors: &Doors, environment: &Environment) -> Result<Settings, String> {
     let look = |name: &str| environment(name);
-    settings::compile(&language::read(&Disk, rules, &look)).map_err(|faults| faults.draw())
+    let tree = language::read(&Disk, rules, &look);
+    if *doors != Doors::default() && tree.gateway.is_some() {
+        return Err(format!(
+            "{} has a `gateway`, which says where to listen and where state lies: change it there, or leave out \
+             the flags",
+            rules.display()
+        ));
+    }
+    settings::compile_behind(doors, &tree).map_err(|faults| faults.draw())
 }
 
 /// The first generation.
@@ -185,6 +193,7 @@ fn world(
     Ok(World {
         sheets: settings.sites.iter().map(sheet).collect(),
         rules: Table::new(settings.sites.clone()),
+        rulebook: rulebook(settings, keep)?,
         backends,
         acceptor,
         https_port: keep.https_port,
@@ -195,6 +204,26 @@ fn world(
             proxy_protocol: gateway.proxy_protocol,
         }),
     })
+}
+
+/// The subs of the tree, started: one that refuses to is not loaded.
+fn rulebook(settings: &Settings, keep: &Keep) -> Result<Option<Rulebook>, String> {
+    let Some(program) = settings.program.as_ref().filter(|program| !program.is_empty()) else {
+        return Ok(None);
+    };
+    let sources = &settings.places.sources;
+    let backends = settings.backends.iter().map(|backend| backend.name.clone()).collect();
+    let mut around = Outside(&keep.office);
+    let rules = Rules::start(Arc::clone(program), settings.networks.clone(), backends, &mut around)
+        .map_err(|fault| format!("the rules do not start: {}", explain(&program.marks, sources, &fault)))?;
+    if rules.speak_of_a_cache() {
+        keep.office.note(
+            Level::Warning,
+            "the rules use words of a cache, and nothing is kept: every look-up is a miss",
+            &[],
+        );
+    }
+    Ok(Some(Rulebook::new(rules, Arc::clone(sources), Arc::clone(&keep.office))))
 }
 
 /// Renews what is due and reads certificate files that changed. Sites whose certificate can't be had keep the
@@ -222,6 +251,7 @@ pub fn figures(world: &World) -> Vec<BackendFigures> {
                 in_flight: figures.in_flight,
                 open: figures.connections_open,
                 faults: figures.faults,
+                healthy: backend.standing().map(|standing| standing.healthy),
             }
         })
         .collect()

@@ -1,7 +1,7 @@
 //! The house as a whole: builds the rooms from the rules, lets visitors in, swaps generations, drains.
 //!
 //! Called by `cli`, `demo` and the tests. The process has one control thread (signals, control socket, admin
-//! pages, renewals), one thread that writes logs, one that owns the store, and one worker a core. Promises:
+//! pages, probes, renewals), one thread that writes logs, one that owns the store, and one worker a core. Promises:
 //! it starts whole or says why not; a reload replaces everything or nothing and drops nobody; a stop lets
 //! open visits finish, a second one does not. What outlives a generation (log files, store, local authority,
 //! TLS tickets, backends by name) is kept in `Keep`.
@@ -19,11 +19,14 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::control::Answer;
+use crate::settings::Doors;
 
 /// How to run a house.
 pub struct Options {
     /// The main file of the rules.
     pub rules: PathBuf,
+    /// Where to listen and to keep things, for rules without a `gateway`.
+    pub doors: Doors,
     /// What `env()` in the rules sees; the process's environment, or a test's.
     pub environment: Environment,
     /// Called once, when every door is open.

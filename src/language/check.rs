@@ -33,7 +33,8 @@ use super::vocabulary::Dialect;
 pub type Environment<'a> = &'a dyn Fn(&str) -> Option<String>;
 
 pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) -> Tree {
-    let Loaded { mut sources, dialect, items, mut found, mut suggestions, data } = loaded;
+    let Loaded { mut sources, dialect, items, mut found, mut suggestions, data, .. } = loaded;
+    let read = sources.len();
     let built_in = built_in(&mut sources, dialect, &mut found, &mut suggestions);
     let mut checker = Checker {
         sources: &sources,
@@ -65,9 +66,10 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
         logs: Vec::new(),
         probes: Vec::new(),
         tables: Vec::new(),
+        program: None,
         found: Found::default(),
         dialect,
-        program: None,
+        read,
     };
     for item in &items {
         if let Item::Let(constant) = item {
@@ -118,7 +120,7 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
     tree.tables = std::mem::take(&mut checker.tables);
     checker.implied(&tree);
     let written =
-        program::Written { items: &items, built_in: &built_in, dialect, tables: tree.tables.clone() };
+        program::Written { items: &items, built_in: &built_in, read, dialect, tables: tree.tables.clone() };
     tree.program = Some(program::program(&mut checker, written));
     checker.unused();
     tree.found = checker.found;

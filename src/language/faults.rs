@@ -134,7 +134,7 @@ faults! {
         Main("backnd trac { .url = \"http://127.0.0.1:8000\"; }\n");
     E016 NotYet, Error, "this word is not spoken yet",
         "The word belongs to the rule language, but this version of doorward does not know it yet. It is refused rather than ignored: a rule that looks as if it worked is worse than none. Take it out, or see the changelog of newer versions.",
-        Main("sub vcl_recv { return (pass); }\n");
+        Main("limit posts { .rate = 6/m; }\n");
     E017 UnknownSetting, Error, "no such setting",
         "The declaration has no setting of this name. The manual lists them all, and so does this message where there are few.",
         Main("backend trac { .ulr = \"http://127.0.0.1:8000\"; }\n");
@@ -331,9 +331,7 @@ faults! {
         "A sub may call another, which calls another, up to 64 of them.",
         Made(|| {
             let mut text = String::from("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { call s0; }\n");
-            for at in 0..100 {
-                text.push_str(&format!("sub s{at} {{ call s{}; }}\n", at + 1));
-            }
+            text.extend((0..100).map(|at| format!("sub s{at} {{ call s{}; }}\n", at + 1)));
             text + "sub s100 { }\n"
         });
     W001 Unused, Warning, "nothing uses this",

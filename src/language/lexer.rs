@@ -118,6 +118,21 @@ pub fn lex(file: FileId, text: &str, dialect: Dialect, found: &mut Found) -> Lex
     Lexed { tokens: lexer.tokens, comments: lexer.comments }
 }
 
+/// A size as it is written. Settings count whole units; Varnish knows `1.5MB`.
+pub fn size(text: &str, dialect: Dialect) -> Option<u64> {
+    amount::size(text).or_else(|| {
+        let split = text.find(|c: char| c.is_ascii_alphabetic()).filter(|_| dialect == Dialect::Varnish)?;
+        let (number, unit) = text.split_at_checked(split)?;
+        let one = u128::from(amount::size(&format!("1{unit}"))?);
+        let (whole, part) = number.split_once('.')?;
+        // More digits than these are less than a byte.
+        let part = part.get(..part.len().min(15))?;
+        let parts = 10_u128.pow(u32::try_from(part.len()).ok()?);
+        let part = if part.is_empty() { 0 } else { part.parse::<u128>().ok()? };
+        u64::try_from(u128::from(whole.parse::<u64>().ok()?) * one + part * one / parts).ok()
+    })
+}
+
 struct Lexer<'a> {
     file: FileId,
     text: &'a str,
@@ -257,6 +272,9 @@ impl Lexer<'_> {
     /// Whether the token that ends here is a dot right behind a word: then what follows is a part of a name,
     /// whatever it begins with, as in `re.group.1`.
     fn part_of_name(&self) -> bool {
+        if self.dialect == Dialect::Varnish && self.byte(0).is_ascii_digit() {
+            return false;
+        }
         let [.., before, dot] = self.tokens.as_slice() else { return false };
         dot.kind == TokenKind::Dot
             && dot.end as usize == self.at
@@ -336,7 +354,8 @@ impl Lexer<'_> {
         let mut end = self.while_bytes(self.at, |byte| byte.is_ascii_digit());
         let bytes = self.text.as_bytes();
         let mut real = false;
-        if bytes.get(end) == Some(&b'.') && bytes.get(end + 1).is_some_and(u8::is_ascii_digit) {
+        let fraction = self.dialect == Dialect::Varnish || bytes.get(end + 1).is_some_and(u8::is_ascii_digit);
+        if bytes.get(end) == Some(&b'.') && fraction {
             real = true;
             end = self.while_bytes(end + 1, |byte| byte.is_ascii_digit());
         }
@@ -350,11 +369,13 @@ impl Lexer<'_> {
             if text.parse::<u64>().is_ok() {
                 return self.push(TokenKind::Number, end);
             }
-        } else if text.strip_prefix("0x").is_some_and(|hex| u64::from_str_radix(hex, 16).is_ok()) {
+        } else if self.dialect != Dialect::Varnish
+            && text.strip_prefix("0x").is_some_and(|hex| u64::from_str_radix(hex, 16).is_ok())
+        {
             return self.push(TokenKind::Number, end);
         } else if amount::duration(text).is_some() {
             return self.push(TokenKind::Duration, end);
-        } else if amount::size(text).is_some() {
+        } else if size(text, self.dialect).is_some() {
             return self.push(TokenKind::Size, end);
         }
         let span = self.span(self.at, end);

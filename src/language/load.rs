@@ -1,6 +1,6 @@
 //! Main file and includes → one list of items, in the order of the text.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -18,17 +18,21 @@ const TREE_BYTES_MAX: u64 = 64 << 20;
 const FILES_MAX: usize = 1_000;
 const INCLUDES_DEEP_MAX: usize = 16;
 
+/// A tree as it is written.
 pub struct Loaded {
     pub sources: Sources,
     /// What the main file speaks, and with it the whole tree.
     pub dialect: Dialect,
     pub items: Vec<Item>,
+    /// Files whose statements stand in subs.
+    pub fragments: BTreeSet<FileId>,
     pub found: Found,
     pub suggestions: Suggestions,
     /// The files that `from file "…"` names, by the place of the name.
     pub data: HashMap<Span, FileId>,
 }
 
+/// Reads a tree; what could not be read stands in `found`.
 pub fn load(files: &dyn Files, main: &Path) -> Loaded {
     let mut loader = Loader {
         files,
@@ -36,6 +40,7 @@ pub fn load(files: &dyn Files, main: &Path) -> Loaded {
             sources: Sources::default(),
             dialect: Dialect::Doorward,
             items: Vec::new(),
+            fragments: BTreeSet::new(),
             found: Found::default(),
             suggestions: Suggestions::default(),
             data: HashMap::new(),
@@ -186,6 +191,7 @@ impl Loader<'_> {
             read
         };
         let Some(file) = file else { return Vec::new() };
+        self.into.fragments.insert(file);
         self.bytes += self.into.sources.whole(file).len() as u64;
         if self.bytes > TREE_BYTES_MAX {
             let shown = self.into.sources.quote(include.path);

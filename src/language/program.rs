@@ -37,7 +37,7 @@ pub struct Slot(pub u32);
 pub struct Mark(pub u32);
 
 /// All rules of a tree.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Program {
     pub dialect: Dialect,
     pub subs: Vec<Sub>,
@@ -78,7 +78,7 @@ impl Program {
     }
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Sub {
     pub name: Box<str>,
     /// From `sub` to its closing brace.
@@ -91,7 +91,7 @@ pub struct Sub {
 }
 
 /// A compiled regular expression. Found in linear time, whatever the text.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Pattern {
     pub source: Box<str>,
     pub regex: regex::bytes::Regex,
@@ -103,7 +103,7 @@ pub struct Pattern {
 }
 
 /// A `table`: looked up by an exact key.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Table {
     pub name: Box<str>,
     pub of: Type,
@@ -111,7 +111,7 @@ pub struct Table {
 }
 
 /// What `new name = class(args);` made.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Object {
     pub name: Box<str>,
     pub class: Class,
@@ -149,14 +149,14 @@ pub enum Choice {
 
 pub type Block = Box<[Step]>;
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Step {
     pub mark: Mark,
     pub what: Do,
 }
 
 /// A statement.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Do {
     If {
         arms: Box<[Arm]>,
@@ -204,7 +204,7 @@ pub enum Do {
     },
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Arm {
     /// Reached when the condition was true.
     pub mark: Mark,
@@ -212,7 +212,7 @@ pub struct Arm {
     pub body: Block,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Case {
     pub mark: Mark,
     pub test: Test,
@@ -221,14 +221,14 @@ pub struct Case {
     pub falls_through: bool,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Test {
     Default,
     Equals(Expr),
     Matches(PatternId),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Return {
     /// `return;`: out of this sub alone.
     Sub,
@@ -253,7 +253,7 @@ pub enum Place {
 }
 
 /// A value. The checker has made every conversion explicit.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Expr {
     Constant(Value),
     Read(Place),
@@ -321,7 +321,7 @@ pub enum Expr {
     Ask(SubId),
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub enum Argument {
     Value(Expr),
     /// Left out, and the function has no default for it.

@@ -190,6 +190,17 @@ impl Sources {
         }
     }
 
+    /// The line in which a span begins, as a message may show it: trimmed and shortened, nothing of a private
+    /// file.
+    pub fn quote_line(&self, span: Span) -> String {
+        match self.place(span.file, span.start) {
+            Some(place) if !self.is_private(span.file) => {
+                printable(self.line(span.file, place.line).trim(), 100)
+            }
+            _ => String::new(),
+        }
+    }
+
     /// A line (counted from one) without its end.
     pub(super) fn line(&self, file: FileId, line: usize) -> &str {
         let Some(source) = self.get(file) else { return "" };

@@ -156,6 +156,8 @@ impl Declaration {
 #[derive(Clone, Debug)]
 pub struct Tree {
     pub sources: Arc<Sources>,
+    /// How many of the sources are files; the built-in rules come behind them.
+    pub read: usize,
     /// The main file says it.
     pub dialect: Dialect,
     pub gateway: Option<Declaration>,

@@ -365,6 +365,17 @@ pub fn clean_answer(headers: &mut HeaderMap) {
     }
 }
 
+/// What rules may not add to a request any more than a visitor may: fields of the connection, framing, and who
+/// the visitor is or where he came from. `Host` and the protocol to switch to are taken out, to be put in by
+/// whoever decided on them.
+pub fn clean_ruled(headers: &mut HeaderMap, method: &Method) {
+    let marks = survey(headers, method);
+    remove_read(headers, marks);
+    if headers.get_all(EXPECT).iter().any(|value| !value.as_bytes().eq_ignore_ascii_case(b"100-continue")) {
+        headers.remove(EXPECT);
+    }
+}
+
 /// Whether a value begins or ends with white space, which HTTP/2 has no place for (RFC 9113, 8.2.1).
 pub fn any_padded(headers: &HeaderMap) -> bool {
     headers.values().any(|value| matches!(value.as_bytes(), [b' ' | b'\t', ..] | [.., b' ' | b'\t']))
@@ -662,6 +673,34 @@ pub(super) mod tests {
         assert_eq!(names(&headers), ["content-length", "te", "trailer", "x-baz"]);
         assert_eq!(headers[TE], "trailers");
         assert!(obey_connection(&mut map(&[("connection", "content-length, te")])).is_err());
+    }
+
+    #[test]
+    fn what_rules_add_passes_the_same_door() {
+        let mut headers = map(&[
+            ("host", "www.test"),
+            ("connection", "x-kept"),
+            ("upgrade", "websocket"),
+            ("transfer-encoding", "chunked"),
+            ("keep-alive", "timeout=5"),
+            ("proxy-authorization", "Basic x"),
+            ("remote-user", "root"),
+            ("x-forwarded-for", "192.0.2.1"),
+            ("x-forwarded-user", "root"),
+            ("forwarded", "for=192.0.2.1"),
+            ("x_remote_user", "root"),
+            ("x-http-method-override", "DELETE"),
+            ("te", "gzip, trailers"),
+            ("expect", "a miracle"),
+            ("x-kept", "1"),
+            ("cookie", "a=b"),
+        ]);
+        clean_ruled(&mut headers, &Method::GET);
+        assert_eq!(names(&headers), ["cookie", "te", "x-kept"]);
+        assert!(headers[COOKIE].is_sensitive());
+        let mut headers = map(&[("expect", "100-Continue")]);
+        clean_ruled(&mut headers, &Method::PUT);
+        assert_eq!(names(&headers), ["expect"]);
     }
 
     #[test]

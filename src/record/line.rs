@@ -44,6 +44,12 @@ pub(super) struct Trouble<'a> {
     pub detail: &'a [u8],
 }
 
+/// What a rule has to say of a visit, ready to be written.
+pub(super) struct Remark<'a> {
+    pub id: RequestId,
+    pub text: &'a [u8],
+}
+
 /// The time of day as the formats write it, made once a second.
 pub(super) struct Stamp {
     second: u64,
@@ -228,6 +234,42 @@ pub(super) fn trouble(
             into.extend_from_slice(b"\",\"status\":");
             write_digits(into, u64::from(trouble.status));
             into.extend_from_slice(b"}\n");
+        }
+    }
+}
+
+pub(super) fn remark(
+    into: &mut Vec<u8>,
+    format: Format,
+    site: Option<&[u8]>,
+    wall: Wall,
+    stamp: &Stamp,
+    remark: &Remark<'_>,
+) {
+    match format {
+        Format::Combined => {
+            stamp.iso(into, wall);
+            into.extend_from_slice(b" id=");
+            into.extend_from_slice(&remark.id.letters());
+            if let Some(site) = site {
+                into.extend_from_slice(b" site=");
+                into.extend_from_slice(site);
+            }
+            into.extend_from_slice(b" rule=\"");
+            into.extend_from_slice(remark.text);
+            into.extend_from_slice(b"\"\n");
+        }
+        Format::Json => {
+            into.extend_from_slice(b"{\"time\":\"");
+            stamp.iso(into, wall);
+            into.extend_from_slice(b"\",\"id\":\"");
+            into.extend_from_slice(&remark.id.letters());
+            if let Some(site) = site {
+                text(into, b"\",\"site\":\"", site);
+            }
+            into.extend_from_slice(b"\",\"rule\":\"");
+            into.extend_from_slice(remark.text);
+            into.extend_from_slice(b"\"}\n");
         }
     }
 }

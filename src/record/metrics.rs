@@ -52,6 +52,7 @@ metrics! {
     BACKEND_FAULTS = "doorward_backend_faults_total", Counter, ["backend", "cause"], "Requests a backend did not answer well, by cause.";
     BACKEND_IN_FLIGHT = "doorward_backend_in_flight", Gauge, ["backend"], "Requests a backend is working on now.";
     BACKEND_CONNECTIONS = "doorward_backend_connections", Gauge, ["backend"], "Connections open to a backend now, resting ones included.";
+    BACKEND_UP = "doorward_backend_up", Gauge, ["backend"], "1 while a backend's probe says that it is healthy, 0 while it is sick. Only for backends with a probe.";
     LOG_DROPPED = "doorward_log_dropped_total", Counter, [], "Log lines that could not be kept, because a disk was full or too slow.";
     RELOADS = "doorward_reloads_total", Counter, ["result"], "Reloads of the rules: `taken` or `refused`.";
     CERTIFICATE = "doorward_certificate_expiry_seconds", Gauge, ["site"], "When the site's certificate ends, in seconds since 1970.";
@@ -114,6 +115,8 @@ pub struct BackendFigures {
     pub in_flight: u64,
     pub open: u64,
     pub faults: Vec<(Cause, u64)>,
+    /// What its probe says; `None` without one.
+    pub healthy: Option<bool>,
 }
 
 /// The shared counters.
@@ -220,11 +223,15 @@ fn passing(
     let faults = counters(BACKEND_FAULTS)?;
     let in_flight = gauges(BACKEND_IN_FLIGHT)?;
     let open = gauges(BACKEND_CONNECTIONS)?;
+    let up = gauges(BACKEND_UP)?;
     for backend in backends {
         let name = &*backend.name;
         requests.with_label_values(&[name]).inc_by(backend.requests);
         in_flight.with_label_values(&[name]).set(backend.in_flight as f64);
         open.with_label_values(&[name]).set(backend.open as f64);
+        if let Some(healthy) = backend.healthy {
+            up.with_label_values(&[name]).set(if healthy { 1.0 } else { 0.0 });
+        }
         for (cause, count) in &backend.faults {
             faults.with_label_values(&[name, cause.name()]).inc_by(*count);
         }

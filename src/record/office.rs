@@ -291,6 +291,11 @@ impl Office {
         self.meters.certificates(ends);
     }
 
+    /// Lines that are not written.
+    pub(super) fn drop_lines(&self, lines: u64) {
+        self.shared.drop_lines(lines);
+    }
+
     /// The page `/metrics`. Reads `/proc`: not for workers.
     pub fn scrape(&self, backends: &[BackendFigures]) -> String {
         self.meters.scrape(backends, process::figures(), self.dropped(), self.started).unwrap_or_else(

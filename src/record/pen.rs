@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use prometheus::local::{LocalHistogram, LocalIntCounter};
 
-use super::line::{self, Stamp, Trouble, Visit};
+use super::line::{self, Remark, Stamp, Trouble, Visit};
 use super::metrics::{Handshake, Listener, as_seconds};
 use super::office::{Office, Paper, Parcel, Plate, Sheet};
 use super::{Format, Ticket, veil};
@@ -24,6 +24,8 @@ const SPARE_MAX: usize = 64;
 const SPARE_BYTES_MAX: usize = 8 << 10;
 /// Lines about failed handshakes, for each worker.
 const KNOCKS_PER_SECOND: u32 = 10;
+/// Lines that rules write, for each worker: more than that is a rule that logs every visit of a crowd.
+const REMARKS_PER_SECOND: u32 = 1_000;
 
 pub struct Pen {
     office: Arc<Office>,
@@ -32,6 +34,8 @@ pub struct Pen {
     connections: [Cell<i64>; Listener::ALL.len()],
     /// Failed handshakes written in this second.
     knocks: Cell<(u64, u32)>,
+    /// Lines of rules written in this second.
+    remarks: Cell<(u64, u32)>,
     /// The worker ends: what is open is ended by us.
     shut: Cell<bool>,
     #[cfg(test)]
@@ -98,6 +102,7 @@ impl Pen {
             spare: RefCell::default(),
             connections: Default::default(),
             knocks: Cell::default(),
+            remarks: Cell::default(),
             shut: Cell::new(false),
             #[cfg(test)]
             time: Cell::new(None),
@@ -135,6 +140,24 @@ impl Pen {
         } else {
             self.inner.borrow().count_fault(fault.cause);
         }
+    }
+
+    /// What a rule says of a visit (`std.log`): a line among the errors of its site, veiled like all else. Beyond
+    /// what a worker may write in a second lines are counted as dropped.
+    pub(super) fn remark(&self, sheet: Sheet, id: RequestId, text: &[u8]) {
+        let now = self.wall();
+        let (last, written) = self.remarks.get();
+        let written = if last == now.seconds { written } else { 0 };
+        self.remarks.set((now.seconds, written.saturating_add(1)));
+        if written >= REMARKS_PER_SECOND {
+            return self.office.drop_lines(1);
+        }
+        let mut veiled = self.buffer();
+        veil::prose(&mut veiled, &String::from_utf8_lossy(text));
+        let inner = &mut *self.inner.borrow_mut();
+        inner.begin(&self.office, now);
+        inner.remark(&self.office, sheet, now, &Remark { id, text: &veiled });
+        self.take_back(veiled);
     }
 
     /// A connection from a visitor; it counts until the presence is dropped.
@@ -261,6 +284,16 @@ impl Inner {
             stamp,
             trouble,
         );
+        leaf.errors.lines += 1;
+        if leaf.errors.bytes.len() >= BATCH_BYTES {
+            leaf.errors.hand_over(office, sheet, Paper::Errors, *day);
+        }
+    }
+
+    fn remark(&mut self, office: &Office, sheet: Sheet, now: Wall, remark: &Remark<'_>) {
+        let Self { stamp, leaves, dirty, day, .. } = self;
+        let Some(leaf) = leaf(leaves, dirty, office, sheet) else { return };
+        line::remark(&mut leaf.errors.bytes, leaf.format, leaf.plate.in_lines.as_deref(), now, stamp, remark);
         leaf.errors.lines += 1;
         if leaf.errors.bytes.len() >= BATCH_BYTES {
             leaf.errors.hand_over(office, sheet, Paper::Errors, *day);

@@ -270,6 +270,7 @@ fn nothing_of_a_visitor_is_written() {
             let mut ticket = desk.ticket();
             ticket.answered(StatusCode::BAD_GATEWAY);
             ticket.fault(&Fault::with(Cause::Read, detail));
+            ticket.remark(detail.as_bytes());
             drop(ticket);
             desk.pen.error(desk.sheet, RequestId::next(), &Fault::with(Cause::Tls, detail), Some("trac"));
             desk.office.note(Level::Warning, "something failed", &[("error", &detail)]);
@@ -288,6 +289,37 @@ fn nothing_of_a_visitor_is_written() {
 }
 
 #[test]
+fn what_rules_say_is_written_and_bounded() {
+    for (log, said) in [(LogConfig::standard(), " rule=\"seen it\""), (json_log(), "\"rule\":\"seen it\"}")] {
+        let desk = desk_with(&log);
+        let mut ticket = desk.ticket();
+        let id = ticket.id().to_string();
+        for _ in 0..1_000 {
+            ticket.remark(b"seen it");
+        }
+        ticket.remark(&vec![b'x'; 100_000]);
+        drop(ticket);
+        desk.settle();
+        let written = desk.folder.read(TODAYS_ERRORS);
+        assert_eq!(written.lines().count(), 64, "of one visit");
+        assert!(written.lines().all(|line| line.contains(&id) && line.ends_with(said)), "{written}");
+        for _ in 0..2_000 {
+            let mut ticket = desk.ticket();
+            ticket.remark(&[b'x'; 5_000]);
+        }
+        desk.settle();
+        let written = desk.folder.read(TODAYS_ERRORS);
+        assert_eq!(written.lines().count(), 1_000, "of one second");
+        assert!(written.lines().all(|line| line.len() < 800));
+        assert_eq!(desk.office.dropped(), 1_064);
+        desk.pen.time.set(Some(Wall { seconds: NOON.seconds + 1, nanos: 0 }));
+        desk.ticket().remark(b"seen it");
+        desk.settle();
+        assert_eq!(desk.folder.read(TODAYS_ERRORS).lines().count(), 1_001);
+    }
+}
+
+#[test]
 fn no_line_can_be_forged() {
     for log in [LogConfig::standard(), json_log()] {
         let desk = desk_with(&log);
@@ -297,6 +329,8 @@ fn no_line_can_be_forged() {
         ticket.backend(evil);
         ticket.answered(StatusCode::BAD_REQUEST);
         ticket.fault(&Fault::with(Cause::Malformed, evil));
+        ticket.remark(evil.as_bytes());
+        ticket.remark(b"\xff\xfe\x00");
         drop(ticket);
         // Header values can't hold line ends, but quotes, backslashes and bytes above 127.
         let odd = headers(&[("user-agent", b"\" id=0 \\"), ("referer", b"https://a.example/\" \\\xff")]);
@@ -305,7 +339,7 @@ fn no_line_can_be_forged() {
         drop(ticket);
         let lines = desk.lines();
         assert_eq!(lines.len(), 2, "{lines:?}");
-        assert_eq!(desk.folder.read(TODAYS_ERRORS).lines().count(), 1);
+        assert_eq!(desk.folder.read(TODAYS_ERRORS).lines().count(), 3);
         for line in desk.folder.everything().lines() {
             assert!(line.bytes().all(|byte| matches!(byte, 0x20..=0x7e)), "{line}");
             // Every quote that is not ours is escaped: what is between quotes ends where it should.
@@ -633,6 +667,7 @@ fn the_scrape_shows_every_metric_and_no_other() {
     desk.office.certificates(&[("a.example", NOON)]);
     desk.settle();
     let figures = BackendFigures {
+        healthy: Some(false),
         name: "trac".into(),
         requests: 5,
         in_flight: 1,
@@ -651,6 +686,7 @@ fn the_scrape_shows_every_metric_and_no_other() {
         "doorward_backend_faults_total{backend=\"trac\",cause=\"refused\"} 3",
         "doorward_backend_in_flight{backend=\"trac\"} 1",
         "doorward_backend_connections{backend=\"trac\"} 2",
+        "doorward_backend_up{backend=\"trac\"} 0",
         "doorward_log_dropped_total 0",
     ] {
         assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");

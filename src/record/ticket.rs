@@ -35,6 +35,9 @@ pub struct Asked<'a> {
     pub headers: &'a HeaderMap,
 }
 
+/// Lines that the rules of one visit may write.
+const REMARKS_MAX: u32 = 64;
+
 pub struct Ticket {
     pen: Rc<Pen>,
     sheet: Sheet,
@@ -58,6 +61,8 @@ pub struct Ticket {
     fault: Option<Fault>,
     left: bool,
     tunnel: bool,
+    /// Lines its rules wrote.
+    remarks: u32,
 }
 
 const fn protocol(version: Version) -> &'static str {
@@ -94,6 +99,7 @@ impl Ticket {
             fault: None,
             left: false,
             tunnel: false,
+            remarks: 0,
         }
     }
 
@@ -160,6 +166,14 @@ impl Ticket {
     /// The backend's answer begins.
     pub fn first_byte(&mut self) {
         self.first_byte = Some(now().duration_since(self.began));
+    }
+
+    /// What a rule says of this visit, up to so many times.
+    pub fn remark(&mut self, text: &[u8]) {
+        if self.remarks < REMARKS_MAX {
+            self.remarks += 1;
+            self.pen.remark(self.sheet, self.id, text);
+        }
     }
 
     /// The answer that is sent.

@@ -11,8 +11,9 @@ use http::{HeaderMap, Method, Version};
 use crate::base::address::ClientIp;
 use crate::base::cause::Cause;
 use crate::base::random::RequestId;
-use crate::language::program::{Choice, Mark};
+use crate::language::program::{Choice, Mark, ObjectId};
 use crate::message::{Request, Street};
+use crate::rules::directors::ShardParams;
 use crate::rules::machine::RuleFault;
 
 /// One visit, as rules see it.
@@ -51,6 +52,10 @@ pub struct Case {
     pub hash: Vec<Bytes>,
     /// The expressions given to `ban`.
     pub bans: Vec<Bytes>,
+    /// Bytes that rules have made so far.
+    pub made: usize,
+    /// What `shard_param` objects hold for this request alone.
+    pub shards: Vec<(ObjectId, ShardParams)>,
     /// A rule asked to drop the body of the request on its way to the backend.
     pub drop_body: bool,
     /// The statement that ran last.
@@ -258,6 +263,8 @@ impl Case {
             patience: Patience::default(),
             hash: Vec::new(),
             bans: Vec::new(),
+            made: 0,
+            shards: Vec::new(),
             drop_body: false,
             at: None,
             fault: None,
@@ -267,6 +274,27 @@ impl Case {
             answered_at: now,
             resp_at: now,
         }
+    }
+
+    /// For the phases that run when nobody has asked: a request of nobody, for nothing.
+    pub fn of_nobody(now: f64) -> Self {
+        let req = Question {
+            method: Method::GET,
+            url: Url::Canonical(PathAndQuery::from_static("/")),
+            version: Version::HTTP_11,
+            headers: HeaderMap::new(),
+        };
+        let visitor = Visitor {
+            client: ClientIp::unknown(),
+            port: 0,
+            remote: ClientIp::unknown(),
+            server: IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+            server_port: 0,
+            secure: false,
+            tls: None,
+            identity: None,
+        };
+        Self::new(RequestId::next(), req, visitor, now)
     }
 
     /// Who would be asked now: as a rule said, or as the route says.

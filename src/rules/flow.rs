@@ -10,7 +10,7 @@ use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, TRANSFER_ENCODING};
 
 use super::Rules;
-use super::case::{Case, Patience, Question, Reply, ReplyBody};
+use super::case::{Case, Life, Patience, Question, Reply, ReplyBody};
 use super::life;
 use super::machine::{self, RuleFault, Surroundings, Verdict};
 use crate::base::cause::Cause;
@@ -234,7 +234,10 @@ impl<'r> Flow<'r> {
 
     /// What `return (fail)` and a fault lead to on the visitor's side.
     fn failed(&mut self) -> At {
-        self.case.cause = Some(Cause::Internal);
+        self.case.cause = Some(Cause::RuleFault);
+        if self.rules.program.dialect == Dialect::Doorward {
+            return At::Synth { status: Cause::RuleFault.status(), reason: None };
+        }
         At::Synth { status: 503, reason: Some(Bytes::from_static(b"VCL failed")) }
     }
 
@@ -288,17 +291,19 @@ impl<'r> Flow<'r> {
             Verdict::Synth { status, reason } => At::Synth { status, reason },
             _ if way == Way::Purge => At::Synth { status: 200, reason: Some(Bytes::from_static(b"Purged")) },
             Verdict::To(Action::Pass) if way == Way::Miss => At::Go(Way::Pass),
-            _ if way == Way::Pipe => match self.rules.resolve(self.case.choice, &self.case, around) {
-                Ok(backend) => {
-                    self.backend = Some(backend);
-                    At::Piping
+            _ if way == Way::Pipe => {
+                match self.rules.resolve(self.case.choice, &self.case, Phase::BackendFetch, around) {
+                    Ok(backend) => {
+                        self.backend = Some(backend);
+                        At::Piping
+                    }
+                    Err(cause) => {
+                        self.case.cause = Some(cause);
+                        self.case.resp = Some(Reply::synthetic(cause.status(), None));
+                        At::Done
+                    }
                 }
-                Err(cause) => {
-                    self.case.cause = Some(cause);
-                    self.case.resp = Some(Reply::synthetic(cause.status(), None));
-                    At::Done
-                }
-            },
+            }
             _ if self.fastly() => At::BackendFetch,
             // A rule wrote to the URL once more.
             _ if self.case.moved => At::Judge(Way::Fetch),
@@ -335,7 +340,7 @@ impl<'r> Flow<'r> {
         match verdict {
             Verdict::To(Action::Fail | Action::Abandon) => self.given_up(),
             Verdict::Error { status, reason } => self.to_backend_error(status, reason, None),
-            _ => match self.rules.resolve(self.case.choice, &self.case, around) {
+            _ => match self.rules.resolve(self.case.choice, &self.case, Phase::BackendFetch, around) {
                 Ok(backend) => {
                     self.backend = Some(backend);
                     At::Asking
@@ -354,6 +359,10 @@ impl<'r> Flow<'r> {
             self.case.cause = Some(cause);
             return At::Synth { status: 503, reason: None };
         }
+        if self.rules.program.dialect == Dialect::Doorward {
+            // What a visit without rules would be answered.
+            return self.to_backend_error(cause.status(), None, Some(cause));
+        }
         self.to_backend_error(503, Some(Bytes::from_static(b"Backend fetch failed")), Some(cause))
     }
 
@@ -369,7 +378,7 @@ impl<'r> Flow<'r> {
     fn given_up(&mut self) -> At {
         self.case.beresp = None;
         if self.case.fault.is_some() {
-            self.case.cause = Some(Cause::Internal);
+            self.case.cause = Some(Cause::RuleFault);
         }
         At::Synth { status: 503, reason: None }
     }
@@ -380,13 +389,22 @@ impl<'r> Flow<'r> {
         case.answered_at = now;
         if let Some(reply) = &mut case.beresp {
             reply.life = life::of(reply.status, &reply.headers, now);
-            reply.life.uncacheable = case.pass;
+            if case.pass {
+                reply.life = Life {
+                    age: reply.life.age,
+                    ttl: 0.0,
+                    grace: 0.0,
+                    keep: 0.0,
+                    uncacheable: true,
+                    ..Life::default()
+                };
+            }
         }
         match self.run(Phase::BackendResponse, around) {
             Verdict::To(Action::Retry) if self.case.retries < RETRIES_MAX => self.again(),
             Verdict::To(Action::Retry) => {
                 self.too_many("too many retries", around);
-                self.unanswered(Cause::Internal)
+                self.unanswered(Cause::RuleFault)
             }
             Verdict::To(Action::Abandon) => self.given_up(),
             Verdict::To(Action::Fail) if self.fastly() => self.failed(),
@@ -454,7 +472,7 @@ impl<'r> Flow<'r> {
             Verdict::To(Action::Fail) => At::Failed(
                 self.case.fault.take().unwrap_or_else(|| RuleFault::new(None, "vcl_synth returned `fail`")),
             ),
-            Verdict::To(Action::Restart) if self.case.restarts < RESTARTS_MAX => At::Restart,
+            Verdict::To(Action::Restart) if self.case.restarts <= RESTARTS_MAX => At::Restart,
             _ => self.done(around),
         }
     }
@@ -476,12 +494,12 @@ impl<'r> Flow<'r> {
     }
 
     fn restart(&mut self, around: &mut dyn Surroundings) -> At {
-        if self.case.restarts >= RESTARTS_MAX {
+        self.case.restarts += 1;
+        if self.case.restarts > RESTARTS_MAX {
             self.too_many("too many restarts", around);
-            self.case.cause = Some(Cause::Internal);
+            self.case.cause = Some(Cause::RuleFault);
             return At::Synth { status: 503, reason: None };
         }
-        self.case.restarts += 1;
         self.case.bereq = None;
         self.case.beresp = None;
         self.case.resp = None;

@@ -32,7 +32,9 @@ pub fn of(status: u16, headers: &HeaderMap, now: f64) -> Life {
     } else if let Some(expires) = first(headers, &EXPIRES).and_then(date) {
         life.ttl = until(expires, first(headers, &DATE).and_then(date), now);
     }
-    if let Some(told) = control(headers, b"stale-while-revalidate") {
+    if life.ttl >= 0.0
+        && let Some(told) = control(headers, b"stale-while-revalidate")
+    {
         life.grace = seconds(told);
     }
     left(life)
@@ -120,4 +122,89 @@ fn days_before(year: i64, month: usize) -> i64 {
     let settled = if month > 1 { year } else { year - 1 };
     let leaps = settled / 4 - settled / 100 + settled / 400 - 477;
     (year - 1970) * 365 + leaps + BEFORE.get(month).copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+
+    use super::*;
+
+    const NOW: f64 = 784_111_777.0;
+
+    fn shown(status: u16, fields: &[(&'static str, &str)]) -> String {
+        let mut headers = HeaderMap::new();
+        for (name, value) in fields {
+            headers.append(*name, HeaderValue::from_str(value).unwrap());
+        }
+        let life = of(status, &headers, NOW);
+        format!("{} {} {}", life.ttl, life.grace, life.age)
+    }
+
+    #[test]
+    fn an_answer_lives_as_long_as_varnish_lets_it() {
+        // Asked of varnishd 7.1.1, with these heads.
+        let at =
+            |seconds: u64| crate::base::clock::Wall::from_seconds(784_111_777 + seconds - 2000).http_date();
+        let (old, now, soon) = (at(1000), at(2000), at(2100));
+        for (status, fields, expected) in [
+            (200, &[][..], "120 10 0"),
+            (200, &[("cache-control", "max-age=60")], "60 10 0"),
+            (200, &[("cache-control", "max-age=60"), ("age", "10")], "50 10 10"),
+            (200, &[("cache-control", "max-age=60,s-maxage=30")], "30 10 0"),
+            (200, &[("cache-control", "max-age=60"), ("cache-control", "S-MaxAge=30")], "30 10 0"),
+            (200, &[("age", "10")], "110 10 10"),
+            (200, &[("expires", &soon)], "100 10 0"),
+            (200, &[("expires", &soon), ("date", &now)], "100 10 0"),
+            (200, &[("expires", &soon), ("date", &old)], "1100 10 0"),
+            (200, &[("expires", &old), ("date", &now)], "0 10 0"),
+            (200, &[("expires", &old)], "0 10 0"),
+            (200, &[("expires", "0")], "120 10 0"),
+            (200, &[("cache-control", "max-age=-5")], "0 10 0"),
+            (200, &[("cache-control", "max-age=\"60\"")], "0 10 0"),
+            (200, &[("cache-control", "max-age")], "120 10 0"),
+            (200, &[("cache-control", "max-age=0")], "0 10 0"),
+            (200, &[("cache-control", "max-age=5"), ("age", "100")], "-95 10 100"),
+            (200, &[("cache-control", "no-cache")], "120 10 0"),
+            (200, &[("cache-control", "max-age=60, stale-while-revalidate=33")], "60 33 0"),
+            (301, &[], "120 10 0"),
+            (302, &[], "0 10 0"),
+            (302, &[("cache-control", "max-age=60")], "60 10 0"),
+            (302, &[("cache-control", "stale-while-revalidate=33")], "0 10 0"),
+            (307, &[("expires", &soon)], "100 10 0"),
+            (404, &[("age", "200")], "-80 10 200"),
+            (410, &[("cache-control", "max-age=1.9")], "1 10 0"),
+            (206, &[("cache-control", "max-age=9")], "0 10 0"),
+            (500, &[("cache-control", "max-age=60")], "0 10 0"),
+        ] {
+            assert_eq!(shown(status, fields), expected, "{status} {fields:?}");
+        }
+    }
+
+    #[test]
+    fn a_date_is_read_in_each_of_its_spellings() {
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            " Sun, 06 Nov 1994 08:49:37 GMT ",
+        ] {
+            assert_eq!(date(text.as_bytes()), Some(784_111_777.0), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 32 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(date(text.as_bytes()), None, "{text}");
+        }
+        for seconds in [0, 951_782_400, 951_868_800, 1_709_164_800, 1_735_689_599, 4_107_542_400] {
+            let text = crate::base::clock::Wall::from_seconds(seconds).http_date();
+            #[allow(clippy::cast_precision_loss)]
+            let expected = seconds as f64;
+            assert_eq!(date(text.as_bytes()), Some(expected), "{text}");
+        }
+    }
 }

@@ -8,20 +8,25 @@
 //! wrong is a `RuleFault`, never a panic. Pure: no IO, and time is an argument.
 
 pub mod case;
+pub mod directors;
+pub mod doorplate;
 pub mod flow;
+pub mod functions;
 mod life;
 pub mod machine;
+mod needs;
 mod routes;
 pub mod value;
 
 use std::sync::Arc;
 
 use crate::base::address::NetworkSet;
-use crate::base::cause::Cause;
-use crate::language::program::{Choice, Program};
-use crate::plan::BackendId;
+use crate::language::program::Program;
+use crate::language::vocabulary::{Action, Phase};
 use case::Case;
-use machine::{RuleFault, Surroundings};
+use directors::Directors;
+use machine::{RuleFault, Surroundings, Verdict};
+use needs::Needs;
 
 pub use routes::{NAMES_MAX, Names, RouteRef, SEGMENTS_MAX, Site, SiteRef, Table};
 
@@ -33,18 +38,8 @@ pub struct Rules {
     pub networks: Vec<Arc<NetworkSet>>,
     /// The names, in the order of `BackendId`.
     pub backends: Vec<Box<str>>,
+    directors: Directors,
     needs: Needs,
-}
-
-/// What later phases may still want to read.
-#[derive(Clone, Copy, Debug, Default)]
-struct Needs {
-    /// `req`, once `bereq` has been made of it.
-    req_later: bool,
-    /// `bereq`, once it has been sent.
-    bereq_later: bool,
-    /// `req` as it came.
-    rollback: bool,
 }
 
 impl Rules {
@@ -53,29 +48,29 @@ impl Rules {
         program: Arc<Program>,
         networks: Vec<Arc<NetworkSet>>,
         backends: Vec<Box<str>>,
-        _around: &mut dyn Surroundings,
+        around: &mut dyn Surroundings,
     ) -> Result<Self, RuleFault> {
-        Ok(Self {
-            program,
-            networks,
-            backends,
-            needs: Needs { req_later: true, bereq_later: true, rollback: false },
-        })
+        let needs = Needs::of(&program);
+        let directors = Directors::new(&program);
+        let rules = Self { program, networks, backends, directors, needs };
+        match machine::run(&rules, &mut Case::of_nobody(around.now()), Phase::Init, around)? {
+            Verdict::To(Action::Fail) => Err(RuleFault::new(None, "vcl_init returned `fail`")),
+            _ => Ok(rules),
+        }
     }
 
-    /// Runs `vcl_fini`, when the last visit under these rules has ended.
-    pub fn end(&self, _around: &mut dyn Surroundings) {}
+    /// Whether rules of the tree's own use the words of a cache: every look-up is a miss.
+    pub const fn speak_of_a_cache(&self) -> bool {
+        self.needs.cache
+    }
 
-    /// The backend that is asked now: a director picks one that is well.
-    pub fn resolve(
-        &self,
-        choice: Choice,
-        _case: &Case,
-        around: &dyn Surroundings,
-    ) -> Result<BackendId, Cause> {
-        match choice {
-            Choice::Backend(backend) if around.healthy(backend) => Ok(backend),
-            _ => Err(Cause::Unreachable),
+    /// Runs `vcl_fini`, when the last visit under these rules has ended. Nothing hangs on how it goes.
+    pub fn end(&self, around: &mut dyn Surroundings) {
+        if let Err(fault) = machine::run(self, &mut Case::of_nobody(around.now()), Phase::Fini, around) {
+            around.fault(&fault);
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

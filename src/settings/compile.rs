@@ -11,8 +11,9 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::places::Places;
 use super::value::{self, Instead};
-use super::{Gateway, STATE, Settings};
+use super::{Doors, Gateway, STATE, Settings};
 use crate::base::address::NetworkSet;
 use crate::base::bound::{Amount, Bounds};
 use crate::language::source::{FileId, joined};
@@ -25,6 +26,11 @@ use crate::record;
 
 /// Everything that is wrong with the tree and with what it means, or the settings.
 pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
+    compile_behind(&Doors::default(), tree)
+}
+
+/// The same with other doors than rules without a `gateway` have. One that stands in the rules goes first.
+pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostics> {
     let mut compiler = Compiler {
         tree,
         found: tree.found.clone(),
@@ -33,9 +39,9 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
         networks: Vec::new(),
         rows: HashMap::new(),
     };
-    compiler.state = compiler.state();
+    compiler.state = compiler.state(doors);
     compiler.networks = tree.acls.iter().map(|acl| Arc::new(compiler.acl(acl))).collect();
-    let gateway = compiler.gateway();
+    let gateway = compiler.gateway(doors);
     let logs = tree.logs.iter().map(|log| compiler.log(log)).collect();
     let backends = tree.backends.iter().filter_map(|backend| compiler.backend(backend)).collect();
     let sites = compiler.sites();
@@ -53,9 +59,21 @@ pub fn compile(tree: &Tree) -> Result<Settings, Diagnostics> {
     if found.has_errors() {
         return Err(found);
     }
-    let files = tree.sources.paths().map(Path::to_owned).collect();
+    let files = tree.sources.paths().take(tree.read).map(Path::to_owned).collect();
     let networks = compiler.networks;
-    Ok(Settings { gateway, sites, backends, networks, logs, default_log, warnings: found, files })
+    let places = Places::of(tree, &networks);
+    Ok(Settings {
+        gateway,
+        sites,
+        backends,
+        logs,
+        default_log,
+        warnings: found,
+        files,
+        program: tree.program.clone(),
+        networks,
+        places,
+    })
 }
 
 struct Compiler<'a> {
@@ -142,7 +160,10 @@ impl Compiler<'_> {
         }
     }
 
-    fn state(&mut self) -> PathBuf {
+    fn state(&mut self, doors: &Doors) -> PathBuf {
+        if let (None, Some(state)) = (&self.tree.gateway, &doors.state) {
+            return state.clone();
+        }
         let set = self.tree.gateway.as_ref().and_then(|gateway| text(gateway, "state"));
         let Some((state, span)) = set else { return PathBuf::from(STATE) };
         let wrong = if state.get().is_empty() {
@@ -208,7 +229,17 @@ impl Compiler<'_> {
         let known = ["state", "site", "day"];
         if let Some(unknown) = names.iter().find(|name| !known.contains(*name)) {
             let near = self.suggestions.nearest(unknown, known);
+            let braced = format!("{{{unknown}}}");
+            let in_a_path = self.tree.sites.iter().flat_map(|site| &site.inside).any(|route| {
+                route
+                    .name
+                    .as_ref()
+                    .is_some_and(|(path, _)| path.get().split('/').any(|segment| segment == braced))
+            });
             let label = match near {
+                _ if in_a_path => {
+                    "it stands for what a visitor types, and that must not name a file".to_owned()
+                }
                 Some(near) => format!("did you mean `{{{near}}}`?"),
                 None => "there are `{state}`, `{site}` and `{day}`".to_owned(),
             };
@@ -223,7 +254,7 @@ impl Compiler<'_> {
         Some(self.located(text.get(), span))
     }
 
-    fn gateway(&mut self) -> Gateway {
+    fn gateway(&mut self, doors: &Doors) -> Gateway {
         let mut gateway = Gateway {
             http: Vec::new(),
             https: Vec::new(),
@@ -236,8 +267,13 @@ impl Compiler<'_> {
         };
         let everywhere = |port| SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
         let Some(declared) = &self.tree.gateway else {
-            gateway.http.push(everywhere(80));
-            gateway.https.push(everywhere(443));
+            gateway.admin = doors.admin;
+            if doors.http.is_none() && doors.https.is_none() {
+                gateway.http.push(everywhere(80));
+                gateway.https.push(everywhere(443));
+            }
+            gateway.http.extend(doors.http);
+            gateway.https.extend(doors.https);
             return gateway;
         };
         let mut taken: Vec<(SocketAddr, Span)> = Vec::new();
@@ -331,16 +367,6 @@ impl Compiler<'_> {
             self.found.push(
                 Diagnostic::new(Code::NoRoutes, site.head, format!("{} has no routes", site.title()))
                     .label("its visitors get a 404: add `route \"/\" { .backend = …; }`"),
-            );
-        }
-        if self.tree.dialect == Dialect::Varnish && self.tree.backends.is_empty() {
-            self.found.push(
-                Diagnostic::new(
-                    Code::Missing,
-                    Span::new(FileId(0), 0, 0),
-                    "there is no `backend` in this tree",
-                )
-                .label("add one: `backend default { .host = \"…\"; }`, or `backend default none;`"),
             );
         }
         if self.tree.sites.is_empty() && self.tree.dialect == Dialect::Doorward {

@@ -8,6 +8,7 @@
 
 mod compile;
 mod disk;
+mod places;
 mod value;
 
 use std::net::SocketAddr;
@@ -16,11 +17,14 @@ use std::sync::Arc;
 
 use crate::base::address::NetworkSet;
 use crate::base::bound::Bounds;
+use crate::language::program::Program;
 use crate::language::{self, Diagnostics};
 use crate::{plan, record, upstream};
 
-pub use compile::compile;
+pub use compile::{compile, compile_behind};
 pub use disk::Disk;
+pub use places::Places;
+pub use value::listener;
 
 /// Where a gateway keeps what it keeps, when nothing is said.
 pub const STATE: &str = "/var/lib/doorward";
@@ -32,8 +36,6 @@ pub struct Settings {
     pub sites: Vec<plan::Site>,
     /// A `plan::BackendId` is a place in this list.
     pub backends: Vec<upstream::Config>,
-    /// Each `acl`, in the order of the rules.
-    pub networks: Vec<Arc<NetworkSet>>,
     pub logs: Vec<record::LogConfig>,
     /// For sites that name no log, and for visits that reach no site.
     pub default_log: record::LogConfig,
@@ -41,6 +43,22 @@ pub struct Settings {
     pub warnings: Diagnostics,
     /// The rule files that were read; the main one is the first.
     pub files: Vec<PathBuf>,
+    /// The rules that run, where the tree has any.
+    pub program: Option<Arc<Program>>,
+    /// Each `acl`, in the order of `AclId`.
+    pub networks: Vec<Arc<NetworkSet>>,
+    /// Where it all stands.
+    pub places: Places,
+}
+
+/// Where to listen and to keep things, for rules that say nothing of it: a plain VCL file. What is not said
+/// here is as in a gateway without settings, but where one door is named the others stay shut.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Doors {
+    pub http: Option<SocketAddr>,
+    pub https: Option<SocketAddr>,
+    pub admin: Option<SocketAddr>,
+    pub state: Option<PathBuf>,
 }
 
 /// This process.

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use http::HeaderValue;
@@ -11,8 +11,12 @@ use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
 use super::config::{Address, Config};
-use super::trust;
+use super::health::{Health, Standing};
+use super::send::Patience;
+use super::{connect, probe, trust};
 use crate::base::cause::Cause;
+use crate::base::clock;
+use crate::base::fault::Fault;
 
 /// What one connection reads or writes ahead at most. Measured with 1 MiB answers, CPU against hyper's own
 /// 400 KiB: 128 KiB takes 0.66 of it (it stays in the core's cache), 64 KiB 0.71.
@@ -32,6 +36,10 @@ pub(super) struct Inner {
     authorities: Option<[u8; 32]>,
     pub host_header: Option<HeaderValue>,
     pub http: Builder,
+    /// What its probe says; `None` without one.
+    pub health: Option<Health>,
+    /// Requests that hold a permit, where there is a limit.
+    permits: AtomicUsize,
     shards: Box<[Shard]>,
     faults: [AtomicU64; Cause::ALL.len()],
 }
@@ -86,6 +94,8 @@ impl Backend {
         http.max_buf_size(BUFFER_BYTES_MAX).max_header_size(HEADER_BYTES_MAX);
         Ok(Self(Arc::new(Inner {
             authorities: authorities(&config),
+            health: config.probe.as_ref().map(|probe| probe::health(probe, clock::wall())),
+            permits: AtomicUsize::new(0),
             config,
             tls,
             host_header,
@@ -107,6 +117,46 @@ impl Backend {
 
     pub fn name(&self) -> &str {
         &self.0.config.name
+    }
+
+    /// Whether it may be asked: its probe says that it is well, or it has none.
+    pub fn healthy(&self) -> bool {
+        self.0.health.as_ref().is_none_or(Health::healthy) && self.0.config.address != Address::Nowhere
+    }
+
+    /// What its probe says; `None` without one.
+    pub fn standing(&self) -> Option<Standing> {
+        let window = self.0.config.probe.as_ref()?.window;
+        Some(self.0.health.as_ref()?.standing(window))
+    }
+
+    /// Its own `Host`, where its declaration says one.
+    pub fn host_header(&self) -> Option<&HeaderValue> {
+        self.0.host_header.as_ref()
+    }
+
+    /// How long it is waited for when nobody says otherwise.
+    pub fn patience(&self) -> Patience {
+        let config = &self.0.config;
+        Patience {
+            connect: config.connect_timeout,
+            first_byte: config.first_byte_timeout,
+            between_bytes: config.between_bytes_timeout,
+        }
+    }
+
+    /// How many requests hold one of the connections it may have; 0 where there is no limit.
+    pub fn permits(&self) -> usize {
+        self.0.permits.load(Ordering::Relaxed)
+    }
+
+    /// Requests it is working on now.
+    pub fn in_flight(&self) -> u64 {
+        let sum = |of: fn(&Shard) -> &AtomicU64| -> u64 {
+            self.0.shards.iter().map(|shard| of(shard).load(Ordering::Relaxed)).sum()
+        };
+        let finished = sum(|shard| &shard.finished);
+        sum(|shard| &shard.started).saturating_sub(finished)
     }
 
     pub fn figures(&self) -> Figures {
@@ -134,6 +184,16 @@ impl Backend {
 fn authorities(config: &Config) -> Option<[u8; 32]> {
     let bytes = std::fs::read(config.tls.as_ref()?.ca.as_ref()?).ok()?;
     digest(&SHA256, &bytes).as_ref().try_into().ok()
+}
+
+/// One of the requests that a backend with `.max_connections` may have at once, over all workers: held from
+/// before its connection is taken until its answer, or its tunnel, has ended.
+pub(super) struct Permit(Arc<Inner>);
+
+impl Drop for Permit {
+    fn drop(&mut self) {
+        self.0.permits.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl fmt::Debug for Backend {
@@ -171,6 +231,28 @@ impl Inner {
 
     pub fn retried(&self, worker: usize) {
         self.count(worker, |shard| &shard.retried);
+    }
+
+    /// The right to ask it one thing: it must be well, and below its limit of connections.
+    pub fn admit(self: &Arc<Self>) -> Result<Option<Permit>, Fault> {
+        if !self.health.as_ref().is_none_or(Health::healthy) {
+            return Err(connect::fault(self, Cause::Unhealthy, "its probe says that it is sick"));
+        }
+        let most = self.config.max_connections;
+        if most == 0 {
+            return Ok(None);
+        }
+        let taken = self
+            .permits
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| (held < most).then_some(held + 1));
+        match taken {
+            Ok(_) => Ok(Some(Permit(Arc::clone(self)))),
+            Err(_) => Err(connect::fault(
+                self,
+                Cause::MaxConnections,
+                &format!("all of its {most} connections are in use"),
+            )),
+        }
     }
 
     /// Counts what is the backend's fault; a visitor who left is not.

@@ -4,6 +4,7 @@
 use std::pin::Pin;
 use std::rc::Rc;
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http_body::{Body as HttpBody, Frame, SizeHint};
@@ -69,13 +70,15 @@ pub struct Receiving {
     first: Option<Frame<Bytes>>,
     incoming: Incoming,
     held: Option<Held>,
+    /// The longest pause there may be; zero is no limit.
+    pause: Duration,
     /// When the pause that is going on becomes too long.
     due: Option<Instant>,
 }
 
 impl Receiving {
-    pub fn new(first: Option<Frame<Bytes>>, incoming: Incoming, held: Held) -> Self {
-        let mut body = Self { first: first.map(clean), incoming, held: Some(held), due: None };
+    pub fn new(first: Option<Frame<Bytes>>, incoming: Incoming, held: Held, pause: Duration) -> Self {
+        let mut body = Self { first: first.map(clean), incoming, held: Some(held), pause, due: None };
         body.end_if_complete();
         body
     }
@@ -130,7 +133,7 @@ impl HttpBody for Receiving {
             Poll::Pending => {
                 let this = &mut *self;
                 let Some(held) = &mut this.held else { return Poll::Pending };
-                let limit = held.backend.config.between_bytes_timeout;
+                let limit = this.pause;
                 if limit.is_zero() {
                     return Poll::Pending;
                 }

@@ -20,9 +20,8 @@ use crate::message::exchange::Io;
 /// How long one address of several may stay silent before the next is tried beside it (RFC 8305).
 const STAGGER: Duration = Duration::from_millis(250);
 
-/// A connection, within the time the backend has for it.
-pub async fn open(backend: &Inner) -> Result<Box<dyn Io>, Fault> {
-    let limit = backend.config.connect_timeout;
+/// A connection, within the time there is for it.
+pub async fn open(backend: &Inner, limit: Duration) -> Result<Box<dyn Io>, Fault> {
     if limit.is_zero() {
         return reach(backend).await;
     }

@@ -12,15 +12,20 @@
 //!   safe to ask twice and has no body, is tried again, once, on a fresh connection.
 //! - Faults name a backend, never its address, path or certificate names.
 //! - Nothing is buffered beyond one connection's buffers: a slow reader slows the backend.
+//! - `.max_connections` is exact over all workers. It counts requests, from before their connection is taken
+//!   until their answer or tunnel has ended; connections at rest are not counted, `.idle_max` bounds those.
 //!
-//! It keeps no health: a backend is asked again each time.
+//! A backend with a probe is asked nothing while the probe says that it is sick. The house has `probing` run on
+//! the control thread; workers only read what came of it.
 
 mod backend;
 mod body;
 pub mod config;
 mod connect;
 mod framing;
+mod health;
 mod pool;
+mod probe;
 mod send;
 #[cfg(test)]
 mod tests;
@@ -29,5 +34,7 @@ mod wire;
 
 pub use backend::{Backend, Figures};
 pub use config::*;
+pub use health::Standing;
 pub use pool::Pool;
-pub use send::Answer;
+pub use probe::{News, probing};
+pub use send::{Answer, Patience};

@@ -16,7 +16,7 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Sleep, sleep_until, timeout};
 
-use super::backend::{Backend, Inner};
+use super::backend::{Backend, Inner, Permit};
 use super::connect;
 use super::wire::{Line, Tunnel, Wire};
 use crate::base::cause::Cause;
@@ -152,10 +152,11 @@ impl Shelf {
         let settled = settling.extract_if(.., |held| {
             held.sender.is_closed() || !held.line.uploading() || held.stalled(now, pause)
         });
-        for held in settled {
+        for mut held in settled {
             if held.line.uploading() {
                 drop(held);
             } else if held.again && held.sender.is_ready() && idle.len() < self.idle_max {
+                held.permit = None;
                 idle.push(held);
             } else {
                 old.push(held);
@@ -176,6 +177,8 @@ pub(super) struct Held {
     pub again: bool,
     /// Counted as in flight.
     busy: bool,
+    /// Where the backend has a limit: one of what it may have.
+    permit: Option<Permit>,
     since: Instant,
     worker: usize,
     shelf: Weak<Shelf>,
@@ -184,9 +187,14 @@ pub(super) struct Held {
 
 impl Held {
     /// A new connection.
-    pub async fn open(backend: &Backend, shelf: &Rc<Shelf>, worker: usize) -> Result<Self, Fault> {
+    pub async fn open(
+        backend: &Backend,
+        shelf: &Rc<Shelf>,
+        worker: usize,
+        limit: Duration,
+    ) -> Result<Self, Fault> {
         let backend = Arc::clone(&backend.0);
-        let io = connect::open(&backend).await?;
+        let io = connect::open(&backend, limit).await?;
         let line = Line::new();
         let wire = TokioIo::new(Wire::new(io, Rc::clone(&line)));
         let (sender, connection) = backend
@@ -203,6 +211,7 @@ impl Held {
             used: false,
             again: true,
             busy: false,
+            permit: None,
             since: shelf.tick.get(),
             worker,
             shelf: Rc::downgrade(shelf),
@@ -212,8 +221,9 @@ impl Held {
     }
 
     /// From here on the connection counts the request as its own.
-    pub fn begin(&mut self) {
+    pub fn begin(&mut self, permit: Option<Permit>) {
         self.busy = true;
+        self.permit = permit;
     }
 
     /// The answer is complete.
@@ -227,8 +237,10 @@ impl Held {
             return;
         }
         if self.line.uploading() {
+            // What the backend still takes is one of its requests still.
             shelf.settling.borrow_mut().push(self);
         } else if self.again && !self.line.write_failed.get() && shelf.idle.borrow().len() < shelf.idle_max {
+            self.permit = None;
             shelf.idle.borrow_mut().push(self);
         } else {
             self.farewell();
@@ -292,7 +304,7 @@ async fn drive(mut connection: Connection<TokioIo<Wire>, Body>, line: Rc<Line>, 
     let parts = connection.into_parts();
     let mut wire = parts.io.into_inner();
     if let Some(heir) = line.tunnel.take() {
-        let _ = heir.send(Tunnel { ahead: parts.read_buf, wire, _open: open });
+        let _ = heir.send(Tunnel { ahead: parts.read_buf, wire, _open: open, permit: None });
     } else {
         let _ = timeout(GOODBYE, wire.shutdown()).await;
     }

@@ -1,5 +1,6 @@
 //! One request to one backend: which connection, the clocks, the second try, and whose fault it was.
 
+use std::cell::Cell;
 use std::io;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -14,7 +15,7 @@ use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
 
-use super::backend::{Backend, Inner};
+use super::backend::{Backend, Inner, Permit};
 use super::body::{Receiving, Sending};
 use super::pool::{Held, Pool};
 use super::wire::Upload;
@@ -33,6 +34,17 @@ pub struct Answer {
     pub upgraded: Option<Box<dyn Io>>,
 }
 
+/// How long a backend is waited for in one request. Zero is no limit.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Patience {
+    /// Name look-up, connection and TLS handshake together.
+    pub connect: Duration,
+    /// From the last byte of the request to the first of the answer.
+    pub first_byte: Duration,
+    /// The longest pause within the answer.
+    pub between_bytes: Duration,
+}
+
 /// What has to be remembered of a request while hyper has it.
 struct Wish {
     method: Method,
@@ -41,6 +53,7 @@ struct Wish {
     /// Asking twice is as good as asking once, and there is no body.
     repeatable: bool,
     hints: Option<Hints>,
+    patience: Patience,
 }
 
 struct Failure {
@@ -64,17 +77,30 @@ impl Pool {
         mut request: Request<Body>,
         hints: Option<Hints>,
     ) -> Result<Answer, Fault> {
-        framing::set_length(&mut request);
         if let Some(host) = &backend.0.host_header {
             request.headers_mut().insert(HOST, host.clone());
         }
+        self.send_within(backend, request, hints, backend.patience()).await
+    }
+
+    /// The same with other clocks than the backend's own, and with the `Host` that the request carries.
+    pub async fn send_within(
+        &self,
+        backend: &Arc<Backend>,
+        mut request: Request<Body>,
+        hints: Option<Hints>,
+        patience: Patience,
+    ) -> Result<Answer, Fault> {
+        framing::set_length(&mut request);
         let wish = Wish {
             method: request.method().clone(),
             upgrade: request.headers().get(UPGRADE).cloned(),
             repeatable: matches!(request.body(), Body::Empty) && is_safe(request.method()),
             hints,
+            patience,
         };
-        let flight = Flight::begin(&backend.0, self.worker());
+        let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
+        let flight = Flight::begin(&backend.0, self.worker(), permit);
         let outcome = self.try_twice(backend, request, &wish, flight).await;
         outcome.inspect_err(|fault| backend.0.fault(fault.cause))
     }
@@ -93,7 +119,7 @@ impl Pool {
             let first = kept.is_some();
             let held = match kept.take() {
                 Some(held) => held,
-                None => Box::pin(Held::open(backend, &shelf, self.worker())).await?,
+                None => Box::pin(Held::open(backend, &shelf, self.worker(), wish.patience.connect)).await?,
             };
             match exchange(held, request, wish, &flight).await {
                 Ok(answer) => return Ok(answer),
@@ -114,18 +140,19 @@ fn is_safe(method: &Method) -> bool {
 struct Flight<'a> {
     backend: &'a Inner,
     worker: usize,
-    over: std::cell::Cell<bool>,
+    over: Cell<bool>,
+    permit: Cell<Option<Permit>>,
 }
 
 impl<'a> Flight<'a> {
-    fn begin(backend: &'a Inner, worker: usize) -> Self {
+    fn begin(backend: &'a Inner, worker: usize, permit: Option<Permit>) -> Self {
         backend.started(worker);
-        Self { backend, worker, over: std::cell::Cell::new(false) }
+        Self { backend, worker, over: Cell::new(false), permit: Cell::new(permit) }
     }
 
     fn hand_to(&self, held: &mut Held) {
         if !self.over.replace(true) {
-            held.begin();
+            held.begin(self.permit.take());
         }
     }
 }
@@ -157,7 +184,7 @@ async fn exchange(
     });
 
     let sent = pin!(held.sender.try_send_request(request));
-    let response = match first_byte(&mut held, sent).await {
+    let response = match first_byte(&mut held, wish.patience.first_byte, sent).await {
         None => {
             let why = match held.line.upload.get() {
                 Upload::Done => "it did not begin to answer",
@@ -187,7 +214,8 @@ async fn exchange(
                 connect::fault(&held.backend, Cause::Protocol, "it switches protocols unasked").into()
             );
         };
-        let tunnel = heir.await.map_err(|_| blame_end(&held))?;
+        let mut tunnel = heir.await.map_err(|_| blame_end(&held))?;
+        tunnel.permit = flight.permit.take();
         held.farewell();
         let upgraded: Box<dyn Io> = Box::new(tunnel);
         return Ok(Answer {
@@ -207,6 +235,7 @@ async fn exchange(
             Pin::new(&mut incoming).poll_frame(cx)
         })
     });
+    let pause = wish.patience.between_bytes;
     let body = match early.await {
         Poll::Ready(None) => {
             held.put_back();
@@ -216,17 +245,20 @@ async fn exchange(
             held.put_back();
             Body::full(frame.into_data().unwrap_or_default())
         }
-        Poll::Ready(Some(Ok(frame))) => Body::stream(Receiving::new(Some(frame), incoming, held)),
+        Poll::Ready(Some(Ok(frame))) => Body::stream(Receiving::new(Some(frame), incoming, held, pause)),
         Poll::Ready(Some(Err(error))) => return Err(blame(&held, &error).into()),
-        Poll::Pending => Body::stream(Receiving::new(None, incoming, held)),
+        Poll::Pending => Body::stream(Receiving::new(None, incoming, held, pause)),
     };
     Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None })
 }
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has
 /// nothing to answer for, so its clock starts anew with every piece that moves.
-async fn first_byte<T>(held: &mut Held, mut sent: Pin<&mut impl Future<Output = T>>) -> Option<T> {
-    let limit = held.backend.config.first_byte_timeout;
+async fn first_byte<T>(
+    held: &mut Held,
+    limit: Duration,
+    mut sent: Pin<&mut impl Future<Output = T>>,
+) -> Option<T> {
     let started = clock::now();
     let mut due = started + limit;
     std::future::poll_fn(|cx| {

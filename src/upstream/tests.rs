@@ -2,6 +2,7 @@
 //! sockets, in the same thread as the pool, on a clock that stands still but for waits.
 
 mod clocks;
+mod health;
 mod hostile;
 mod pooling;
 mod tls;

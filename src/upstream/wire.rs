@@ -12,6 +12,7 @@ use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
+use super::backend::Permit;
 use super::connect::tls_inside;
 use super::framing;
 use super::pool::Open;
@@ -342,6 +343,8 @@ pub struct Tunnel {
     pub wire: Wire,
     /// The connection stays counted.
     pub _open: Open,
+    /// And one of those its backend may have, where it has a limit.
+    pub permit: Option<Permit>,
 }
 
 impl AsyncRead for Tunnel {

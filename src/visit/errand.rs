@@ -5,8 +5,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use aws_lc_rs::digest;
-use http::header::{CONNECTION, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
+use http_body::Body as _;
 
 use super::World;
 use super::meter;
@@ -18,6 +19,7 @@ use crate::message::forwarded::Introduction;
 use crate::message::request::Upgrade;
 use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, headers};
 use crate::plan::VisitorAddress;
+use crate::rules::case::{Question, Url};
 use crate::upstream::{Answer, Backend};
 
 /// What has to be remembered of a request while its backend has it.
@@ -47,6 +49,52 @@ pub fn compose(
     introduction.put(to);
     let key = upgrade.as_ref().and_then(|upgrade| ask_to_switch(to, upgrade));
     (errand, Wish { upgrade, key })
+}
+
+/// The same for what rules made of a request. `asked` is what the visitor's side decided: it says who he is, and
+/// what he typed. Rules may not say it, nor how long the body is; they may take a wish for another protocol away,
+/// and a `Host` of theirs goes before the backend's own.
+pub fn compose_ruled(
+    asked: &Request,
+    question: Question,
+    body: Body,
+    backend: &Backend,
+    world: &World,
+    introductions: &Introductions,
+) -> Result<(http::Request<Body>, Wish), Fault> {
+    let introduction = introductions.of(asked, backend.config().visitor_address, &world.pseudonyms.load());
+    let Question { method, url: Url::Canonical(target), mut headers, .. } = question else {
+        return Err(Fault::with(Cause::Internal, "an address that nobody has read would be sent"));
+    };
+    let typed = asked.host.header();
+    let host = match headers.get(HOST) {
+        Some(host) if *host != typed => host.clone(),
+        _ => backend.host_header().cloned().unwrap_or(typed),
+    };
+    let upgrade = asked.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
+    headers::clean_ruled(&mut headers, &method);
+    if body.is_end_stream() {
+        headers.remove(CONTENT_LENGTH);
+    }
+    headers.insert(HOST, host);
+    introduction.put(&mut headers);
+    let key = upgrade.as_ref().and_then(|upgrade| ask_to_switch(&mut headers, upgrade));
+    let mut errand = http::Request::new(body);
+    *errand.method_mut() = method;
+    *errand.uri_mut() = Uri::from(target);
+    *errand.headers_mut() = headers;
+    Ok((errand, Wish { upgrade, key }))
+}
+
+impl Wish {
+    /// To an extended CONNECT any success says that a tunnel stands: a page would be taken for frames.
+    pub fn takes_page_for_tunnel(&self, status: StatusCode) -> bool {
+        status.is_success() && self.upgrade.as_ref().is_some_and(|upgrade| upgrade.extended)
+    }
+}
+
+pub fn no_tunnel() -> Fault {
+    Fault::with(Cause::Protocol, "the backend answered a WebSocket with a page")
 }
 
 /// How visitors were introduced lately: who asks once mostly asks again, and a pseudonym is a keyed hash.
@@ -146,9 +194,8 @@ pub fn bring_back(answer: Answer, wish: &Wish, time: &meter::Time) -> Result<Dep
     let (mut parts, ()) = head.into_parts();
     headers::clean_answer(&mut parts.headers);
     let Some(far) = upgraded else {
-        // To an extended CONNECT any success says that a tunnel stands: a page would be taken for frames.
-        if parts.status.is_success() && wish.upgrade.as_ref().is_some_and(|upgrade| upgrade.extended) {
-            return Err(Fault::with(Cause::Protocol, "the backend answered a WebSocket with a page"));
+        if wish.takes_page_for_tunnel(parts.status) {
+            return Err(no_tunnel());
         }
         return Ok(Departure::answer(Response::from_parts(parts, time.limit(body))));
     };

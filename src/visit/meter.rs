@@ -64,6 +64,7 @@ impl HttpBody for Capped {
 }
 
 /// The time of one visit: what is spent on waiting for the answer's head is gone for its body.
+#[derive(Clone, Copy)]
 pub struct Time {
     most: Duration,
     /// `None`: no limit.

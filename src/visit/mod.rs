@@ -10,6 +10,7 @@ mod doorplate;
 mod errand;
 mod meter;
 mod rescue;
+mod rulebook;
 mod world;
 
 use std::cell::{Cell, RefCell};
@@ -17,14 +18,15 @@ use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
 
-use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
 use crate::message::path::Query;
 use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Request, Street};
 use crate::record::{self, Asked, Pen, Ticket};
+use crate::rules;
 use crate::upstream::Pool;
 
+pub use self::rulebook::{Outside, Rulebook, explain};
 pub use self::world::{Terms, World, Worlds};
 
 /// One worker's corridor.
@@ -71,19 +73,18 @@ impl Corridor {
     ) -> Result<Departure, Fault> {
         let found = doorplate::site(world, &request, street)?;
         ticket.site(world.sheet(found.site.id));
-        if let Some(location) = doorplate::elsewhere(world, found, &request) {
+        if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
             return Ok(rescue::redirect(&location, asker));
         }
-        let covered = doorplate::route(found, &request)?;
-        let route = covered.route;
-        let query = request.query.as_ref().map(Query::as_str);
-        if !route.access_for(&request.method, request.path.as_str(), query).admits(request.client) {
-            return Err(Fault::with(
-                Cause::Denied,
-                format!("the route {} does not admit the visitor", route.path),
-            ));
+        if let Some(book) = &world.rulebook {
+            // In a box: most trees have no rules of their own, and their visits need no room for this.
+            let ground = rulebook::Ground { corridor: self, world, book, street, asker };
+            return Box::pin(rulebook::walk(ground, found, request, luggage, ticket)).await;
         }
-        let backend = doorplate::backend(&covered)?;
+        let covered = rules::doorplate::route(found, &request)?;
+        let route = covered.route;
+        rules::doorplate::access(route, &request)?;
+        let backend = rules::doorplate::backend(&covered)?;
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),

@@ -5,13 +5,13 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
 use std::task::Poll;
 
-use http::{HeaderMap, Method, StatusCode};
+use http::{HeaderMap, Method, Response, StatusCode};
 
 use crate::answer::{self, Ask, Taste};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
-use crate::message::Departure;
+use crate::message::{Body, Departure};
 
 /// Who asks, as far as it is known: enough to choose the form of an answer, also before there is a request.
 pub struct Asker {
@@ -31,6 +31,11 @@ impl Asker {
         self.taste = Taste::of(method, headers);
         self.head_only = *method == Method::HEAD;
         self.site.push_str(host);
+    }
+
+    /// A HEAD: no answer has a body.
+    pub const fn head_only(&self) -> bool {
+        self.head_only
     }
 
     fn ask(&self) -> Ask<'_> {
@@ -71,6 +76,11 @@ pub async fn surviving<T>(mut visit: Pin<&mut impl Future<Output = Result<T, Fau
         })
     })
     .await
+}
+
+/// The page for what rules said without writing one.
+pub fn ruled(status: StatusCode, told: Option<&str>, cause: Option<Cause>, asker: &Asker) -> Response<Body> {
+    answer::ruled(status, told, cause, &asker.ask())
 }
 
 /// Sends the visitor to where the page really stands.

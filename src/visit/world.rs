@@ -6,6 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::rulebook::Rulebook;
 use crate::base::address::{NetworkSet, PseudonymKey};
 use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
@@ -19,6 +20,8 @@ use crate::upstream::Backend;
 /// One generation.
 pub struct World {
     pub rules: Table,
+    /// The subs of the tree; `None` where it has none of its own.
+    pub rulebook: Option<Rulebook>,
     /// By `plan::BackendId`.
     pub backends: Vec<Arc<Backend>>,
     /// Where each site's lines go, by `plan::SiteId`.

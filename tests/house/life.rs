@@ -269,7 +269,7 @@ fn a_second_gateway_is_refused_in_words() {
 fn every_metric_of_the_manual_is_there_and_counts() {
     let server = OldServer::saying("hello");
     let rest = format!(
-        "{SITE}site \"two.test\" {{ route \"/\" {{ .backend = gone; }} }}\nbackend gone {{ .url = \"http://{}\"; }}\n{}",
+        "{SITE}site \"two.test\" {{ route \"/\" {{ .backend = gone; }} }}\nbackend gone {{ .url = \"http://{}\"; .probe = {{ .interval = 1h; .threshold = 1; .initial = 1; }} }}\n{}",
         super::stage::closed_port(),
         server.declared("old")
     );
@@ -302,6 +302,7 @@ fn every_metric_of_the_manual_is_there_and_counts() {
         ("doorward_backend_faults_total{backend=\"gone\",cause=\"refused\"}", 1.0),
         ("doorward_backend_in_flight{backend=\"old\"}", 0.0),
         ("doorward_backend_connections{backend=\"old\"}", 1.0),
+        ("doorward_backend_up{backend=\"gone\"}", 1.0),
         ("doorward_log_dropped_total", 0.0),
         ("doorward_reloads_total{result=\"taken\"}", 1.0),
     ] {

@@ -12,6 +12,7 @@
 )]
 
 mod corridor;
+mod editor;
 mod frames;
 mod http1_life;
 mod http1_refused;
@@ -20,6 +21,7 @@ mod http2_raw;
 mod life;
 mod limits;
 mod records;
+mod rules;
 mod stage;
 mod tls;
 mod tools;

@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use doorward::base::random;
 use doorward::house::{self, Options, Running};
+use doorward::settings::Doors;
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
 use rustls::{ClientConfig, ClientConnection, RootCertStore, StreamOwned};
@@ -69,14 +70,45 @@ impl Stage {
         )
     }
 
+    /// A VCL file that knows nothing of gateways and sites, behind a plain http door.
+    pub fn plain(rules: &str) -> Self {
+        let folder = Folder::new();
+        folder.write("main.vcl", rules);
+        let free = SocketAddr::from(([127, 0, 0, 1], 0));
+        let state = Some(folder.0.join("state"));
+        Self::open_behind(folder, Doors { http: Some(free), https: None, admin: Some(free), state })
+    }
+
     pub fn open(folder: Folder) -> Self {
-        let options = Options {
+        Self::open_behind(folder, Doors::default())
+    }
+
+    /// Why a gateway with these rules does not stand.
+    pub fn refused(rules: &str, doors: Doors) -> String {
+        let folder = Folder::new();
+        folder.write("main.vcl", rules);
+        match house::start(Self::options(&folder, doors)) {
+            Ok(running) => {
+                running.stop();
+                running.wait();
+                panic!("the house stands")
+            }
+            Err(fault) => fault.to_string(),
+        }
+    }
+
+    fn options(folder: &Folder, doors: Doors) -> Options {
+        Options {
             rules: folder.0.join("main.vcl"),
+            doors,
             environment: Arc::new(|_| None),
             announce: None,
             foreground: false,
-        };
-        let running = match house::start(options) {
+        }
+    }
+
+    fn open_behind(folder: Folder, doors: Doors) -> Self {
+        let running = match house::start(Self::options(&folder, doors)) {
             Ok(running) => running,
             Err(fault) => panic!("the house does not stand: {fault}"),
         };

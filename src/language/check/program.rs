@@ -52,16 +52,19 @@ pub(super) const fn built_in(dialect: Dialect) -> &'static [(&'static str, &'sta
 pub(super) struct Written<'t> {
     pub(super) items: &'t [Item],
     pub(super) built_in: &'t [Item],
+    /// How many files are the tree's own; those behind them are ours.
+    pub(super) read: usize,
     pub(super) dialect: Dialect,
     pub(super) tables: Vec<Arc<program::Table>>,
 }
 
 /// Lowers everything. The program stands for the tree only if nothing faulty was found.
 pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Program> {
-    let Written { items, built_in, dialect, tables } = written;
+    let Written { items, built_in, read, dialect, tables } = written;
     let mut writer = Writer {
         dialect,
         speech: dialect,
+        read,
         syntax: Syntax::Vcl41,
         variables: HashMap::new(),
         imported: HashMap::new(),
@@ -119,6 +122,7 @@ struct Writer<'w, 't, 'a> {
     dialect: Dialect,
     /// That of the text being read: the built-in rules speak ours.
     speech: Dialect,
+    read: usize,
     syntax: Syntax,
     /// What each name turned out to be, so that it is looked for once.
     variables: HashMap<&'a str, Option<Variable>>,
@@ -185,14 +189,6 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         if self.dialect == Dialect::Fastly { Dialect::Fastly } else { Dialect::Doorward }
     }
 
-    /// Whether a place is one of ours, not of the tree.
-    fn is_built_in(&self, span: Span) -> bool {
-        self.routines
-            .iter()
-            .flat_map(|routine| &routine.bodies)
-            .any(|(body, built_in)| *built_in && body.span.file == span.file)
-    }
-
     fn is_varnish(&self) -> bool {
         self.speech == Dialect::Varnish
     }
@@ -223,9 +219,8 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 continue;
             }
             match self.text(version.number) {
-                "4.1" => {}
                 "4.0" if self.dialect == Dialect::Varnish => self.syntax = Syntax::Vcl40,
-                "4.0" => {}
+                "4.0" | "4.1" => {}
                 _ => {
                     let quote = self.quote(version.number);
                     self.fault::<()>(
@@ -258,7 +253,8 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             let none = self.checker.names.keys().all(|(kind, _)| *kind != Kind::Backend)
                 && !self.checker.found.has_errors();
             if none {
-                let span = self.main_place();
+                // There is nothing nearer to point at than the beginning of the main file.
+                let span = Span::new(FileId(0), 0, 0);
                 self.fault::<()>(
                     Diagnostic::new(Code::NoBackend, span, "these rules name no backend").label(
                         "declare one: `backend default { .host = \"…\"; }`, or `backend default none;`",
@@ -266,11 +262,6 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 );
             }
         }
-    }
-
-    /// The beginning of the main file: where there is nothing nearer to point at.
-    fn main_place(&self) -> Span {
-        Span::new(FileId(0), 0, 0)
     }
 
     fn finish(self, mut lowered: Vec<(SubId, program::Sub)>) -> Program {

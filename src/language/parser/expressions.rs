@@ -6,7 +6,7 @@ use crate::base::amount;
 use crate::language::ast::{Argument, Comparison, Expr, ExprKind, Factor, Sign};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
-use crate::language::lexer::TokenKind;
+use crate::language::lexer::{TokenKind, size};
 use crate::language::source::Span;
 use crate::language::vocabulary::Dialect;
 
@@ -223,7 +223,7 @@ impl Parser<'_> {
             TokenKind::Text(width) => ExprKind::Text { inner: inner(span, width), long: width > 1 },
             TokenKind::Number | TokenKind::Real => return Ok(self.number()),
             TokenKind::Duration => amount::duration(text).map_or(ExprKind::Faulty, ExprKind::Duration),
-            TokenKind::Size => amount::size(text).map_or(ExprKind::Faulty, ExprKind::Size),
+            TokenKind::Size => size(text, self.dialect).map_or(ExprKind::Faulty, ExprKind::Size),
             TokenKind::Blob => ExprKind::Blob(inner(span, 1)),
             TokenKind::Bad => ExprKind::Faulty,
             TokenKind::Word => return self.name_or_call(depth),
@@ -252,7 +252,7 @@ impl Parser<'_> {
             let whole = format!("{text}{unit}");
             let kind = amount::duration(&whole)
                 .map(ExprKind::Duration)
-                .or_else(|| amount::size(&whole).map(ExprKind::Size));
+                .or_else(|| size(&whole, self.dialect).map(ExprKind::Size));
             if let Some(kind) = kind {
                 self.next();
                 return Expr { span: span.to(self.before()), kind };
@@ -283,11 +283,13 @@ impl Parser<'_> {
         let mut headers = self.str(start) == "http";
         let mut part = false;
         loop {
-            let word = matches!(self.token(1).kind, TokenKind::Word | TokenKind::Text(1));
+            let word = matches!(self.token(1).kind, TokenKind::Word | TokenKind::Text(1) | TokenKind::Bad);
             let joined = word && self.adjoins(0) && self.adjoins(1);
             match self.kind() {
                 TokenKind::Dot if joined => {}
-                TokenKind::Colon if joined && headers && !part => part = true,
+                TokenKind::Colon if joined && headers && !part && self.dialect != Dialect::Varnish => {
+                    part = true;
+                }
                 _ => break,
             }
             self.next();

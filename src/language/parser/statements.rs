@@ -39,6 +39,9 @@ const WORDS: &[&str] = &[
     "unset",
 ];
 
+/// Those that Varnish takes in capital letters too.
+const ANY_CASE: &[&str] = &["call", "if", "new", "return", "set", "synthetic", "unset"];
+
 /// Other ways to go on than the first condition's.
 const OTHERWISE: &[&str] = &["else", "elseif", "elsif", "elif"];
 
@@ -165,7 +168,10 @@ impl Parser<'_> {
 
     /// Whether a statement begins here, whatever it becomes: a word of the language that is not a part of a name.
     pub(super) fn statement_begins(&self) -> bool {
-        let Some(word) = self.word(0).filter(|word| WORDS.contains(word)) else { return false };
+        let word = self.first_word();
+        if !WORDS.contains(&word) {
+            return false;
+        }
         match self.token(1).kind {
             // `if(a, b, c)` is a value where it does not begin a line.
             TokenKind::OpenParen if word == "if" => self.starts_line(0),
@@ -175,16 +181,17 @@ impl Parser<'_> {
         }
     }
 
-    /// Varnish takes the words of its statements in capital letters too.
-    fn statement_word(&self) -> &str {
-        const VARNISHS: &[&str] = &["if", "set", "unset", "call", "return", "new"];
+    /// The word here as statements begin with it.
+    fn first_word(&self) -> &str {
         let word = self.word(0).unwrap_or("");
-        let known = VARNISHS.iter().find(|known| known.eq_ignore_ascii_case(word));
-        known.filter(|_| self.dialect == Dialect::Varnish).copied().unwrap_or(word)
+        if self.dialect != Dialect::Varnish {
+            return word;
+        }
+        ANY_CASE.iter().find(|known| known.eq_ignore_ascii_case(word)).copied().unwrap_or(word)
     }
 
     fn worded(&mut self, depth: usize) -> Parsed<StatementKind> {
-        let word = self.statement_word();
+        let word = self.first_word().to_owned();
         if self.token(1).kind == TokenKind::Colon && word != "default" {
             let label = self.next();
             self.next();
@@ -193,7 +200,7 @@ impl Parser<'_> {
         if self.token(1).kind == TokenKind::Dot && !(word == "synthetic" && self.word(2) == Some("base64")) {
             return self.evaluate();
         }
-        match word {
+        match word.as_str() {
             "if" => self.branches(depth),
             "set" => self.set(),
             "add" => {
@@ -244,7 +251,7 @@ impl Parser<'_> {
                 let include = self.include()?;
                 Ok(StatementKind::Include { include, body: Vec::new() })
             }
-            _ if OTHERWISE.contains(&word) => {
+            _ if OTHERWISE.contains(&word.as_str()) => {
                 let span = self.span();
                 Err(self.report(
                     Diagnostic::new(Code::Unexpected, span, format!("this `{word}` belongs to no `if`"))
@@ -258,7 +265,7 @@ impl Parser<'_> {
                         .label("take it out"),
                 ))
             }
-            _ if self.declaration_in_rules(word) => {
+            _ if self.declaration_in_rules(&word) => {
                 let span = self.span();
                 Err(self.report(
                     Diagnostic::new(

@@ -404,6 +404,22 @@ fn every_declaration_is_read() {
 }
 
 #[test]
+fn what_varnish_alone_spells_so_is_read() {
+    for (text, tree) in [
+        (
+            "SET req.http.a = \"b\"; If (a) { } else { } RETURN (pass);",
+            "set req.http.a = \"b\"; if a {} else {} return pass true;",
+        ),
+        ("set a = 1. + 1.5MB + 10 s;", "set a = (1.0 + 1572864B + 10s);"),
+    ] {
+        assert_eq!(written(&format!("sub s {{ {text} }}"), Dialect::Varnish), format!("sub s {{{tree}}}"));
+    }
+    for text in ["set req.http.2a = \"b\";", "set req.http.a:b = \"c\";", "set a = 0x10;"] {
+        assert_eq!(faults(&format!("sub s {{ {text} }}"), Dialect::Varnish).len(), 1, "{text}");
+    }
+}
+
+#[test]
 fn what_the_dialect_does_not_know_is_said() {
     let text = "vcl 4.1;\nbackend b none;;\nsub a { call b(); set req.url = \"a\" \"b\"; ; }\n/* /* */";
     assert_eq!(

@@ -48,7 +48,7 @@ fn a_backend_is_judged_as_varnish_judges_it() {
     for (refused, code) in [
         (r#".host = "127.0.0.1"; .host = "127.0.0.2";"#, "E023"),
         (r#".port = "80";"#, "E024"),
-        (r#""#, "E024"),
+        ("", "E024"),
         (r#".host = "127.0.0.1"; .path = "/x";"#, "E045"),
         (r#".host = "127.0.0.1"; .port = 80;"#, "E020"),
         (r#".host = "127.0.0.1"; .port = "nosuchservice";"#, "E033"),

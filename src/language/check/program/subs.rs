@@ -215,7 +215,10 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
     /// In Varnish's VCL all names stand in one list.
     pub(super) fn clashes(&mut self, items: &[Item]) {
         let mut declared: Vec<(Span, &'a str, &'static str)> = Vec::new();
-        for ((kind, name), (_, span)) in &self.checker.names {
+        let varnishs = [Kind::Backend, Kind::Acl, Kind::Probe];
+        for ((kind, name), (_, span)) in
+            self.checker.names.iter().filter(|((kind, _), _)| varnishs.contains(kind))
+        {
             declared.push((*span, name, kind.word()));
         }
         for made in &self.objects {

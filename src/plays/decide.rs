@@ -1,0 +1,599 @@
+//! What would become of a request: the corridor's way without its network. The request is read, its site and
+//! route are found, the rules are run and access is judged by the very code that serves; only backends, time,
+//! health and chance are what a play says they are.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use http::header::HOST;
+use http::{HeaderMap, Response, StatusCode, Version};
+
+use super::asked::Asked;
+use super::decision::{Decision, Handling, Kind, Sent, Step};
+use super::gateway::{Gateway, changed};
+use super::script::{Given, Played, Scripted};
+use crate::answer::{self, Ask};
+use crate::base::address::{ClientIp, PseudonymKey};
+use crate::base::cause::Cause;
+use crate::base::fault::Fault;
+use crate::base::random::RequestId;
+use crate::language::program::{Choice, Mark};
+use crate::language::vocabulary::{Action, Phase};
+use crate::message::exchange::Secure;
+use crate::message::forwarded::Introduction;
+use crate::message::path::Query;
+use crate::message::{Body, Host, Request, SitePath, Street, headers};
+use crate::plan::{BackendId, Route, VisitorAddress};
+use crate::rules::case::{Case, Question, Reply, ReplyBody};
+use crate::rules::flow::{Flow, Next};
+use crate::rules::machine::{RuleFault, Surroundings, Verdict};
+use crate::rules::{Rules, SiteRef, doorplate};
+
+/// Noon of the first day of 2026, where a play names no time.
+pub const SOME_TIME: f64 = 1_767_268_800.0;
+/// Rounds between the rules and whoever drives them, for one request; restarts and retries are bounded below.
+const TURNS_MAX: usize = 100;
+/// Steps that are told of one request.
+const STEPS_MAX: usize = 2_000;
+
+/// A gateway in a play: its rules started, its directors where the last request left them.
+pub struct Stage<'g> {
+    pub gateway: &'g Gateway,
+    rules: Option<Rules>,
+    asked: u64,
+}
+
+/// What a run of rules meets.
+struct World<'s> {
+    gateway: &'s Gateway,
+    now: f64,
+    chance: u64,
+    backends: BTreeMap<BackendId, Part>,
+    site: String,
+    route: String,
+    names: Vec<(String, String)>,
+    decision: Decision,
+    phase: Option<Phase>,
+    /// The line a step was told of last: a line with two statements is one step.
+    last: Option<(String, usize)>,
+}
+
+/// How a backend plays.
+#[derive(Clone, Debug, Default)]
+struct Part {
+    sick: bool,
+    answer: Option<Result<Scripted, Cause>>,
+}
+
+impl Surroundings for World<'_> {
+    fn now(&self) -> f64 {
+        self.now
+    }
+
+    /// The same numbers for the same seed, everywhere (splitmix64).
+    #[allow(clippy::cast_precision_loss)] // 53 bits fit
+    fn random(&mut self) -> f64 {
+        self.chance = self.chance.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut mixed = self.chance;
+        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        ((mixed ^ (mixed >> 31)) >> 11) as f64 / (1_u64 << 53) as f64
+    }
+
+    fn healthy(&self, backend: BackendId) -> bool {
+        !self.backends.get(&backend).is_some_and(|part| part.sick)
+    }
+
+    fn site(&self) -> &str {
+        &self.site
+    }
+
+    fn route(&self) -> &str {
+        &self.route
+    }
+
+    fn named(&self, name: &str) -> Option<&str> {
+        self.names.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
+    }
+
+    fn log(&mut self, line: &[u8]) {
+        let line = super::tell::plain(&String::from_utf8_lossy(line));
+        self.tell(Kind::Log, line.clone(), None);
+        self.decision.logged.push(line);
+    }
+
+    fn fault(&mut self, fault: &RuleFault) {
+        let place = fault.mark.and_then(|mark| self.gateway.mark(mark));
+        self.tell(Kind::Fault, fault.text.to_string(), place);
+    }
+
+    fn listens(&self) -> bool {
+        true
+    }
+
+    fn mark(&mut self, mark: Mark) {
+        self.decision.marks.insert(mark);
+        if self.decision.way.len() < STEPS_MAX {
+            self.decision.way.push(mark);
+        }
+        let Some(place) = self.gateway.mark(mark) else { return };
+        let line = (place.file.clone(), place.line);
+        if self.last.as_ref() == Some(&line) {
+            return;
+        }
+        let text = self.phase.map_or("", Phase::sub).to_owned();
+        self.tell(Kind::Rule, text, Some(place));
+        self.last = Some(line);
+    }
+
+    fn entered(&mut self, phase: Phase) {
+        self.phase = Some(phase);
+        self.last = None;
+    }
+
+    fn left(&mut self, phase: Phase, verdict: &Verdict) {
+        self.phase = None;
+        match (phase, verdict) {
+            (Phase::Recv, Verdict::To(Action::Pass)) => self.decision.handling = Handling::Pass,
+            (Phase::Recv, Verdict::To(Action::Pipe)) => self.decision.handling = Handling::Pipe,
+            (Phase::Recv, Verdict::To(Action::Purge)) => self.decision.handling = Handling::Purge,
+            (Phase::Recv, _) => self.decision.handling = Handling::Lookup,
+            (Phase::Miss, Verdict::To(Action::Pass)) => self.decision.handling = Handling::Pass,
+            (Phase::Synth, _) => self.decision.handling = Handling::Synth,
+            _ => {}
+        }
+    }
+}
+
+impl World<'_> {
+    fn tell(&mut self, kind: Kind, text: impl Into<String>, place: Option<super::decision::Spot>) {
+        if self.decision.steps.len() < STEPS_MAX {
+            self.decision.step(kind, text, place);
+        }
+    }
+
+    fn below(&mut self, lines: Vec<String>) {
+        if let Some(step) = self.decision.steps.last_mut() {
+            step.below = lines;
+        }
+    }
+
+    fn backend(&self, id: BackendId) -> Result<Scripted, Cause> {
+        match self.backends.get(&id).and_then(|part| part.answer.clone()) {
+            Some(scripted) => scripted,
+            None => Ok(Scripted::default()),
+        }
+    }
+
+    /// An answer of the gateway itself.
+    fn answer(&mut self, response: Response<Body>) {
+        let (parts, body) = response.into_parts();
+        let answer = &mut self.decision.answer;
+        answer.status = parts.status.as_u16();
+        answer.headers = parts.headers;
+        answer.body = match body {
+            Body::Full(bytes) => bytes,
+            _ => Bytes::new(),
+        };
+    }
+
+    fn refuse(&mut self, fault: &Fault, ask: &Ask<'_>) {
+        self.decision.cause = Some(fault.cause);
+        self.answer(answer::fault(fault.cause, ask));
+        self.tell(Kind::Fault, format!("{}: {}", fault.cause.name(), fault.detail()), None);
+    }
+}
+
+impl<'g> Stage<'g> {
+    /// Starts the rules (`vcl_init`). The error is a sentence: rules that refuse to start.
+    pub fn new(gateway: &'g Gateway, given: &Given) -> Result<Self, String> {
+        let mut world = World::new(gateway, given, 0);
+        let rules = gateway.program().map(|program| {
+            let backends = gateway.settings.backends.iter().map(|backend| backend.name.clone()).collect();
+            let networks = gateway.settings.networks.clone();
+            Rules::start(Arc::clone(program), networks, backends, &mut world)
+        });
+        let rules = rules.transpose().map_err(|fault| {
+            let place = fault.mark.and_then(|mark| gateway.mark(mark));
+            let place = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
+            format!("the rules do not start: {}{place}", fault.text)
+        })?;
+        Ok(Self { gateway, rules, asked: 0 })
+    }
+
+    /// What becomes of one request. The next one meets the directors where this one leaves them.
+    pub fn decide(&mut self, asked: &Asked, given: &Given) -> Decision {
+        self.asked += 1;
+        let mut world = World::new(self.gateway, given, self.asked);
+        let id = RequestId::imagined(self.asked);
+        let host = self.gateway.only_site().unwrap_or_default();
+        let form = answer::form_for(&asked.method, &asked.headers);
+        let typed = asked.target.host.as_deref().unwrap_or(host).to_owned();
+        let ask = Ask {
+            form,
+            request_id: id,
+            site_name: (!typed.is_empty()).then_some(&*typed),
+            method_head: asked.method == http::Method::HEAD,
+            retry_after: None,
+        };
+        match asked.admit(id, host, &self.gateway.settings.gateway.trusted) {
+            Ok(request) => {
+                if let Err(fault) = self.walk(request, asked, &mut world, &ask) {
+                    world.refuse(&fault, &ask);
+                }
+            }
+            Err(fault) => world.refuse(&fault, &ask),
+        }
+        let ending = world.decision.ending();
+        if world.decision.sent.is_empty() {
+            world.decision.way_to_backend = world.decision.way.len();
+        }
+        world.decision.steps.push(Step { kind: Kind::End, text: ending, place: None, below: Vec::new() });
+        world.decision
+    }
+
+    /// The corridor's walk.
+    fn walk(
+        &self,
+        mut request: Request,
+        asked: &Asked,
+        world: &mut World<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<(), Fault> {
+        let gateway = self.gateway;
+        let found = gateway.table.site(request.host.name()).ok_or_else(|| {
+            Fault::with(Cause::Misdirected, format!("no site is called {}", request.host.name()))
+        })?;
+        let number = found.site.id.0;
+        let name = &found.site.plan.name;
+        world.site = name.to_string();
+        world.decision.site = Some(name.clone());
+        let place = gateway.settings.places.site(number).and_then(|span| gateway.spot(span));
+        let text = if found.by_alias {
+            format!("{} is another name of {name}", request.host.name())
+        } else {
+            name.to_string()
+        };
+        world.tell(Kind::Site, text, place);
+        if let Some(location) = doorplate::elsewhere(found, &request, gateway.https_port()) {
+            let why = match (found.by_alias, request.secure) {
+                (true, true) => "the site has one name",
+                (true, false) => "the site has one name, and is served by https",
+                (false, _) => "the site is served by https",
+            };
+            world.tell(Kind::Redirect, format!("{location}, since {why}"), None);
+            world.answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, &location, ask));
+            return Ok(());
+        }
+        let door = look_up(world, found, &request)?;
+        match &self.rules {
+            None => {
+                let backend = admit(world, door, &request)?;
+                Self::plain(&mut request, backend, world, ask)
+            }
+            Some(rules) => Self::ruled(rules, request, asked, (found, door), world, ask),
+        }
+    }
+
+    /// Without rules: the route's backend is asked, and its answer is the answer.
+    fn plain(
+        request: &mut Request,
+        backend: BackendId,
+        world: &mut World<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<(), Fault> {
+        world.decision.handling = Handling::Lookup;
+        let before = request.headers.clone();
+        let question = Question {
+            method: request.method.clone(),
+            url: crate::rules::case::Url::Canonical(request.target_for_backend()),
+            version: request.version,
+            headers: std::mem::take(&mut request.headers),
+        };
+        match send(world, backend, question, request, &before) {
+            Ok(scripted) => {
+                let Scripted { status, mut headers, body } = scripted;
+                headers::clean_answer(&mut headers);
+                world.decision.answer = super::decision::Answer { status, reason: None, headers, body };
+                Ok(())
+            }
+            Err(cause) => {
+                world.decision.cause = Some(cause);
+                world.answer(answer::fault(cause, ask));
+                Ok(())
+            }
+        }
+    }
+
+    /// With rules: they say where it goes, what is sent and what comes back.
+    fn ruled(
+        rules: &Rules,
+        mut request: Request,
+        asked: &Asked,
+        (mut found, mut door): (SiteRef<'g>, Door<'g>),
+        world: &mut World<'_>,
+        ask: &Ask<'_>,
+    ) -> Result<(), Fault> {
+        let gateway = world.gateway;
+        let before = request.headers.clone();
+        let mut case = Case::of(&mut request, &street(asked), world.now);
+        case.default = door.backend.map_or(Choice::None, Choice::Backend);
+        let mut flow = Flow::begin(rules, case);
+        for _ in 0..TURNS_MAX {
+            match flow.next(world) {
+                Next::Route => {
+                    if flow.case().moved {
+                        match follow(gateway, &mut request, &flow.case().req) {
+                            Ok(site) => found = site,
+                            Err(fault) => {
+                                refused(world, &mut flow, &fault);
+                                continue;
+                            }
+                        }
+                        world.tell(
+                            Kind::Rewrite,
+                            format!("{} {}", request.method, request.path.as_str()),
+                            None,
+                        );
+                        match look_up(world, found, &request) {
+                            Ok(again) => door = again,
+                            Err(fault) => {
+                                refused(world, &mut flow, &fault);
+                                continue;
+                            }
+                        }
+                    }
+                    match admit(world, door, &request) {
+                        Ok(backend) => flow.routed(Choice::Backend(backend)),
+                        Err(fault) => refused(world, &mut flow, &fault),
+                    }
+                }
+                next @ (Next::Fetch | Next::Pipe) => {
+                    if flow.case().sent_elsewhere {
+                        let judged = flow.case().bereq.as_ref().map_or(Ok(()), |bereq| {
+                            found = follow(gateway, &mut request, bereq)?;
+                            door = look_up(world, found, &request)?;
+                            admit(world, door, &request).map(drop)
+                        });
+                        if let Err(fault) = judged {
+                            refused(world, &mut flow, &fault);
+                            continue;
+                        }
+                    }
+                    if matches!(next, Next::Pipe) {
+                        world.decision.handling = Handling::Pipe;
+                    }
+                    let Some(errand) = flow.errand() else {
+                        return Err(Fault::with(Cause::Internal, "the rules ask nobody"));
+                    };
+                    let answer = send(world, errand.backend, errand.question, &request, &before);
+                    flow.answered(answer.map(|scripted| {
+                        let Scripted { status, mut headers, body } = scripted;
+                        headers::clean_answer(&mut headers);
+                        world.decision.answer.body = body;
+                        Reply::of_backend(status, None, Version::HTTP_11, headers)
+                    }));
+                }
+                Next::Deliver => {
+                    deliver(world, flow.into_case(), ask);
+                    return Ok(());
+                }
+                Next::Fail(fault) => {
+                    let place = fault.mark.and_then(|mark| gateway.mark(mark));
+                    world.decision.steps.push(Step::fault(fault.text.to_string(), place));
+                    return Err(Fault::with(Cause::Internal, "a rule failed"));
+                }
+            }
+        }
+        Err(Fault::with(Cause::Internal, "the rules come to no end"))
+    }
+}
+
+/// The connection as rules may see it.
+fn street(asked: &Asked) -> Street {
+    let secure = asked.is_secure();
+    Street {
+        peer: crate::base::address::Peer::new((asked.from(), 40_000).into()),
+        trusted: false,
+        port: if secure { 443 } else { 80 },
+        secure: secure.then_some(Secure { name: None, certificate: None, protocol: "TLSv1.3" }),
+    }
+}
+
+impl<'s> World<'s> {
+    fn new(gateway: &'s Gateway, given: &Given, turn: u64) -> Self {
+        let mut backends: BTreeMap<BackendId, Part> = BTreeMap::new();
+        for (name, _, played) in &given.backends {
+            let Some(id) = gateway.backend_by_name(name) else { continue };
+            let part = backends.entry(id).or_default();
+            match played {
+                Played::Healthy(healthy) => part.sick = !healthy,
+                Played::Answers(scripted) => part.answer = Some(Ok(scripted.clone())),
+                Played::Fails(cause) => part.answer = Some(Err(*cause)),
+            }
+        }
+        Self {
+            gateway,
+            now: given.time.unwrap_or(SOME_TIME),
+            chance: given.seed.unwrap_or(1).wrapping_add(turn.wrapping_mul(0x5851_f42d_4c95_7f2d)),
+            backends,
+            site: String::new(),
+            route: String::new(),
+            names: Vec::new(),
+            decision: Decision::default(),
+            phase: None,
+            last: None,
+        }
+    }
+}
+
+/// A route that was found.
+#[derive(Clone, Copy)]
+struct Door<'g> {
+    route: &'g Route,
+    /// `None`: the route's table has no row for this path.
+    backend: Option<BackendId>,
+}
+
+/// The route, told.
+fn look_up<'g>(world: &mut World<'_>, found: SiteRef<'g>, request: &Request) -> Result<Door<'g>, Fault> {
+    let gateway = world.gateway;
+    let covered = doorplate::route(found, request)?;
+    let route = covered.route;
+    let site = found.site.id.0;
+    let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, route));
+    world.decision.door = at.map(|at| (site, at));
+    world.route = route.path.to_string();
+    let values = covered.names.values();
+    world.names =
+        route.names.iter().map(ToString::to_string).zip(values.iter().map(ToString::to_string)).collect();
+    world.decision.route = Some(route.path.clone());
+    let place = at.and_then(|at| gateway.route_spot((site, at)));
+    let names: Vec<String> = world.names.iter().map(|(name, value)| format!("{name} is {value}")).collect();
+    let names = if names.is_empty() { String::new() } else { format!(", {}", names.join(", ")) };
+    let backend = covered.backend();
+    let to = backend
+        .map_or_else(|| "no row of its table".to_owned(), |id| format!("backend {}", gateway.backend(id)));
+    world.tell(Kind::Route, format!("{} → {to}{names}", route.path), place);
+    Ok(Door { route, backend })
+}
+
+/// Access, told with the term on which it hung; then who answers, in the corridor's order.
+fn admit(world: &mut World<'_>, door: Door<'_>, request: &Request) -> Result<BackendId, Fault> {
+    let gateway = world.gateway;
+    let Door { route, backend } = door;
+    let query = request.query.as_ref().map(Query::as_str);
+    let reads = route.serves.only_reads(&request.method, request.path.as_str(), query);
+    let access = route.access_for(&request.method, request.path.as_str(), query);
+    let (admitted, term) = gateway.judge(access, request.client);
+    let place = world.decision.door.and_then(|door| gateway.route_spot(door));
+    let word = if admitted { "admitted" } else { "refused" };
+    let what = if reads { "to read" } else { "to write" };
+    world.tell(Kind::Access, format!("{word} {what}: {term}"), place);
+    if !admitted {
+        return Err(Fault::with(
+            Cause::Denied,
+            format!("the route {} does not admit the visitor", route.path),
+        ));
+    }
+    backend.ok_or_else(|| {
+        Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", route.path))
+    })
+}
+
+/// The rules make the answer, and may read why.
+fn refused(world: &mut World<'_>, flow: &mut Flow<'_>, fault: &Fault) {
+    world.tell(Kind::Fault, format!("{}: {}", fault.cause.name(), fault.detail()), None);
+    flow.refused(fault.cause);
+}
+
+/// Reads what rules wrote: method, path, query and host, as strictly as what a visitor sends.
+fn follow<'g>(
+    gateway: &'g Gateway,
+    request: &mut Request,
+    question: &Question,
+) -> Result<SiteRef<'g>, Fault> {
+    let (path, query) = question.url.parts();
+    request.path = if path == b"*" { SitePath::asterisk() } else { SitePath::parse(path)? };
+    request.query = query.map(Query::parse).transpose()?;
+    request.method = question.method.clone();
+    if let Some(host) = question.headers.get(HOST) {
+        request.host = Host::read(host.clone())?;
+    }
+    gateway
+        .table
+        .site(request.host.name())
+        .ok_or_else(|| Fault::with(Cause::Misdirected, "no site has the name that a rule wrote"))
+}
+
+/// What the backend would be sent, told; and what it answers in this play.
+fn send(
+    world: &mut World<'_>,
+    backend: BackendId,
+    question: Question,
+    request: &Request,
+    before: &HeaderMap,
+) -> Result<Scripted, Cause> {
+    let gateway = world.gateway;
+    let name = gateway.backend(backend).to_owned();
+    let seen_as =
+        gateway.settings.backends.get(backend.0).map_or(VisitorAddress::None, |it| it.visitor_address);
+    let Question { method, url, mut headers, .. } = question;
+    let typed = headers.get(HOST).cloned().unwrap_or_else(|| request.host.header());
+    let fixed = gateway.settings.backends.get(backend.0).and_then(|it| it.host_header.as_deref());
+    let host = fixed.and_then(|host| host.parse().ok()).unwrap_or(typed);
+    headers.insert(HOST, host);
+    Introduction::new(request, visible(request.client, seen_as)).put(&mut headers);
+    let url = String::from_utf8_lossy(url.as_bytes()).into_owned();
+    let place = gateway.settings.places.backend(backend.0).and_then(|span| gateway.spot(span));
+    world.tell(Kind::Backend, format!("{name} is asked: {method} {url}"), place);
+    world.below(changed(before, &headers));
+    if world.decision.sent.is_empty() {
+        world.decision.way_to_backend = world.decision.way.len();
+    }
+    let sent = Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers };
+    world.decision.sent.push(sent);
+    let scripted = world.backends.get(&backend).is_some_and(|part| part.answer.is_some());
+    let answer = world.backend(backend);
+    let text = match &answer {
+        Ok(answer) if scripted => answer.status.to_string(),
+        Ok(answer) => format!("{}, assumed: nobody was asked", answer.status),
+        Err(cause) => format!("none: {}", cause.name()),
+    };
+    world.tell(Kind::Answer, text, None);
+    if let Ok(answer) = &answer {
+        world.below(changed(&HeaderMap::new(), &answer.headers));
+    }
+    answer
+}
+
+/// A visitor's address as the backend learns it. The key of the day is the house's secret: here it is always
+/// the same one.
+fn visible(client: ClientIp, seen_as: VisitorAddress) -> Option<std::net::IpAddr> {
+    match seen_as {
+        VisitorAddress::Pseudonym => Some(client.pseudonym(&PseudonymKey::new(0, [0; 32])).into()),
+        VisitorAddress::Cut => Some(client.anonymous().address()),
+        VisitorAddress::Full => Some(client.expose()),
+        VisitorAddress::None => None,
+    }
+}
+
+/// What the visitor gets.
+fn deliver(world: &mut World<'_>, case: Case, ask: &Ask<'_>) {
+    let Some(resp) = case.resp else {
+        world.refuse(&Fault::with(Cause::Internal, "the rules end without an answer"), ask);
+        return;
+    };
+    let status = resp.visible_status();
+    world.decision.cause = case.cause;
+    let life = resp.life;
+    if !world.decision.sent.is_empty() {
+        (world.decision.ttl, world.decision.grace, world.decision.keep) =
+            (Some(life.ttl), Some(life.grace), Some(life.keep));
+    }
+    let from_backend = std::mem::take(&mut world.decision.answer.body);
+    let (mut headers, mut body) = (resp.headers, from_backend);
+    match resp.body {
+        ReplyBody::Backend => {}
+        ReplyBody::Text(text) => body = text,
+        ReplyBody::Page => {
+            // The house's page, under whatever headers the rules have set.
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+            let page = match case.cause {
+                Some(cause) => answer::fault(cause, ask),
+                None => answer::small_page(status, status.canonical_reason().unwrap_or("Error"), "", ask),
+            };
+            world.answer(page);
+            body = std::mem::take(&mut world.decision.answer.body);
+            let own = std::mem::take(&mut world.decision.answer.headers);
+            for (name, value) in &own {
+                if !headers.contains_key(name) {
+                    headers.insert(name, value.clone());
+                }
+            }
+        }
+    }
+    let reason = resp.reason.map(|reason| String::from_utf8_lossy(&reason).into_owned().into());
+    world.decision.answer = super::decision::Answer { status, reason, headers, body };
+}

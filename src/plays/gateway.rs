@@ -1,0 +1,142 @@
+//! A tree of rules, ready to be asked what it would do.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use http::HeaderMap;
+
+use super::decision::{Kind, Spot, Step};
+use crate::base::address::ClientIp;
+use crate::language::program::{Mark, Program};
+use crate::language::{self, Diagnostics, Span};
+use crate::plan::{Access, BackendId};
+use crate::rules::Table;
+use crate::settings::{self, Disk, Settings};
+
+/// Everything one reading of the rules says, without a network.
+pub struct Gateway {
+    pub settings: Settings,
+    pub(super) table: Table,
+}
+
+impl Gateway {
+    pub fn new(settings: Settings) -> Self {
+        let table = Table::new(settings.sites.clone());
+        Self { settings, table }
+    }
+
+    /// Reads rules from disk. What `environment` does not name is read from the process's own.
+    pub fn load(main: &Path, environment: &[(String, String)]) -> Result<Self, Diagnostics> {
+        let variable = |name: &str| {
+            let set = environment.iter().rev().find(|(known, _)| known == name);
+            set.map(|(_, value)| value.clone()).or_else(|| std::env::var(name).ok())
+        };
+        settings::compile(&language::read(&Disk, main, &variable)).map(Self::new)
+    }
+
+    /// The rules of the tree's own, where there are any: without one, the corridor has none to run.
+    pub fn program(&self) -> Option<&Arc<Program>> {
+        self.settings.program.as_ref().filter(|program| !program.is_empty())
+    }
+
+    /// Where visitors of plain http are sent; a port of the system's choice is not known.
+    pub(super) fn https_port(&self) -> Option<u16> {
+        self.settings.gateway.https.first().map(|listener| listener.port())
+    }
+
+    pub fn backend(&self, id: BackendId) -> &str {
+        self.settings.backends.get(id.0).map_or("?", |backend| &backend.name)
+    }
+
+    pub fn backend_by_name(&self, name: &str) -> Option<BackendId> {
+        self.settings.backends.iter().position(|backend| *backend.name == *name).map(BackendId)
+    }
+
+    pub fn spot(&self, span: Span) -> Option<Spot> {
+        let sources = &self.settings.places.sources;
+        let place = sources.place(span.file, span.start)?;
+        Some(Spot {
+            file: sources.name(span.file).to_owned(),
+            line: place.line,
+            source: sources.quote_line(span),
+        })
+    }
+
+    /// Where a rule stands; `None` for a built-in one that stands in no file.
+    pub fn mark(&self, mark: Mark) -> Option<Spot> {
+        self.spot(self.settings.program.as_ref()?.marks.get(mark.0 as usize).copied()?)
+    }
+
+    pub(super) fn route_spot(&self, door: (usize, usize)) -> Option<Spot> {
+        self.spot(self.settings.places.route(door.0, door.1)?)
+    }
+
+    /// The site of a request that names none: the only one there is.
+    pub fn only_site(&self) -> Option<&str> {
+        match self.settings.sites.as_slice() {
+            [site] => Some(&site.name),
+            _ => None,
+        }
+    }
+
+    /// Who may pass, as the rules write it; lists of networks by their names.
+    pub fn who(&self, access: &Access) -> String {
+        self.who_inside(access, false)
+    }
+
+    fn who_inside(&self, access: &Access, inside: bool) -> String {
+        let joined = |a: &Access, sign: &str, b: &Access| {
+            let whole = format!("{} {sign} {}", self.who_inside(a, true), self.who_inside(b, true));
+            if inside { format!("({whole})") } else { whole }
+        };
+        match access {
+            Access::Anyone => "anyone".to_owned(),
+            Access::Nobody => "nobody".to_owned(),
+            Access::Network(networks) => {
+                format!("network({})", self.settings.places.acl(networks).unwrap_or("…"))
+            }
+            Access::And(a, b) => joined(a, "&&", b),
+            Access::Or(a, b) => joined(a, "||", b),
+            Access::Not(inner) => format!("!{}", self.who_inside(inner, true)),
+        }
+    }
+
+    /// Whether somebody may pass, and the term that decided it.
+    pub(super) fn judge(&self, access: &Access, client: ClientIp) -> (bool, String) {
+        let admitted = access.admits(client);
+        (admitted, self.who(deciding(access, client)))
+    }
+}
+
+/// The smallest part of an access on which its answer hangs: of several that must all hold the first that does
+/// not, of several of which one must hold the first that does.
+fn deciding(access: &Access, client: ClientIp) -> &Access {
+    let whole = access.admits(client);
+    match access {
+        Access::And(a, b) if !whole => deciding(if a.admits(client) { b } else { a }, client),
+        Access::Or(a, b) if whole => deciding(if a.admits(client) { a } else { b }, client),
+        other => other,
+    }
+}
+
+/// The fields in which one set of headers differs from another, as lines.
+pub(super) fn changed(before: &HeaderMap, after: &HeaderMap) -> Vec<String> {
+    let shown = |value: &http::HeaderValue| super::tell::plain(&String::from_utf8_lossy(value.as_bytes()));
+    let mut lines = Vec::new();
+    for name in after.keys() {
+        let new: Vec<_> = after.get_all(name).iter().collect();
+        if new != before.get_all(name).iter().collect::<Vec<_>>() {
+            lines.extend(new.into_iter().map(|value| format!("+ {name}: {}", shown(value))));
+        }
+    }
+    for name in before.keys().filter(|name| !after.contains_key(*name)) {
+        lines.extend(before.get_all(name).iter().map(|value| format!("- {name}: {}", shown(value))));
+    }
+    lines
+}
+
+impl Step {
+    pub(super) fn fault(text: impl Into<String>, place: Option<Spot>) -> Self {
+        Self { kind: Kind::Fault, text: text.into(), place, below: Vec::new() }
+    }
+}

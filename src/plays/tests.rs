@@ -1,0 +1,503 @@
+use std::path::Path;
+
+use super::*;
+use crate::language::{self, Memory};
+use crate::settings;
+
+const RULES: &str = r#"gateway { .https = "127.0.0.1:8443"; .http = "127.0.0.1:8080"; }
+acl office { "192.0.2.0"/24; }
+acl guests { "198.51.100.64"/26; }
+backend wiki { .url = "http://127.0.0.1:8001"; .visitor_address = cut; }
+backend trac { .url = "http://127.0.0.1:8002"; .host_header = "trac.internal"; .visitor_address = none; }
+backend home { .url = "http://127.0.0.1:8003"; .visitor_address = none; }
+site "www.example" {
+    .aliases = "example";
+    route "/wiki/" { .backend = wiki; }
+    route "/trac/" { .backend = trac; .allow = network(office) || network(guests); }
+    route "/closed/" { .backend = trac; .allow = nobody; }
+    route "/" { .backend = home; .body_bytes_max = 1MB; }
+}
+site "plain.example" {
+    .force_https = no;
+    route "/only/" { .backend = home; }
+}
+"#;
+
+pub(super) fn gateway(rules: &str) -> Gateway {
+    let files = Memory::default().with("main.vcl", 0o644, rules);
+    let tree = language::read(&files, Path::new("main.vcl"), &|_| None);
+    Gateway::new(settings::compile(&tree).unwrap_or_else(|faults| panic!("{}", faults.draw())))
+}
+
+fn decided(gateway: &Gateway, line: &str) -> Decision {
+    let play = format!("```request\n{line}\n```\n```expect\nstatus 200\n```\n");
+    let script = parse(&play).unwrap_or_else(|flaws| panic!("{flaws:?}"));
+    let scene = &script.cases[0].scenes[0];
+    Stage::new(gateway, &scene.given).unwrap().decide(&scene.asked, &scene.given)
+}
+
+#[test]
+fn a_request_ends_as_the_corridor_would_end_it() {
+    let gateway = gateway(RULES);
+    for (line, ending) in [
+        ("GET https://www.example/wiki/Home", "200 from backend wiki"),
+        ("GET https://www.example/wiki/../trac/x from 192.0.2.9", "200 from backend trac"),
+        ("GET https://www.example/trac/x from 198.51.100.70", "200 from backend trac"),
+        ("GET https://www.example/trac/x", "403, denied"),
+        ("GET https://www.example/trac;x/y from 192.0.2.9", "404, no_route"),
+        ("GET https://www.example/a%2Fb", "400, bad_path"),
+        ("GET https://www.example/.doorward/x", "404, no_route"),
+        ("GET https://www.example/closed/ from 192.0.2.9", "403, denied"),
+        ("GET http://www.example/wiki/?a=b", "301 to https://www.example:8443/wiki/?a=b"),
+        ("GET https://example/wiki/", "301 to https://www.example/wiki/"),
+        ("GET https://nobody.example/", "421, misdirected"),
+        ("GET http://plain.example/only/", "200 from backend home"),
+        ("GET http://plain.example/else/", "404, no_route"),
+        ("GET https://www.example/../x", "400, bad_path"),
+        ("CONNECT https://www.example/", "501, not_implemented"),
+        ("OPTIONS https://www.example/ over http/2", "200 from backend home"),
+    ] {
+        assert_eq!(decided(&gateway, line).ending(), ending, "{line}");
+    }
+}
+
+#[test]
+fn a_story_names_every_decision_and_its_line() {
+    let gateway = gateway(RULES);
+    let decision = decided(
+        &gateway,
+        "GET https://www.example/trac/x?a=b from 192.0.2.9\nCookie: a=b\nX-Forwarded-For: 1.2.3.4",
+    );
+    assert_eq!(
+        story(&decision),
+        "site     www.example  (main.vcl:7)\n\
+         route    /trac/ → backend trac  (main.vcl:10)\n\
+         access   admitted to read: network(office)  (main.vcl:10)\n\
+         backend  trac is asked: GET /trac/x?a=b  (main.vcl:5)\n         \
+         + host: trac.internal\n         \
+         + forwarded: host=\"www.example\";proto=https\n         \
+         + x-forwarded-host: www.example\n         \
+         + x-forwarded-port: 443\n         \
+         + x-forwarded-proto: https\n         \
+         + x-forwarded-ssl: on\n\
+         answer   200, assumed: nobody was asked\n\
+         end      200 from backend trac\n"
+    );
+    let decision = decided(&gateway, "GET https://www.example/trac/");
+    assert_eq!(
+        story(&decision),
+        "site     www.example  (main.vcl:7)\n\
+         route    /trac/ → backend trac  (main.vcl:10)\n\
+         access   refused to read: network(office) || network(guests)  (main.vcl:10)\n\
+         fault    denied: the route /trac/ does not admit the visitor\n\
+         end      403, denied\n"
+    );
+    let redirected = decided(&gateway, "GET http://example/");
+    assert_eq!(
+        story(&redirected),
+        "site     example is another name of www.example  (main.vcl:7)\n\
+         redirect https://www.example:8443/, since the site has one name, and is served by https\n\
+         end      301 to https://www.example:8443/\n"
+    );
+    let json = json(&redirected, "GET http://example/");
+    assert!(
+        json.starts_with("{\"request\":\"GET http://example/\",\"steps\":[{\"step\":\"site\","),
+        "{json}"
+    );
+    assert!(
+        json.contains("\"file\":\"main.vcl\",\"line\":7,\"source\":\"site \\\"www.example\\\" {\""),
+        "{json}"
+    );
+    assert!(json.contains("\"status\":301") && json.ends_with("]}\n"), "{json}");
+}
+
+const PLAY: &str = r#"env X=1
+
+# Plays
+
+What is given here holds everywhere.
+
+```given
+time 2026-03-01T12:00:00Z
+backend wiki answers 404
+  Content-Type: text/plain
+  body "no such page"
+```
+
+## The wiki is open
+Prose, and a block for people only:
+```vcl
+request
+```
+```request
+GET https://www.example/wiki/Home   from 203.0.113.9
+Accept: text/html
+```
+```expect
+site www.example
+route /wiki/
+backend wiki
+status 404
+lookup
+header Content-Type: text/plain
+no header Set-Cookie
+body contains "such"
+bereq method GET
+bereq url /wiki/Home
+bereq header X-Forwarded-For: 203.0.113.0
+no bereq header Cookie
+rule main.vcl:9
+no rule main.vcl:10
+```
+
+## Trouble
+```given
+backend wiki fails with connect_timeout
+```
+```request
+POST https://www.example/wiki/Home
+
+a=b
+```
+```expect
+503
+backend wiki
+cause connect_timeout
+bereq header content-length: 3
+```
+```request
+GET http://example/x
+```
+```expect
+redirect https://www.example:8443/x
+no backend
+```
+"#;
+
+#[test]
+fn a_play_goes_as_it_says() {
+    let gateway = gateway(RULES);
+    let script = parse(PLAY).unwrap();
+    assert_eq!(script.environment, [("X".to_owned(), "1".to_owned())]);
+    let mut visited = Visited::default();
+    let report = play(&gateway, &script, &mut visited).unwrap();
+    assert_eq!(report.failures, []);
+    assert_eq!((report.cases, report.requests), (2, 3));
+    assert_eq!(
+        coverage(&gateway, &visited).draw(),
+        "visited: 0 of 0 lines of rules, 1 of 5 routes\n\
+         never visited: route /trac/ of www.example  (main.vcl:10)\n\
+         never visited: route /closed/ of www.example  (main.vcl:11)\n\
+         never visited: route / of www.example  (main.vcl:12)\n\
+         never visited: route /only/ of plain.example  (main.vcl:16)\n"
+    );
+}
+
+#[test]
+fn every_expectation_can_fail_and_says_what_came() {
+    let gateway = gateway(RULES);
+    for (expected, wanted, came) in [
+        ("backend home", "backend home", "backend wiki"),
+        ("no backend", "no backend", "backend wiki"),
+        ("site plain.example", "site plain.example", "www.example"),
+        ("route /trac/", "route /trac/", "/wiki/"),
+        ("status 404", "status 404", "status 200"),
+        ("404", "status 404", "status 200"),
+        ("401 challenge Basic realm=\"x\"", "challenge Basic realm=\"x\"", "challenge none"),
+        ("challenge Negotiate", "challenge Negotiate", "challenge none"),
+        ("301 https://x/", "location https://x/", "location none"),
+        ("redirect 302 https://x/", "status 302", "status 200"),
+        ("location contains \"x\"", "location something with \"x\" in it", "location none"),
+        ("reason \"Fine\"", "reason \"Fine\"", "reason \"\""),
+        ("synth 200", "synth 200", "200 from backend wiki"),
+        ("header Server: x", "header server: x", "header server: none"),
+        (
+            "header Content-Type contains \"html\"",
+            "header content-type: something with \"html\" in it",
+            "header content-type: text/plain",
+        ),
+        ("no header Content-Type", "no header content-type", "header content-type: text/plain"),
+        ("body \"x\"", "body x", "body \"page\""),
+        ("body contains \"x\"", "body something with \"x\" in it", "body \"page\""),
+        ("bereq url /x", "bereq url /x", "bereq url /wiki/"),
+        ("bereq method PUT", "bereq method PUT", "bereq method GET"),
+        ("bereq header Host: x", "bereq header host: x", "bereq header host: www.example"),
+        ("no bereq header Host", "no bereq header host", "bereq header host: www.example"),
+        ("ttl 60s", "ttl 60s", "ttl none"),
+        ("grace 1.5s", "grace 1.5s", "grace none"),
+        ("keep 1h", "keep 3600s", "keep none"),
+        ("pass", "pass", "lookup"),
+        ("pipe", "pipe", "lookup"),
+        ("purge", "purge", "lookup"),
+        ("cause denied", "cause denied", "cause none"),
+        ("rule main.vcl:10", "rule main.vcl:10 to be reached", "it was not"),
+        ("no rule main.vcl:9", "rule main.vcl:9 not to be reached", "it was"),
+        ("log contains \"x\"", "log something with \"x\" in it", "log none"),
+    ] {
+        let text = format!(
+            "```given\nbackend wiki answers 200\n  Content-Type: text/plain\n  body \"page\"\n```\n\
+             ```request\nGET https://www.example/wiki/\n```\n```expect\n{expected}\n```\n"
+        );
+        let script = parse(&text).unwrap_or_else(|flaws| panic!("{expected}: {flaws:?}"));
+        let report =
+            play(&gateway, &script, &mut Visited::default()).unwrap_or_else(|flaws| panic!("{flaws:?}"));
+        let wrong = &report.failures[0].wrong;
+        let (_, found, got) =
+            wrong.iter().find(|(_, found, _)| found == wanted).unwrap_or_else(|| panic!("{wrong:?}"));
+        assert_eq!((found.as_str(), got.as_str()), (wanted, came), "{expected}");
+    }
+}
+
+#[test]
+fn a_failure_is_told_with_what_came_and_how() {
+    let gateway = gateway(RULES);
+    let text =
+        "## Trac is for all\n```request\nGET https://www.example/trac/\n```\n```expect\nbackend trac\n```\n";
+    let report = play(&gateway, &parse(text).unwrap(), &mut Visited::default()).unwrap();
+    assert_eq!(
+        report.failures[0].draw("plays/trac.md"),
+        "plays/trac.md:2: Trac is for all\n  \
+         GET https://www.example/trac/\n  \
+         expected  backend trac  (line 6)\n  \
+         came      no backend was asked: 403, denied\n  \
+         how       site     www.example  (main.vcl:7)\n            \
+         route    /trac/ → backend trac  (main.vcl:10)\n            \
+         access   refused to read: network(office) || network(guests)  (main.vcl:10)\n            \
+         fault    denied: the route /trac/ does not admit the visitor\n            \
+         end      403, denied\n"
+    );
+    assert_eq!(
+        report.failures[0].json("a.md"),
+        "{\"file\":\"a.md\",\"line\":2,\"case\":\"Trac is for all\",\"request\":\"GET https://www.example/trac/\",\
+         \"wrong\":[{\"line\":6,\"expected\":\"backend trac\",\"came\":\"no backend was asked: 403, denied\"}]}"
+    );
+}
+
+/// A play with one line of one block replaced.
+fn with(block: &str, line: &str) -> String {
+    let of = |kind: &str, usual: &str| if kind == block { line.to_owned() } else { usual.to_owned() };
+    format!(
+        "```given\n{}\n```\n```request\n{}\n```\n```expect\n{}\n```\n",
+        of("given", "seed 7"),
+        of("request", "GET https://www.example/wiki/"),
+        of("expect", "backend wiki")
+    )
+}
+
+#[test]
+fn a_wrong_word_is_a_fault_with_its_line_and_never_ignored() {
+    let gateway = gateway(RULES);
+    for (text, line, said) in [
+        (with("expect", "bakcend wiki"), 8, "there is no expectation `bakcend`; did you mean `backend`?"),
+        (
+            with("expect", "backend wikki"),
+            8,
+            "the rules have no backend called `wikki`; did you mean `wiki`?",
+        ),
+        (
+            with("expect", "route /wikis/"),
+            8,
+            "the rules have no route called `/wikis/`; did you mean `/wiki/`?",
+        ),
+        (with("expect", "site www.exmaple"), 8, "did you mean `www.example`?"),
+        (
+            with("expect", "rule main.vcl:8"),
+            8,
+            "no rule stands at main.vcl:8; the nearest stands at main.vcl:9",
+        ),
+        (with("expect", "rule sites.vcl:8"), 8, "name a file of these rules"),
+        (with("expect", "status"), 8, "`status` can't be expected like that; write `status 404`"),
+        (with("expect", "status 2000"), 8, "can't be expected like that"),
+        (with("expect", "pass on"), 8, "`on` is too much behind `pass`"),
+        (with("expect", "cause conect_timeout"), 8, "did you mean `connect_timeout`?"),
+        (with("expect", "no heder X"), 8, "write `no backend`, `no header Name`"),
+        (with("expect", "header X"), 8, "write `header Name: value`"),
+        (with("expect", "body contains x"), 8, "write `body contains \"…\"`"),
+        (with("expect", ""), 7, "this expects nothing"),
+        (with("given", "tiem 2026-03-01T12:00:00Z"), 2, "`tiem` can't be given; did you mean `time`?"),
+        (with("given", "time noon"), 2, "`noon` is no time"),
+        (with("given", "time 2026-02-30T12:00:00Z"), 2, "is no time"),
+        (with("given", "backend wikki is sick"), 2, "did you mean `wiki`?"),
+        (with("given", "backend wiki is ill"), 2, "write `backend svn is sick`"),
+        (with("given", "backend wiki fails with refuse"), 2, "did you mean `refused`?"),
+        (with("given", "backend wiki fails with denied"), 2, "no backend fails with `denied`"),
+        (with("given", "backend wiki answers 99"), 2, "`99` is no status"),
+        (with("given", "backend wiki answers 200\n  what is this"), 3, "is no header of an answer"),
+        (with("given", "seed 7\n  X: y"), 3, "this belongs to nothing above it"),
+        (with("given", "table projects \"x\" = \"wiki\""), 2, "the rules have no table called `projects`"),
+        (with("given", "table projects x = y"), 2, "is no row of a table"),
+        (with("given", "env X=1"), 2, "the environment is the whole file's"),
+        (with("request", "GET"), 5, "no address is asked for"),
+        (with("request", "https://www.example/"), 5, "is no method; begin with it"),
+        (with("request", "GET ftp://www.example/"), 5, "begin with `https://` or `http://`"),
+        (with("request", "GET https://www.example/ form 192.0.2.1"), 5, "did you mean `from`?"),
+        (with("request", "GET https://www.example/ from here"), 5, "is no address of a visitor"),
+        (with("request", "GET https://www.example/ over htp"), 5, "nobody comes over `htp`"),
+        (with("request", "GET https://www.example/ over http"), 5, "name two schemes"),
+        (with("request", "GET https://www.example/\nno header"), 6, "`no header` is no header"),
+        (with("request", ""), 4, "nothing is asked here"),
+        (
+            "```reqest\nGET /\n```\n".to_owned(),
+            1,
+            "there is no block called `reqest`; did you mean `request`?",
+        ),
+        ("```request\nGET https://www.example/\n```\n".to_owned(), 1, "nothing is expected of this request"),
+        ("```expect\nbackend wiki\n```\n".to_owned(), 1, "nothing was asked before this"),
+        ("```request\nGET https://www.example/\n".to_owned(), 1, "this block has no end"),
+        (format!("rulse: main.vcl\n\n{}", with("", "")), 1, "did you mean `rules`?"),
+        (format!("rules:\n\n{}", with("", "")), 1, "no rules are named"),
+    ] {
+        let flaws = match parse(&text) {
+            Ok(script) => match play(&gateway, &script, &mut Visited::default()) {
+                Ok(_) => panic!("taken: {text}"),
+                Err(flaws) => flaws,
+            },
+            Err(flaws) => flaws,
+        };
+        let told = format!("{}; {}", flaws[0].message, flaws[0].help);
+        assert!(told.contains(said) && flaws[0].line == line, "{text}\n{flaws:?}");
+    }
+    let drawn = parse(&with("expect", "bakcend wiki")).unwrap_err()[0]
+        .draw(Path::new("a.md"), &with("expect", "bakcend wiki"));
+    assert_eq!(
+        drawn,
+        "error: there is no expectation `bakcend`\n ┌ a.md:8\n8│ bakcend wiki\n = did you mean `backend`?\n"
+    );
+}
+
+#[test]
+fn no_text_brings_a_play_down() {
+    let gateway = gateway(RULES);
+    for end in (0..PLAY.len()).filter(|end| PLAY.is_char_boundary(*end)) {
+        if let Ok(script) = parse(&PLAY[..end]) {
+            let _ = play(&gateway, &script, &mut Visited::default());
+        }
+        for odd in ["\0", "\"", "```", "\r", "=", "\u{202e}", " ", "\n", "~~~"] {
+            let text = format!("{}{odd}{}", &PLAY[..end], &PLAY[end..]);
+            if let Ok(script) = parse(&text) {
+                let _ = play(&gateway, &script, &mut Visited::default());
+            }
+        }
+    }
+}
+
+#[test]
+fn two_trees_are_compared_by_their_doors() {
+    let old = gateway(RULES);
+    assert_eq!(compare(&old, &gateway(RULES)), []);
+    let changed = RULES
+        .replace("\"192.0.2.0\"/24", "\"192.0.2.0\"/25")
+        .replace(".allow = nobody;", ".allow = network(office);")
+        .replace(
+            "    route \"/wiki/\" { .backend = wiki; }\n",
+            "    route \"/wiki/new/\" { .backend = wiki; }\n",
+        )
+        .replace(
+            ".backend = home; .body_bytes_max = 1MB;",
+            ".backend = wiki; .body_bytes_max = 1GB; .total_timeout = 5s;",
+        )
+        .replace(".force_https = no;", "")
+        .replace("\"example\"", "\"old.example\"")
+        .replace("host_header = \"trac.internal\"", "connect_timeout = 9s");
+    assert_eq!(
+        draw(&compare(&old, &gateway(&changed))),
+        "opened   old.example             redirects to www.example  (main.vcl:7)\n\
+         opened   www.example /wiki/new/  → wiki for anyone; was covered by /wiki/  (main.vcl:9)\n\
+         opened   www.example /closed/    nobody → network(office)  (main.vcl:11)\n\
+         closed   example                 no other name of www.example any more  (main.vcl:7)\n\
+         closed   www.example /wiki/      was → wiki; / covers it now  (main.vcl:9)\n\
+         access   www.example /trac/      network(office) || network(guests), and a list of networks in it is \
+         another  (main.vcl:10)\n\
+         moved    www.example /           home → wiki  (main.vcl:12)\n\
+         limits   www.example /           body 1MB → body 1GB, time 5s  (main.vcl:12)\n\
+         site     plain.example           plain http is sent to https now  (main.vcl:14)\n\
+         backend  trac                    another host_header, connect_timeout: 3s → 9s  (main.vcl:5)\n\
+         acl      office                  has other networks\n"
+    );
+}
+
+fn replayed(rules: &str, old: Option<&str>, log: &str) -> Replayed {
+    let about = About { site: Some("www.example".to_owned()), scheme: Scheme::Https };
+    let (new, old) = (gateway(rules), old.map(gateway));
+    replay(&mut log.as_bytes(), &about, &new, old.as_ref()).unwrap()
+}
+
+fn line(address: &str, request: &str, status: u16, rest: &str) -> String {
+    format!(
+        "{address} - - [20/Nov/2026:13:55:12 +0000] \"{request} HTTP/1.1\" {status} 12 \"-\" \"SVN/1.14\"{rest}\n"
+    )
+}
+
+#[test]
+fn a_log_is_decided_again_and_what_it_does_not_hold_is_not_guessed() {
+    let ours = |request: &str, status, rest: &str, address: &str| {
+        line(address, request, status, &format!(" id=0123456789abc seconds=0.001000{rest}"))
+    };
+    for (log, same, passed_on, different, undecidable, others) in [
+        (ours("GET /wiki/", 200, " backend=wiki", "203.0.113.0"), 1, 0, 0, 0, 0),
+        (ours("GET /wiki/", 200, " backend=home", "203.0.113.0"), 0, 0, 1, 0, 0),
+        (ours("GET /trac/", 403, " cause=denied", "203.0.113.0"), 1, 0, 0, 0, 0),
+        (ours("GET /trac/", 200, " backend=trac", "203.0.113.0"), 0, 0, 1, 0, 0),
+        (ours("GET /trac/", 200, " backend=trac", "192.0.2.0"), 1, 0, 0, 0, 0),
+        // A part of the network is admitted: the log does not say which part it was.
+        (ours("GET /trac/", 200, " backend=trac", "198.51.100.0"), 0, 0, 0, 1, 0),
+        (ours("GET /wiki/***", 200, " backend=wiki", "203.0.113.0"), 0, 0, 0, 1, 0),
+        (ours("GET /wiki/?token=***", 200, " backend=wiki", "203.0.113.0"), 1, 0, 0, 0, 0),
+        (ours("GET /wiki/", 301, "", "203.0.113.0"), 0, 0, 0, 1, 0),
+        (ours("GET /../", 400, " cause=malformed", "203.0.113.0"), 0, 0, 0, 0, 1),
+        (line("198.51.100.70", "GET /trac/", 200, ""), 0, 1, 0, 0, 0),
+        (line("198.51.100.1", "GET /trac/", 200, ""), 0, 0, 1, 0, 0),
+        (line("198.51.100.1", "GET /trac/", 403, ""), 1, 0, 0, 0, 0),
+        ("no line\n".to_owned(), 0, 0, 0, 0, 1),
+        ("\n".to_owned(), 0, 0, 0, 0, 0),
+    ] {
+        let found = replayed(RULES, None, &log);
+        assert_eq!(
+            (
+                found.same,
+                found.passed_on,
+                found.different,
+                found.undecidable,
+                found.refused_before + found.unread
+            ),
+            (same, passed_on, different, undecidable, others),
+            "{log}"
+        );
+    }
+}
+
+#[test]
+fn what_ends_otherwise_is_shown_by_kinds() {
+    let closed =
+        RULES.replace("route \"/wiki/\" { .backend = wiki; }", "route \"/wiki/\" { .backend = home; }");
+    let mut log = String::new();
+    for page in 0..30 {
+        log.push_str(&line("198.51.100.1", &format!("GET /wiki/Page{page}?x"), 200, ""));
+        log.push_str(&line("198.51.100.1", "GET /other", 200, ""));
+    }
+    log.push_str(&line("198.51.100.1", "POST /wiki/", 200, ""));
+    let found = replayed(&closed, Some(RULES), &log);
+    assert_eq!(
+        found.draw(1),
+        "61 lines: 30 end as before, 31 end otherwise\n\n\
+         What ends otherwise:\n       \
+         30  GET /wiki/…: backend wiki → backend home  (such as /wiki/Page0?x)\n        \
+         1  others\n"
+    );
+    assert!(!found.is_clean());
+    assert!(
+        found.json(9).contains("\"before\":\"backend wiki\",\"after\":\"backend home\""),
+        "{}",
+        found.json(9)
+    );
+}
+
+#[test]
+fn a_line_without_end_costs_no_memory() {
+    let mut log = vec![b'a'; 3 << 20];
+    log.push(b'\n');
+    log.extend_from_slice(line("198.51.100.1", "GET /other", 200, "").as_bytes());
+    let about = About { site: Some("www.example".to_owned()), scheme: Scheme::Https };
+    let found = replay(&mut log.as_slice(), &about, &gateway(RULES), None).unwrap();
+    assert_eq!((found.lines, found.unread, found.passed_on), (2, 1, 1));
+}

@@ -1,0 +1,545 @@
+//! A visit under rules of the tree's own: the same order as without, with a sub of the rules between one step and
+//! the next. The order itself is `rules::flow`'s; here is what each of its steps does in this house.
+//!
+//! Route first, then `vcl_recv`; what it rewrote is read anew as if a visitor had sent it, and routed again;
+//! access is judged on the last one. What rules of the backend's side rewrite is read and judged once more before
+//! it is sent. What is sent passes the same cleaning as a visitor's own headers, and says the length of its body
+//! in our words; so does the answer. A rule that fails ends its visit and says where in the log, and nowhere else.
+
+use std::cell::{Cell, RefCell};
+use std::pin::{Pin, pin};
+use std::rc::Rc;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use bytes::Bytes;
+use http::header::{CONTENT_LENGTH, UPGRADE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::{Body as HttpBody, Frame, SizeHint};
+use hyper::ext::ReasonPhrase;
+
+use super::errand::{self, Wish};
+use super::{Corridor, Luggage, World, meter, rescue};
+use crate::base::cause::Cause;
+use crate::base::clock;
+use crate::base::fault::Fault;
+use crate::base::random;
+use crate::language::program::{Choice, Mark};
+use crate::language::source::Sources;
+use crate::message::{Body, Departure, Hints, Host, Request, Street, headers};
+use crate::plan::{BackendId, Route};
+use crate::record::{Level, Office, Ticket};
+use crate::rules::case::{Case, Reply, ReplyBody, Url};
+use crate::rules::flow::{Errand, Flow, Next};
+use crate::rules::machine::{RuleFault, Surroundings};
+use crate::rules::{Rules, SiteRef, doorplate};
+use crate::upstream::{Answer, Backend, Patience};
+
+/// The rules of a generation that has some of its own.
+pub struct Rulebook {
+    rules: Rules,
+    /// The texts they were read from.
+    sources: Arc<Sources>,
+    office: Arc<Office>,
+}
+
+impl Rulebook {
+    pub fn new(rules: Rules, sources: Arc<Sources>, office: Arc<Office>) -> Self {
+        Self { rules, sources, office }
+    }
+
+    /// What a rule did wrong, and where.
+    fn explain(&self, fault: &RuleFault) -> Fault {
+        Fault::with(Cause::RuleFault, explain(&self.rules.program.marks, &self.sources, fault))
+    }
+}
+
+impl Drop for Rulebook {
+    /// The last visit under these rules has ended.
+    fn drop(&mut self) {
+        self.rules.end(&mut Outside(&self.office));
+    }
+}
+
+/// The world as `vcl_init` and `vcl_fini` see it: nobody visits.
+pub struct Outside<'a>(pub &'a Office);
+
+impl Surroundings for Outside<'_> {
+    fn now(&self) -> f64 {
+        seconds()
+    }
+
+    fn random(&mut self) -> f64 {
+        random::fraction()
+    }
+
+    fn log(&mut self, line: &[u8]) {
+        self.0.note(Level::Info, "a rule says", &[("text", &String::from_utf8_lossy(line))]);
+    }
+}
+
+/// A rule's fault with its place, `main.vcl, line 12: …`: written so, the log does not take it for an address
+/// with a port.
+pub fn explain(marks: &[crate::language::Span], sources: &Sources, fault: &RuleFault) -> String {
+    let span = fault.mark.and_then(|Mark(mark)| marks.get(mark as usize));
+    let place = span.and_then(|span| Some((sources.name(span.file), sources.place(span.file, span.start)?)));
+    match place {
+        Some((file, place)) => format!("{file}, line {}: {}", place.line, fault.text),
+        None => fault.text.clone().into_owned(),
+    }
+}
+
+/// What a visit stands on.
+pub struct Ground<'a> {
+    pub corridor: &'a Corridor,
+    pub world: &'a World,
+    pub book: &'a Rulebook,
+    pub street: &'a Street,
+    pub asker: &'a rescue::Asker,
+}
+
+/// The walk under rules, from the site that was found to the answer.
+pub async fn walk(
+    ground: Ground<'_>,
+    found: SiteRef<'_>,
+    request: Request,
+    luggage: Luggage,
+    ticket: &mut Ticket,
+) -> Result<Departure, Fault> {
+    let mut visit = Visit::begin(ground, found, request, luggage, ticket)?;
+    loop {
+        match visit.flow.next(&mut visit.around) {
+            Next::Route => visit.route(),
+            Next::Fetch | Next::Pipe => {
+                if let Some(tunnel) = visit.fetch().await {
+                    return Ok(tunnel);
+                }
+            }
+            Next::Deliver => return visit.deliver(),
+            Next::Fail(fault) => return Err(visit.ground.book.explain(&fault)),
+        }
+    }
+}
+
+/// One visit on its way.
+struct Visit<'a> {
+    ground: Ground<'a>,
+    flow: Flow<'a>,
+    around: Around<'a>,
+    found: SiteRef<'a>,
+    /// What was decided on last; its headers are the rules'. Its host is the one the visitor typed.
+    request: Request,
+    /// The host that rules decided on.
+    host: Host,
+    covered: Result<Covered<'a>, Fault>,
+    body: Loan,
+    hints: Option<Hints>,
+    time: Option<meter::Time>,
+    /// The body of the last answer, and the length it was said to have.
+    answer: Body,
+    length: Option<HeaderValue>,
+    /// What went wrong last, for the log.
+    fault: Option<Fault>,
+}
+
+/// A route that covers the request.
+struct Covered<'a> {
+    route: &'a Route,
+    /// No row of its table may fit this path.
+    backend: Result<BackendId, Fault>,
+    names: Vec<Box<str>>,
+}
+
+impl<'a> Visit<'a> {
+    fn begin(
+        ground: Ground<'a>,
+        found: SiteRef<'a>,
+        mut request: Request,
+        luggage: Luggage,
+        ticket: &'a mut Ticket,
+    ) -> Result<Self, Fault> {
+        doorplate::not_ours(&request.path)?;
+        let covered = cover(found, &request);
+        let mut case = Case::of(&mut request, ground.street, seconds());
+        if let Some(upgrade) = &request.upgrade {
+            // Rules may look for it, and take it away.
+            case.req.headers.insert(UPGRADE, upgrade.protocol.clone());
+        }
+        let mut around =
+            Around { world: ground.world, book: ground.book, ticket, found, route: None, fault: None };
+        if let Ok(covered) = &covered {
+            around.stands_at(covered);
+            case.default = covered.backend.as_ref().map_or(Choice::None, |backend| Choice::Backend(*backend));
+        }
+        Ok(Self {
+            flow: Flow::begin(&ground.book.rules, case),
+            ground,
+            around,
+            found,
+            host: request.host.clone(),
+            request,
+            covered,
+            body: Loan::new(luggage.body),
+            hints: luggage.hints,
+            time: None,
+            answer: Body::Empty,
+            length: None,
+            fault: None,
+        })
+    }
+
+    /// Judges what rules of the visitor's side made of the request.
+    fn route(&mut self) {
+        match self.judge() {
+            Ok(backend) => self.flow.routed(Choice::Backend(backend)),
+            Err(fault) => self.refuse(fault),
+        }
+    }
+
+    fn judge(&mut self) -> Result<BackendId, Fault> {
+        if self.flow.case().moved {
+            let doorplate::Decided { method, host, path, query } =
+                doorplate::reread(&self.flow.case().req, &self.host)?;
+            self.request.method = method;
+            self.request.path = path;
+            self.request.query = query;
+            self.host = host;
+            self.found = doorplate::site_of(&self.ground.world.rules, self.found, &self.host);
+            let case = self.flow.case_mut();
+            case.req.url = Url::Canonical(self.request.target_for_backend());
+            self.covered = cover(self.found, &self.request);
+            self.around.found = self.found;
+            if let Ok(covered) = &self.covered {
+                self.around.stands_at(covered);
+            }
+        }
+        let covered = self.covered.as_ref().map_err(Clone::clone)?;
+        doorplate::access(covered.route, &self.request)?;
+        covered.backend.clone()
+    }
+
+    fn refuse(&mut self, fault: Fault) {
+        self.flow.refused(fault.cause);
+        self.fault = Some(fault);
+    }
+
+    /// Asks the backend. A tunnel ends the rules' part: there is no answer for them to see.
+    async fn fetch(&mut self) -> Option<Departure> {
+        // An answer that rules did not want: its connection is not kept waiting.
+        self.answer = Body::Empty;
+        if let Err(fault) = self.judge_again() {
+            self.refuse(fault);
+            return None;
+        }
+        match self.ask().await {
+            Ok((answer, wish, time)) if answer.upgraded.is_some() => {
+                match errand::bring_back(answer, &wish, &time) {
+                    Ok(tunnel) => return Some(tunnel),
+                    Err(fault) => self.unanswered(fault),
+                }
+            }
+            Ok((answer, wish, _)) if wish.takes_page_for_tunnel(answer.head.status()) => {
+                self.unanswered(errand::no_tunnel());
+            }
+            Ok((answer, ..)) => {
+                self.around.ticket.first_byte();
+                let (mut parts, ()) = answer.head.into_parts();
+                headers::clean_answer(&mut parts.headers);
+                let reason = parts.extensions.get::<ReasonPhrase>();
+                let reason = reason.map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
+                self.length = parts.headers.get(CONTENT_LENGTH).cloned();
+                self.answer = answer.body;
+                let reply = Reply::of_backend(parts.status.as_u16(), reason, parts.version, parts.headers);
+                self.flow.answered(Ok(reply));
+            }
+            Err(fault) => self.unanswered(fault),
+        }
+        None
+    }
+
+    fn unanswered(&mut self, fault: Fault) {
+        self.flow.answered(Err(fault.cause));
+        self.fault = Some(fault);
+    }
+
+    /// What rules of the backend's side made of the request must be open to this visitor too.
+    fn judge_again(&mut self) -> Result<(), Fault> {
+        let case = self.flow.case_mut();
+        let Some(bereq) = &mut case.bereq else { return Ok(()) };
+        if !case.sent_elsewhere && matches!(bereq.url, Url::Canonical(_)) {
+            return Ok(());
+        }
+        let doorplate::Decided { method, host, path, query } = doorplate::reread(bereq, &self.host)?;
+        let found = doorplate::site_of(&self.ground.world.rules, self.found, &host);
+        let before = (
+            std::mem::replace(&mut self.request.method, method),
+            std::mem::replace(&mut self.request.path, path),
+            std::mem::replace(&mut self.request.query, query),
+        );
+        bereq.url = Url::Canonical(self.request.target_for_backend());
+        let covered = cover(found, &self.request);
+        let judged = covered.and_then(|covered| doorplate::access(covered.route, &self.request));
+        // A retry begins from what the visitor's side decided.
+        (self.request.method, self.request.path, self.request.query) = before;
+        judged
+    }
+
+    /// One request to the backend that rules chose.
+    async fn ask(&mut self) -> Result<(Answer, Wish, meter::Time), Fault> {
+        let Errand { backend, question, patience, with_body } = self
+            .flow
+            .errand()
+            .ok_or_else(|| Fault::with(Cause::Internal, "rules ask for a fetch without a backend"))?;
+        let world = self.ground.world;
+        let backend = world.backend(backend)?;
+        self.around.ticket.backend(backend.name());
+        let route = self.covered.as_ref().ok().map(|covered| covered.route);
+        let bounds = &world.terms.bounds;
+        let most = route.and_then(|route| route.body_bytes_max).unwrap_or(bounds.body_bytes_max);
+        let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
+        let total = route.and_then(|route| route.total_timeout).unwrap_or(bounds.total_timeout);
+        let time = *self.time.get_or_insert_with(|| meter::Time::begin(total));
+        let introductions = &self.ground.corridor.introductions;
+        let (errand, wish) =
+            errand::compose_ruled(&self.request, question, body, backend, world, introductions)?;
+        let patience = waiting(backend, patience);
+        let pool = &self.ground.corridor.pool;
+        let sending = pin!(pool.send_within(backend, errand, self.hints.clone(), patience));
+        let answer = time.within(sending).await?;
+        Ok((answer, wish, time))
+    }
+
+    /// The answer as rules left it.
+    fn deliver(self) -> Result<Departure, Fault> {
+        let Self { ground, flow, around, fault, answer, length, time, request, .. } = self;
+        let case = flow.into_case();
+        if let Some(fault) = &around.fault {
+            around.ticket.fault(fault);
+        }
+        if let Some(cause) = case.cause {
+            let fault = fault.filter(|fault| fault.cause == cause);
+            around.ticket.fault(&fault.unwrap_or(Fault::new(cause)));
+        }
+        let reply = case.resp.ok_or_else(|| Fault::with(Cause::Internal, "rules deliver nothing"))?;
+        let status = StatusCode::from_u16(reply.status).ok().filter(|status| status.as_u16() >= 200);
+        let status = status.ok_or_else(|| {
+            Fault::with(
+                Cause::RuleFault,
+                format!("rules answer with the status {}, which is none", reply.status),
+            )
+        })?;
+        if status.is_success() && request.upgrade.as_ref().is_some_and(|upgrade| upgrade.extended) {
+            // To who asked for a tunnel it would be one.
+            return Err(errand::no_tunnel());
+        }
+        let Reply { reason, mut headers, body, .. } = reply;
+        headers::clean_answer(&mut headers);
+        headers.remove(CONTENT_LENGTH);
+        let told = reason.as_deref();
+        let mut response = match body {
+            ReplyBody::Backend => {
+                let limited = time.as_ref().map_or(Body::Empty, |time| time.limit(answer));
+                if let Some(length) = length {
+                    headers.insert(CONTENT_LENGTH, length);
+                }
+                let mut response = Response::new(limited);
+                *response.headers_mut() = headers;
+                response
+            }
+            ReplyBody::Text(text) => {
+                headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+                let mut response =
+                    Response::new(if ground.asker.head_only() { Body::Empty } else { Body::full(text) });
+                *response.headers_mut() = headers;
+                response
+            }
+            ReplyBody::Page => {
+                let told = told.map(String::from_utf8_lossy);
+                let mut response = rescue::ruled(status, told.as_deref(), case.cause, ground.asker);
+                add(response.headers_mut(), headers);
+                response
+            }
+        };
+        *response.status_mut() = status;
+        if matches!(status, StatusCode::NO_CONTENT | StatusCode::NOT_MODIFIED) {
+            *response.body_mut() = Body::Empty;
+            if status == StatusCode::NO_CONTENT {
+                response.headers_mut().remove(CONTENT_LENGTH);
+            }
+        }
+        if let Some(reason) = told.and_then(|told| ReasonPhrase::try_from(told).ok()) {
+            response.extensions_mut().insert(reason);
+        }
+        Ok(Departure::answer(response))
+    }
+}
+
+/// Headers that rules set, beside those of our page: what describes the page itself stays ours.
+fn add(page: &mut HeaderMap, ruled: HeaderMap) {
+    let ours: Vec<_> = page.keys().filter(|name| name.as_str().starts_with("content-")).cloned().collect();
+    let mut replaced = Vec::new();
+    let mut last = None;
+    for (name, value) in ruled {
+        let Some(name) = name.or_else(|| last.clone()) else { continue };
+        last = Some(name.clone());
+        if ours.contains(&name) {
+            continue;
+        }
+        if replaced.contains(&name) {
+            page.append(name, value);
+        } else {
+            page.insert(name.clone(), value);
+            replaced.push(name);
+        }
+    }
+}
+
+fn cover<'w>(found: SiteRef<'w>, request: &Request) -> Result<Covered<'w>, Fault> {
+    let covered = doorplate::route(found, request)?;
+    let names = covered.names.values().iter().map(|name| (*name).into()).collect();
+    Ok(Covered { route: covered.route, backend: doorplate::backend(&covered), names })
+}
+
+/// How long the backend may take: as rules say, or as its declaration does.
+fn waiting(backend: &Backend, said: crate::rules::case::Patience) -> Patience {
+    let own = backend.patience();
+    let or = |said: Option<f64>, own: Duration| match said {
+        Some(seconds) => Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::ZERO),
+        None => own,
+    };
+    Patience {
+        connect: or(said.connect, own.connect),
+        first_byte: or(said.first_byte, own.first_byte),
+        between_bytes: or(said.between_bytes, own.between_bytes),
+    }
+}
+
+/// The visitor's body, lent to one request after the other until one of them has taken something of it.
+struct Loan {
+    /// Empty from the start: there is nothing to lend, as often as one likes.
+    none: bool,
+    lent: Option<Rc<Lent>>,
+    body: Option<Body>,
+}
+
+struct Lent {
+    body: RefCell<Body>,
+    touched: Cell<bool>,
+}
+
+impl Loan {
+    fn new(body: Body) -> Self {
+        Self { none: body.is_end_stream(), lent: None, body: Some(body) }
+    }
+
+    fn lend(&mut self, most: u64, ticket: &mut Ticket) -> Result<Body, Fault> {
+        if self.none {
+            return Ok(Body::Empty);
+        }
+        if let Some(body) = self.body.take() {
+            let body = meter::capped(ticket.upload(body), most)?;
+            self.lent = Some(Rc::new(Lent { body: RefCell::new(body), touched: Cell::new(false) }));
+        }
+        match &self.lent {
+            Some(lent) if !lent.touched.get() => Ok(Body::stream(Borrowed(Rc::clone(lent)))),
+            _ => Err(Fault::with(
+                Cause::RuleFault,
+                "the body of the request was sent to a backend already, and can't be sent again",
+            )),
+        }
+    }
+}
+
+struct Borrowed(Rc<Lent>);
+
+impl HttpBody for Borrowed {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        self.0.touched.set(true);
+        Pin::new(&mut *self.0.body.borrow_mut()).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.body.borrow().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.body.borrow().size_hint()
+    }
+}
+
+/// The world as rules see it.
+struct Around<'a> {
+    world: &'a World,
+    book: &'a Rulebook,
+    ticket: &'a mut Ticket,
+    found: SiteRef<'a>,
+    route: Option<(&'a Route, Vec<Box<str>>)>,
+    /// The first thing a rule did wrong.
+    fault: Option<Fault>,
+}
+
+impl<'a> Around<'a> {
+    fn stands_at(&mut self, covered: &Covered<'a>) {
+        self.route = Some((covered.route, covered.names.clone()));
+    }
+
+    fn backend(&self, id: BackendId) -> Option<&Arc<Backend>> {
+        self.world.backends.get(id.0)
+    }
+}
+
+impl Surroundings for Around<'_> {
+    fn now(&self) -> f64 {
+        seconds()
+    }
+
+    fn random(&mut self) -> f64 {
+        random::fraction()
+    }
+
+    fn healthy(&self, backend: BackendId) -> bool {
+        self.backend(backend).is_some_and(|backend| backend.healthy())
+    }
+
+    fn changed(&self, backend: BackendId) -> f64 {
+        let standing = self.backend(backend).and_then(|backend| backend.standing());
+        standing.map_or(0.0, |standing| standing.since.as_seconds())
+    }
+
+    fn connections(&self, backend: BackendId) -> u64 {
+        self.backend(backend).map_or(0, |backend| backend.in_flight())
+    }
+
+    fn site(&self) -> &str {
+        &self.found.site.plan.name
+    }
+
+    fn route(&self) -> &str {
+        self.route.as_ref().map_or("", |(route, _)| &route.path)
+    }
+
+    fn named(&self, name: &str) -> Option<&str> {
+        let (route, values) = self.route.as_ref()?;
+        let at = route.names.iter().position(|known| **known == *name)?;
+        values.get(at).map(|value| &**value)
+    }
+
+    fn log(&mut self, line: &[u8]) {
+        self.ticket.remark(line);
+    }
+
+    fn fault(&mut self, fault: &RuleFault) {
+        if self.fault.is_none() {
+            self.fault = Some(self.book.explain(fault));
+        }
+    }
+}
+
+/// Now, in seconds since 1970.
+fn seconds() -> f64 {
+    clock::wall().as_seconds()
+}

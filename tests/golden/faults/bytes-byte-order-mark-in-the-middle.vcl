@@ -1,0 +1,2 @@
+let name = "a";
+﻿let other = "b";

@@ -1,0 +1,2 @@
+/* the gateway
+let a = 1;

@@ -1,0 +1,1 @@
+acl office { .url = "http://127.0.0.1"; }

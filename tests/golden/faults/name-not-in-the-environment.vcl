@@ -1,0 +1,1 @@
+let domain = env("NOT_SET_ANYWHERE");

@@ -1,0 +1,2 @@
+gateway { .workers = 1; }
+gateway { .workers = 2; }

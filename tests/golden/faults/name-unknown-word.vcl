@@ -1,0 +1,1 @@
+log visitors { .format = jsn; }

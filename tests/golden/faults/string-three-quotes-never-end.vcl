@@ -1,0 +1,2 @@
+let page = """<html>";
+let b = 1;

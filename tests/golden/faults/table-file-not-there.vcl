@@ -1,0 +1,1 @@
+table t from file "no-such-file.txt";

@@ -1,0 +1,1 @@
+table t THING { "a": "b", }

@@ -1,0 +1,1 @@
+let a = if(yes, "a", 3);

@@ -1,0 +1,1 @@
+let level = if(yes, "a");

@@ -1,0 +1,1 @@
+backend trac { .idle_max = 8; }

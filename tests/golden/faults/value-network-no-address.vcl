@@ -1,0 +1,2 @@
+acl office { "office"; }
+gateway { .trusted = office; }

@@ -1,0 +1,1 @@
+backend trac { .url = 8000; }

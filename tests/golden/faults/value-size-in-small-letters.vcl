@@ -1,0 +1,1 @@
+gateway { .head_bytes_max = 64kb; }

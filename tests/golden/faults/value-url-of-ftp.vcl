@@ -1,0 +1,1 @@
+backend trac { .url = "ftp://127.0.0.1"; }

@@ -1,0 +1,8 @@
+vcl 4.1;
+backend default { .host = "127.0.0.1"; }
+sub vcl_recv {
+    set req.ulr = "/";
+    if (req.restarts == "1") { retrun (pass); }
+    set req.ttl = 10;
+}
+sub vcl_deliver { return (pass); }

@@ -1,0 +1,1 @@
+sub tidy { unset req.http.Proxy; }

@@ -1,0 +1,2 @@
+vcl 4.0;
+sub tidy { unset req.http.Proxy; }
