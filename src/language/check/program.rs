@@ -240,7 +240,6 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         for item in items {
             match item {
                 Item::Import(import) => self.import(import),
-                Item::InlineC(span) => self.inline_c(*span),
                 Item::Sub(sub) => self.sub(sub, into),
                 _ => {}
             }

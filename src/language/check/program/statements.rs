@@ -181,7 +181,8 @@ impl<'t> Writer<'_, 't, '_> {
                 );
             }
             StatementKind::Macro { name } => self.macro_named(*name),
-            StatementKind::InlineC => self.inline_c(span),
+            // The parser has said so.
+            StatementKind::InlineC => {}
             StatementKind::Import(_) => {
                 self.fault::<()>(
                     Diagnostic::new(Code::Misplaced, span, "an `import` does not stand in a sub")
@@ -224,13 +225,6 @@ impl<'t> Writer<'_, 't, '_> {
         };
         self.other_dialect::<()>(statement.span, word, instead);
         false
-    }
-
-    pub(super) fn inline_c(&mut self, span: Span) {
-        self.fault::<()>(
-            Diagnostic::new(Code::InlineC, span, "C is never run")
-                .label("say it in rules; what they can't say is worth a question to us"),
-        );
     }
 
     fn choose(
