@@ -140,7 +140,7 @@ impl Parser<'_> {
         let kind = match self.kind() {
             TokenKind::Open => StatementKind::Block(self.block(depth + 1)?),
             TokenKind::InlineC => {
-                self.inline_c();
+                self.next();
                 StatementKind::InlineC
             }
             TokenKind::Macro => {
