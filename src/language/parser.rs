@@ -219,6 +219,17 @@ impl<'a> Parser<'a> {
         }
     }
 
+    fn inline_c(&mut self) -> Span {
+        let span = self.next();
+        let opening = Span { end: span.start + 2, ..span };
+        self.found.push(
+            Diagnostic::new(Code::InlineC, opening, "C code is never run here")
+                .label("take it out, up to `}C`")
+                .help("what it did is most often a function of `std` by now"),
+        );
+        span
+    }
+
     /// A missing `;` is reported behind what it should end; when the next thing begins a line, a setting or
     /// ends the block, nothing needs to be skipped.
     fn semicolon(&mut self) -> Parsed<()> {

@@ -34,7 +34,7 @@ impl Parser<'_> {
                     self.next();
                     Err(Reported)
                 }
-                TokenKind::InlineC => Ok(Item::InlineC(self.next())),
+                TokenKind::InlineC => Ok(Item::InlineC(self.inline_c())),
                 TokenKind::Macro => {
                     self.next();
                     continue;

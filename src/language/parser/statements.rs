@@ -140,7 +140,7 @@ impl Parser<'_> {
         let kind = match self.kind() {
             TokenKind::Open => StatementKind::Block(self.block(depth + 1)?),
             TokenKind::InlineC => {
-                self.next();
+                self.inline_c();
                 StatementKind::InlineC
             }
             TokenKind::Macro => {
