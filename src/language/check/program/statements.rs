@@ -141,7 +141,7 @@ impl<'t> Writer<'_, 't, '_> {
                 push(steps, what);
             }
             StatementKind::Declare { name, of, value } => {
-                self.declared_local(*name, *of, value.as_ref(), mark, steps)
+                self.declared_local(*name, *of, value.as_ref(), mark, steps);
             }
             StatementKind::Switch { value, cases, .. } => {
                 let (what, ends) = self.switch(value, cases);
@@ -196,7 +196,7 @@ impl<'t> Writer<'_, 't, '_> {
     /// Whether Varnish knows the statement; reports where not.
     fn is_varnishs(&mut self, statement: &Statement) -> bool {
         let word = match &statement.kind {
-            StatementKind::Unset { .. } if self.text(statement.span).starts_with("unset") => return true,
+            StatementKind::Unset { .. } if !self.text(statement.span).starts_with("remove") => return true,
             StatementKind::Unset { .. } => "`remove`",
             StatementKind::Add { .. } => "`add`",
             StatementKind::Error { .. } => "`error`",
