@@ -2,6 +2,9 @@
 //! in a `.txt` of the same name. `UPDATE=1 cargo test --test golden` writes the `.txt` files anew; what
 //! changed is then read in the diff. `tests/golden/faults/` holds files that are refused, and how that is drawn.
 
+// A test says what is wrong by panicking.
+#![allow(clippy::expect_used, clippy::unwrap_used)]
+
 use std::cell::RefCell;
 use std::fmt::Write;
 use std::fs::{self, File};
@@ -131,9 +134,15 @@ fn what_is_too_much_is_a_fault_with_a_place() {
     let cases = [
         ("nested-ifs.vcl", in_recv(deep_ifs)),
         ("nested-ifs-open.vcl", in_recv(many(10_000, "if (req.url) { "))),
-        ("nested-else-ifs.vcl", in_recv(format!("{}{}", many(10_000, "if (req.url) { } else { "), many(10_000, "}")))),
+        (
+            "nested-else-ifs.vcl",
+            in_recv(format!("{}{}", many(10_000, "if (req.url) { } else { "), many(10_000, "}"))),
+        ),
         ("a-chain-of-else-ifs.vcl", in_recv(format!("{long_chain} retrun;"))),
-        ("parentheses.vcl", in_recv(format!("if ({}req.url{}) {{ }}", many(100_000, "("), many(100_000, ")")))),
+        (
+            "parentheses.vcl",
+            in_recv(format!("if ({}req.url{}) {{ }}", many(100_000, "("), many(100_000, ")"))),
+        ),
         ("nots.vcl", in_recv(format!("if ({}req.url) {{ }}", many(100_000, "!")))),
         ("minuses.vcl", in_recv(format!("if ({}1 == 1) {{ }}", many(100_000, "- ")))),
         ("calls-in-a-row.vcl", format!("{version}{calls}sub vcl_recv {{ call s0; }}\n")),
@@ -141,7 +150,10 @@ fn what_is_too_much_is_a_fault_with_a_place() {
         ("a-string-of-ten-megabytes.vcl", format!("let a = \"{}\n", many(10 << 20, "x"))),
         ("a-name-of-a-megabyte.vcl", format!("{} {{ }}\n", many(1 << 20, "x"))),
         ("a-number-of-a-megabyte.vcl", format!("gateway {{ .workers = {}; }}\n", many(1 << 20, "9"))),
-        ("a-pattern-of-a-megabyte.vcl", in_recv(format!("if (req.url ~ \"{}\") {{ }}", many(1 << 18, "(a|")))),
+        (
+            "a-pattern-of-a-megabyte.vcl",
+            in_recv(format!("if (req.url ~ \"{}\") {{ }}", many(1 << 18, "(a|"))),
+        ),
         ("faults.vcl", in_recv(many(20_000, "set req.ulr = 1;\n"))),
         ("sums.vcl", format!("let a = \"a\"{}\n", many(200_000, " + \"b\""))),
         ("include-a-folder.vcl", "include \"folder\";\n".to_owned()),

@@ -117,8 +117,7 @@ fn decides(rules: &Rules, play: &Play, turn: &Turn, world: &mut World) -> String
             Next::Deliver => {
                 let resp = flow.case().resp.as_ref().expect("an answer");
                 let status = resp.visible_status();
-                let usual =
-                    StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
+                let usual = StatusCode::from_u16(status).ok().and_then(|status| status.canonical_reason());
                 let reason = resp.reason.as_ref().map_or_else(
                     || usual.unwrap_or("Unknown HTTP Status").to_owned(),
                     |reason| String::from_utf8_lossy(reason).into_owned(),

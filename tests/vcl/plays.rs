@@ -82,7 +82,10 @@ impl Message {
     }
 
     pub fn header(&self, name: &str) -> Option<&str> {
-        self.headers.iter().find(|(known, _)| known.eq_ignore_ascii_case(name)).map(|(_, value)| value.as_str())
+        self.headers
+            .iter()
+            .find(|(known, _)| known.eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.as_str())
     }
 }
 
@@ -173,7 +176,10 @@ pub fn asked_shown(backend: &str, start: &str, headers: &[(String, String)], bod
 /// The page that nobody wrote is each house's own: its words are not compared.
 pub fn said_shown(play: &Play, status: &str, headers: &[(String, String)], body: &str) -> String {
     let own_page = body.starts_with("<!DOCTYPE html>");
-    assert!(!own_page || !play.rules.contains("<!DOCTYPE"), "a play's page must not look like the built-in one");
+    assert!(
+        !own_page || !play.rules.contains("<!DOCTYPE"),
+        "a play's page must not look like the built-in one"
+    );
     let body = match body {
         "" => String::new(),
         _ if own_page => "  | (a page)\n".to_owned(),

@@ -25,7 +25,8 @@ impl Drop for Folder {
 
 /// Whether there is a `varnishd`. In CI there must be.
 pub fn is_here() -> bool {
-    let here = Command::new("varnishd").arg("-V").stderr(Stdio::null()).stdout(Stdio::null()).status().is_ok();
+    let here =
+        Command::new("varnishd").arg("-V").stderr(Stdio::null()).stdout(Stdio::null()).status().is_ok();
     assert!(here || std::env::var_os("CI").is_none(), "varnishd is missing: tests/needs.sh test installs it");
     if !here {
         println!("NOT TRIED: varnishd is missing (tests/needs.sh test installs it)");
@@ -51,10 +52,8 @@ impl Judge {
             fs::copy(part.path(), parts.join(part.file_name())).unwrap();
         }
         let judge = Self { folder, compiled };
-        let compiler = format!(
-            "exec sh -c \"cc -fpic -shared -O0 -w -o %o %s && cp %o {}\"",
-            judge.compiled.display()
-        );
+        let compiler =
+            format!("exec sh -c \"cc -fpic -shared -O0 -w -o %o %s && cp %o {}\"", judge.compiled.display());
         let said = judge.run("first", "vcl 4.1;\nbackend default none;\n", &compiler);
         assert!(judge.compiled.exists(), "varnishd compiles nothing here: {said:?}");
         judge
