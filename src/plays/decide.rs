@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::asked::Asked;
@@ -24,6 +24,7 @@ use crate::language::vocabulary::{Action, Phase};
 use crate::message::exchange::Secure;
 use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
+use crate::message::request::Upgrade;
 use crate::message::{Body, Request, Street, headers};
 use crate::plan::{BackendId, Route, VisitorAddress};
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
@@ -237,6 +238,10 @@ impl<'g> Stage<'g> {
             }
             Err(fault) => world.refuse(&fault, &ask),
         }
+        let answer = &mut world.decision.answer;
+        if asked.method == Method::HEAD || matches!(answer.status, 204 | 304) {
+            answer.body = Bytes::new();
+        }
         let ending = world.decision.ending();
         if world.decision.sent.is_empty() {
             world.decision.way_to_backend = world.decision.way.len();
@@ -282,6 +287,7 @@ impl<'g> Stage<'g> {
             None => {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
+                fits(world, Some(door.route), asked)?;
                 Self::plain(&mut request, backend, world, ask);
                 Ok(())
             }
@@ -296,6 +302,7 @@ impl<'g> Stage<'g> {
         let mut headers = std::mem::take(&mut request.headers);
         let own = world.host_header(backend);
         headers.insert(HOST, own.unwrap_or_else(|| request.host.header()));
+        switch(&mut headers, request.upgrade.as_ref());
         let url = request.target_for_backend().to_string();
         let method = request.method.clone();
         match send(world, backend, (method, url, headers), request, &before) {
@@ -332,6 +339,8 @@ impl<'g> Stage<'g> {
         let default = door.as_ref().ok().and_then(|door| door.backend);
         case.default = default.map_or(Choice::None, Choice::Backend);
         let mut flow = Flow::begin(rules, case);
+        // A backend has taken something of the body: it can't be sent again.
+        let mut taken = false;
         for _ in 0..TURNS_MAX {
             match flow.next(world) {
                 Next::Route => {
@@ -367,19 +376,30 @@ impl<'g> Stage<'g> {
                         return Err(Fault::with(Cause::Internal, "rules ask for a fetch without a backend"));
                     };
                     let Question { method, url, mut headers, .. } = errand.question;
+                    let with_body = errand.with_body && !asked.body.is_empty();
+                    if with_body && let Err(fault) = lend(world, door.as_ref().ok(), asked, taken) {
+                        world.tell(Kind::Fault, format!("{}: {}", fault.cause.name(), fault.detail()), None);
+                        flow.answered(Err(fault.cause));
+                        continue;
+                    }
                     let own = world.host_header(errand.backend);
                     let sent_host = doorplate::host_sent(&headers, request.host.header(), own.as_ref());
+                    let upgrade = request.upgrade.as_ref().filter(|_| headers.contains_key(UPGRADE));
                     headers::clean_ruled(&mut headers, &method);
-                    if !errand.with_body || asked.body.is_empty() {
-                        headers.remove(CONTENT_LENGTH);
+                    headers.remove(CONTENT_LENGTH);
+                    if with_body {
+                        headers.insert(CONTENT_LENGTH, HeaderValue::from(asked.body.len()));
                     }
                     headers.insert(HOST, sent_host);
+                    switch(&mut headers, upgrade);
+                    let head_only = method == Method::HEAD;
                     let url = String::from_utf8_lossy(url.as_bytes()).into_owned();
                     let answer = send(world, errand.backend, (method, url, headers), &request, &before);
+                    taken |= with_body && answer.as_ref().map_or_else(|cause| reached(*cause), |_| true);
                     flow.answered(answer.map(|scripted| {
                         let Scripted { status, mut headers, body } = scripted;
                         headers::clean_answer(&mut headers);
-                        world.decision.answer.body = body;
+                        world.decision.answer.body = if head_only { Bytes::new() } else { body };
                         Reply::of_backend(status, None, Version::HTTP_11, headers)
                     }));
                 }
@@ -393,6 +413,52 @@ impl<'g> Stage<'g> {
         }
         Err(Fault::with(Cause::Internal, "the rules come to no end"))
     }
+}
+
+/// The other protocol that the visitor wants to go on with.
+fn switch(headers: &mut HeaderMap, upgrade: Option<&Upgrade>) {
+    if let Some(upgrade) = upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, upgrade.protocol.clone());
+    }
+}
+
+/// Whether the body is small enough for its route.
+fn fits(world: &World<'_>, route: Option<&Route>, asked: &Asked) -> Result<(), Fault> {
+    let bounds = &world.gateway.settings.gateway.bounds;
+    let most = route.and_then(|route| route.body_bytes_max).unwrap_or(bounds.body_bytes_max);
+    if most > 0 && asked.body.len() as u64 > most {
+        return Err(Fault::with(
+            Cause::BodyTooLarge,
+            format!("the body is larger than {}", crate::base::amount::write_size(most)),
+        ));
+    }
+    Ok(())
+}
+
+/// The visitor's body, for one more backend.
+fn lend(world: &World<'_>, door: Option<&Door<'_>>, asked: &Asked, taken: bool) -> Result<(), Fault> {
+    if taken {
+        return Err(Fault::with(
+            Cause::RuleFault,
+            "the body of the request was sent to a backend already, and can't be sent again",
+        ));
+    }
+    fits(world, door.map(|door| door.route), asked)
+}
+
+/// Whether a backend that gave no answer may have taken something of the body.
+const fn reached(cause: Cause) -> bool {
+    !matches!(
+        cause,
+        Cause::Refused
+            | Cause::Unreachable
+            | Cause::ConnectTimeout
+            | Cause::Tls
+            | Cause::Unhealthy
+            | Cause::NoneHealthy
+            | Cause::MaxConnections
+    )
 }
 
 /// What rules of the backend's side made of the request must be open to this visitor too.
