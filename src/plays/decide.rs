@@ -2,11 +2,11 @@
 //! route are found, the rules are run and access is judged by the very code that serves; only backends, time,
 //! health and chance are what a play says they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::asked::Asked;
@@ -24,6 +24,7 @@ use crate::language::vocabulary::{Action, Phase};
 use crate::message::exchange::Secure;
 use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
+use crate::message::request::Upgrade;
 use crate::message::{Body, Host, Request, Street, headers};
 use crate::plan::{BackendId, Route, VisitorAddress};
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
@@ -43,6 +44,8 @@ const STEPS_MAX: usize = 2_000;
 pub struct Stage<'g> {
     pub gateway: &'g Gateway,
     rules: Option<Rules>,
+    /// The rules that ran in `vcl_init`.
+    begun: BTreeSet<Mark>,
     asked: u64,
 }
 
@@ -212,7 +215,12 @@ impl<'g> Stage<'g> {
             let place = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
             format!("the rules do not start: {}{place}", fault.text)
         })?;
-        Ok(Self { gateway, rules, asked: 0 })
+        Ok(Self { gateway, rules, begun: world.decision.marks, asked: 0 })
+    }
+
+    /// The rules that ran before anybody asked.
+    pub fn begun(&self) -> &BTreeSet<Mark> {
+        &self.begun
     }
 
     /// What becomes of one request. The next one meets the directors where this one leaves them.
@@ -301,6 +309,7 @@ impl<'g> Stage<'g> {
         let mut headers = std::mem::take(&mut request.headers);
         let own = world.host_header(backend);
         headers.insert(HOST, own.unwrap_or_else(|| request.host.header()));
+        ask_to_switch(&mut headers, request.upgrade.as_ref());
         let url = request.target_for_backend().to_string();
         let method = request.method.clone();
         match send(world, backend, (method, url, headers), request, &before) {
@@ -377,7 +386,9 @@ impl<'g> Stage<'g> {
                     let Question { method, url, mut headers, .. } = errand.question;
                     let own = world.host_header(errand.backend);
                     let sent_host = doorplate::host_sent(&headers, request.host.header(), own.as_ref());
+                    let upgrade = request.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
                     headers::clean_ruled(&mut headers, &method);
+                    ask_to_switch(&mut headers, upgrade.as_ref());
                     if !errand.with_body || asked.body.is_empty() {
                         headers.remove(CONTENT_LENGTH);
                     }
@@ -565,6 +576,14 @@ fn send(
         world.below(changed(&HeaderMap::new(), &answer.headers));
     }
     answer
+}
+
+/// What a visitor who wants a tunnel asks of the backend, as the corridor asks it.
+fn ask_to_switch(headers: &mut HeaderMap, upgrade: Option<&Upgrade>) {
+    if let Some(upgrade) = upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, upgrade.protocol.clone());
+    }
 }
 
 /// A visitor's address as the backend learns it. The key of the day is the house's secret: here it is always
