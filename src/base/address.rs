@@ -458,8 +458,8 @@ mod tests {
         for _ in 0..2_000 {
             let entries: Vec<(Network, bool)> = (0..dice.roll() % 12)
                 .map(|_| {
-                    let inside = dice.roll() % 3 > 0;
-                    if dice.roll() % 2 == 0 {
+                    let inside = !dice.roll().is_multiple_of(3);
+                    if dice.roll().is_multiple_of(2) {
                         let prefix = [0, 1, 8, 24, 25, 28, 30, 31, 32][dice.roll() as usize % 9];
                         (Network::new(dice.v4(), prefix).unwrap(), inside)
                     } else {
@@ -470,7 +470,7 @@ mod tests {
                 .collect();
             let set = NetworkSet::new(entries.clone());
             for _ in 0..40 {
-                let client = ClientIp::new(if dice.roll() % 2 == 0 { dice.v4() } else { dice.v6() });
+                let client = ClientIp::new(if dice.roll().is_multiple_of(2) { dice.v4() } else { dice.v6() });
                 assert_eq!(set.contains(client), slowly(&entries, client), "{entries:?} {:?}", client.0);
             }
         }
@@ -493,7 +493,7 @@ mod tests {
             .map(|_| {
                 let prefix = [16, 20, 24, 28, 32][dice.roll() as usize % 5];
                 let address = IpAddr::V4(Ipv4Addr::from_bits(dice.roll()));
-                (Network::new(address, prefix).unwrap(), dice.roll() % 4 > 0)
+                (Network::new(address, prefix).unwrap(), !dice.roll().is_multiple_of(4))
             })
             .collect();
         let set = NetworkSet::new(entries);

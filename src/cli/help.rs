@@ -91,7 +91,7 @@ pub(super) fn behind(spec: &Spec) -> String {
     match spec.operand {
         Operand::None => String::new(),
         Operand::Optional(operand) => format!(" [{operand}]"),
-        Operand::Any(operand) => format!(" [{operand}]…"),
+        Operand::Any(operand) => format!(" [{operand}]..."),
         Operand::Exactly(operands) => format!(" {}", operands.join(" ")),
     }
 }

@@ -12,6 +12,7 @@ mod demo;
 mod diff;
 mod docs;
 mod explain;
+mod format;
 mod help;
 mod lsp;
 mod paper;
@@ -129,6 +130,17 @@ const COMMANDS: &[Spec] = &[
                 any; a name that DNS does not know is only a warning.",
         examples: &["doorward check && doorward reload", "doorward check site/main.vcl --json"],
         run: check::run,
+    },
+    Spec {
+        name: "fmt",
+        operand: Operand::Any("file"),
+        flags: &[format::CHECK],
+        summary: "lay out rule files, comments and all",
+        story: "A main file is laid out with everything it includes; `-` reads the standard input and writes\n\
+                the standard output. Only white space changes. A file with a fault in it stays as it is, and\n\
+                the fault is shown. Exit status 1 if there is one, or with --check if a file would change.",
+        examples: &["doorward fmt", "doorward fmt --check main.vcl", "doorward fmt - < old.vcl > new.vcl"],
+        run: format::run,
     },
     Spec {
         name: "routes",

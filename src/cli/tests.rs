@@ -340,3 +340,32 @@ fn a_gateway_that_does_not_run_is_said_to() {
         assert!(err.contains("no gateway runs on the state folder"), "{err}");
     }
 }
+
+#[test]
+fn files_are_laid_out_where_they_are() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let tree = Tree::new("include private \"p.vcl\";\nlet  a=1; include \"b.vcl\";\ninclude \"c.vcl\";\n");
+    let file = |name: &str| tree.0.join(name);
+    std::fs::write(file("p.vcl"), "let  secret=\"hunter2\";").unwrap();
+    std::fs::set_permissions(file("p.vcl"), std::fs::Permissions::from_mode(0o600)).unwrap();
+    std::fs::write(file("b.vcl"), "let b = 1;\n").unwrap();
+    std::fs::write(file("c.vcl"), "let  c = ;").unwrap();
+    let shown = |name: &str, what: &str| format!("{}: {what}\n", file(name).display());
+
+    let (end, out, err) = typed(&["fmt", "--check", &tree.main()]);
+    let would = shown("main.vcl", "would change") + &shown("p.vcl", "would change");
+    assert_eq!((end, out), (End::Faults, would));
+    assert!(err.contains("expected a value") && !err.contains("hunter2"), "{err}");
+    assert_eq!(std::fs::read_to_string(file("p.vcl")).unwrap(), "let  secret=\"hunter2\";");
+
+    let (end, out, _) = typed(&["fmt", &tree.main(), file("b.vcl").to_str().unwrap()]);
+    assert_eq!((end, out), (End::Faults, shown("main.vcl", "changed") + &shown("p.vcl", "changed")));
+    assert_eq!(std::fs::read_to_string(file("p.vcl")).unwrap(), "let secret = \"hunter2\";\n");
+    assert_eq!(std::fs::metadata(file("p.vcl")).unwrap().permissions().mode() & 0o777, 0o600);
+    assert_eq!(std::fs::read_to_string(file("c.vcl")).unwrap(), "let  c = ;");
+
+    std::fs::write(file("c.vcl"), "let c = 1;\n").unwrap();
+    assert_eq!(typed(&["fmt", "--check", &tree.main()]), (End::Good, String::new(), String::new()));
+    assert_eq!(typed(&["fmt", &tree.main()]), (End::Good, String::new(), String::new()));
+    assert_eq!(typed(&["fmt", "-", "x.vcl"]).0, End::Usage);
+}

@@ -120,7 +120,7 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
     tree.tables = std::mem::take(&mut checker.tables);
     checker.implied(&tree);
     let written =
-        program::Written { items: &items, built_in: &built_in, dialect, tables: tree.tables.clone() };
+        program::Written { items: &items, built_in: &built_in, read, dialect, tables: tree.tables.clone() };
     tree.program = Some(program::program(&mut checker, written));
     checker.unused();
     tree.found = checker.found;

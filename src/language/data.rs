@@ -29,7 +29,7 @@ pub fn gather(files: &dyn Files, loaded: &mut Loaded) {
                 match read(files, &at, inner, private, &mut loaded.sources, &mut room) {
                     Ok(file) => Some(file),
                     Err(fault) => {
-                        loaded.found.push(fault);
+                        loaded.found.push(*fault);
                         None
                     }
                 }
@@ -48,33 +48,29 @@ fn read(
     private: bool,
     sources: &mut Sources,
     room: &mut usize,
-) -> Result<FileId, Diagnostic> {
+) -> Result<FileId, Box<Diagnostic>> {
     let shown = if private { "a private file".to_owned() } else { quoted(&path.display().to_string()) };
-    let too_large = |what: &str| {
-        Diagnostic::new(Code::TooLarge, at, format!("{shown} is larger than {what}"))
-            .label("is it the right file?")
+    let fault = |code, what: String, label: String| {
+        Box::new(Diagnostic::new(code, at, format!("{shown} {what}")).label(label))
+    };
+    let too_large = |most: &str| {
+        fault(Code::TooLarge, format!("is larger than {most}"), "is it the right file?".to_owned())
     };
     let read = files.read(path, FILE_BYTES_MAX).map_err(|error| match error.kind() {
         std::io::ErrorKind::FileTooLarge => too_large("64 MB"),
-        _ => unreadable(&error, &shown, at),
+        _ => Box::new(unreadable(&error, &shown, at)),
     })?;
-    *room = room.checked_sub(read.bytes.len()).ok_or_else(|| too_large("what is left of 128 MB for rows"))?;
+    *room = room
+        .checked_sub(read.bytes.len())
+        .ok_or_else(|| too_large("what is left of the 128 MB that all files of rows may hold"))?;
     if private && read.mode & 0o077 != 0 {
-        return Err(Diagnostic::new(
-            Code::NotPrivate,
-            at,
-            format!("{shown} is private, but others may get at it"),
-        )
-        .label(format!("its mode is {:04o}, and may be 0600 at most", read.mode & 0o7777))
-        .help("run `chmod 600` on it"));
+        let mode = format!("its mode is {:04o}, and may be 0600 at most", read.mode & 0o7777);
+        return Err(fault(Code::NotPrivate, "is private, but others may get at it".to_owned(), mode));
     }
-    let text = String::from_utf8(read.bytes).map_err(|_| {
-        Diagnostic::new(Code::NotText, at, format!("{shown} is no UTF-8 text"))
-            .label("write its rows as text")
-    })?;
+    let no_text = |label: &str| fault(Code::NotText, "is no UTF-8 text".to_owned(), label.to_owned());
+    let text = String::from_utf8(read.bytes).map_err(|_| no_text("write its rows as text"))?;
     if text.contains('\0') {
-        return Err(Diagnostic::new(Code::NotText, at, format!("{shown} is no UTF-8 text"))
-            .label("there is a zero byte in it"));
+        return Err(no_text("there is a zero byte in it"));
     }
     Ok(sources.add(path.to_owned(), text, private))
 }

@@ -314,7 +314,7 @@ faults! {
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { break; }\n");
     E122 NoGoto, Error, "rules do not jump",
         "`goto` skips what stands between it and its label. Put that into an `if` with the condition the other way round.",
-        Main("# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\nsub vcl_recv { goto end; end: }\n");
+        Main("# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\nsub vcl_recv { goto end; }\n");
     E123 NoBackend, Error, "rules without a backend",
         "Varnish takes no file that names no backend. `backend default none;` says that there is none.",
         Main("vcl 4.1;\nsub vcl_recv { return (synth(200)); }\n");
@@ -331,9 +331,7 @@ faults! {
         "A sub may call another, which calls another, up to 64 of them.",
         Made(|| {
             let mut text = String::from("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { call s0; }\n");
-            for at in 0..100 {
-                text.push_str(&format!("sub s{at} {{ call s{}; }}\n", at + 1));
-            }
+            text.extend((0..100).map(|at| format!("sub s{at} {{ call s{}; }}\n", at + 1)));
             text + "sub s100 { }\n"
         });
     W001 Unused, Warning, "nothing uses this",
@@ -366,6 +364,9 @@ faults! {
     W022 StrayMacro, Warning, "a macro in another sub",
         "`#FASTLY recv` stands in `vcl_recv`, `#FASTLY fetch` in `vcl_fetch`, and so on. Here it does nothing; at Fastly the file would be refused.",
         Main("# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\nsub vcl_recv {\n#FASTLY fetch\n}\n");
+    W023 NoFile, Warning, "a file that is not there",
+        "The rule names a file that can't be read. In a file that begins `vcl 4.1;` the value is unset then, as in Varnish; in doorward's own language it is an error.",
+        Main("vcl 4.1;\nimport std;\nbackend default { .host = \"127.0.0.1\"; }\nsub vcl_synth { synthetic(std.fileread(\"no-such-page.html\")); }\n");
 }
 
 impl Code {

@@ -544,7 +544,9 @@ impl Lexer<'_> {
                 || c.is_ascii_whitespace()
                 || "_\"{}();,.=!&|+/~<>-*%:#'“”„‘’".contains(c)
         };
-        let length = self.rest().find(starts).unwrap_or(self.rest().len());
+        // Behind the first, which may look like the start of something and be none, as a form feed does.
+        let rest = self.text.get(one..).unwrap_or("");
+        let length = first.len_utf8() + rest.find(starts).unwrap_or(rest.len());
         let span = self.span(self.at, self.at + length);
         let shown = quoted(self.rest().get(..first.len_utf8()).unwrap_or(""));
         let fault = if first.is_alphabetic() {
@@ -664,6 +666,13 @@ mod tests {
         ] {
             let (_, codes) = kinds(text);
             assert_eq!(codes, [code], "{text}");
+        }
+    }
+
+    #[test]
+    fn any_character_at_all_is_passed() {
+        for c in (0..0x3000).filter_map(char::from_u32) {
+            kinds(&format!("a {c}{c} b"));
         }
     }
 

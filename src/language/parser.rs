@@ -223,7 +223,7 @@ impl<'a> Parser<'a> {
         let span = self.next();
         let opening = Span { end: span.start + 2, ..span };
         self.found.push(
-            Diagnostic::new(Code::Unexpected, opening, "C code is never run here")
+            Diagnostic::new(Code::InlineC, opening, "C code is never run here")
                 .label("take it out, up to `}C`")
                 .help("what it did is most often a function of `std` by now"),
         );

@@ -140,11 +140,10 @@ impl Surroundings for World<'_> {
     fn left(&mut self, phase: Phase, verdict: &Verdict) {
         self.phase = None;
         match (phase, verdict) {
-            (Phase::Recv, Verdict::To(Action::Pass)) => self.decision.handling = Handling::Pass,
+            (Phase::Recv | Phase::Miss, Verdict::To(Action::Pass)) => self.decision.handling = Handling::Pass,
             (Phase::Recv, Verdict::To(Action::Pipe)) => self.decision.handling = Handling::Pipe,
             (Phase::Recv, Verdict::To(Action::Purge)) => self.decision.handling = Handling::Purge,
             (Phase::Recv, _) => self.decision.handling = Handling::Lookup,
-            (Phase::Miss, Verdict::To(Action::Pass)) => self.decision.handling = Handling::Pass,
             (Phase::Synth, _) => self.decision.handling = Handling::Synth,
             _ => {}
         }
@@ -291,19 +290,15 @@ impl<'g> Stage<'g> {
             None => {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
-                Self::plain(&mut request, backend, world, ask)
+                Self::plain(&mut request, backend, world, ask);
+                Ok(())
             }
             Some(rules) => Self::ruled(rules, request, asked, found, world, ask),
         }
     }
 
     /// Without rules: the route's backend is asked, and its answer is the answer.
-    fn plain(
-        request: &mut Request,
-        backend: BackendId,
-        world: &mut World<'_>,
-        ask: &Ask<'_>,
-    ) -> Result<(), Fault> {
+    fn plain(request: &mut Request, backend: BackendId, world: &mut World<'_>, ask: &Ask<'_>) {
         world.decision.handling = Handling::Lookup;
         let before = request.headers.clone();
         let mut headers = std::mem::take(&mut request.headers);
@@ -323,7 +318,6 @@ impl<'g> Stage<'g> {
                 world.answer(answer::fault(cause, ask));
             }
         }
-        Ok(())
     }
 
     /// With rules: they say where it goes, what is sent and what comes back.

@@ -136,15 +136,14 @@ impl<'g> Comparison<'g> {
             }
         }
         for (at, site) in new.settings.sites.iter().enumerate() {
-            match find(old, site) {
-                Some((before, was)) => self.site((before, was), (at, site)),
-                None => {
-                    let place = new.settings.places.site(at).and_then(|span| new.spot(span));
-                    self.push(Turn::Opened, &doors::site_name(site), "a new site", place);
-                    for (number, route) in site.routes.iter().enumerate() {
-                        self.opened((at, site), (number, route), None);
-                    }
-                }
+            if let Some((before, was)) = find(old, site) {
+                self.site((before, was), (at, site));
+                continue;
+            }
+            let place = new.settings.places.site(at).and_then(|span| new.spot(span));
+            self.push(Turn::Opened, &doors::site_name(site), "a new site", place);
+            for (number, route) in site.routes.iter().enumerate() {
+                self.opened((at, site), (number, route), None);
             }
         }
     }

@@ -46,7 +46,7 @@ impl Gateway {
 
     /// Where visitors of plain http are sent; a port of the system's choice is not known.
     pub(super) fn https_port(&self) -> Option<u16> {
-        self.settings.gateway.https.first().map(|listener| listener.port())
+        self.settings.gateway.https.first().map(std::net::SocketAddr::port)
     }
 
     pub fn backend(&self, id: BackendId) -> &str {

@@ -292,11 +292,12 @@ impl<'p> Run<'_, 'p> {
 
     fn variable(&self, variable: Variable) -> Option<String> {
         let name = variable.name();
+        let last = name.rsplit('.').next().unwrap_or_default();
         let unknown = match name {
             "now" | "req.time" | "bereq.time" | "resp.time" | "beresp.time" | "obj.time" => !self.known.time,
             "client.ip" | "remote.ip" | "client.identity" | "client.network" => !self.known.address,
             _ if name.starts_with("now.") => !self.known.time,
-            _ if name.starts_with("req.url") || name.starts_with("bereq.url") || name.ends_with(".query") => {
+            _ if name.starts_with("req.url") || name.starts_with("bereq.url") || last == "query" => {
                 !self.known.query
             }
             // What the answer was.
@@ -306,7 +307,7 @@ impl<'p> Run<'_, 'p> {
             }
             _ if name.starts_with("storage.") || name.starts_with("time.") => true,
             _ if name.starts_with("client.") => true,
-            _ if name.ends_with(".healthy") || name.ends_with(".xid") || name.ends_with(".body") => true,
+            _ if matches!(last, "healthy" | "xid" | "body") => true,
             "req.id" | "cause" => true,
             _ => false,
         };

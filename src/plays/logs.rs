@@ -61,7 +61,7 @@ fn combined(line: &[u8]) -> Option<Logged> {
     let request = rest.quoted()?;
     let status = number(rest.word()?)?;
     rest.word()?;
-    let mut logged = Logged { address, time, site, status, ..Logged::default() };
+    let mut logged = Logged { address, time, status, site, ..Logged::default() };
     set_request(&mut logged, &request);
     if let Some(referer) = rest.quoted() {
         logged.referer = said(referer);
@@ -180,13 +180,12 @@ impl<'l> Rest<'l> {
                         let (code, behind) = rest.split_at_checked(digits)?;
                         rest = behind;
                         let code = u32::from_str_radix(std::str::from_utf8(code).ok()?, 16).ok()?;
-                        match (digits, u8::try_from(code)) {
-                            // A byte as it was; a character as it is written in UTF-8.
-                            (2, Ok(byte)) => out.push(byte),
-                            _ => {
-                                let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
-                                out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
-                            }
+                        // A byte as it was; a character as it is written in UTF-8.
+                        if let (2, Ok(byte)) = (digits, u8::try_from(code)) {
+                            out.push(byte);
+                        } else {
+                            let c = char::from_u32(code).unwrap_or(char::REPLACEMENT_CHARACTER);
+                            out.extend_from_slice(c.encode_utf8(&mut [0; 4]).as_bytes());
                         }
                     } else {
                         out.push(match kind {

@@ -448,16 +448,14 @@ impl Reader {
             ("fails", ["with", cause]) => {
                 let causes =
                     || Cause::ALL.iter().filter(|cause| cause.is_upstream()).map(|cause| cause.name());
-                match Cause::by_name(cause).filter(|cause| cause.is_upstream()) {
-                    Some(cause) => Played::Fails(cause),
-                    None => {
-                        let help = match self.suggestions.nearest(cause, causes()) {
-                            Some(near) => format!("did you mean `{near}`?"),
-                            None => format!("there are {}", causes().collect::<Vec<_>>().join(", ")),
-                        };
-                        return Err(Flaw::new(at, format!("no backend fails with {}", quoted(cause)), help));
-                    }
-                }
+                let Some(cause) = Cause::by_name(cause).filter(|cause| cause.is_upstream()) else {
+                    let help = match self.suggestions.nearest(cause, causes()) {
+                        Some(near) => format!("did you mean `{near}`?"),
+                        None => format!("there are {}", causes().collect::<Vec<_>>().join(", ")),
+                    };
+                    return Err(Flaw::new(at, format!("no backend fails with {}", quoted(cause)), help));
+                };
+                Played::Fails(cause)
             }
             ("answers", [status]) => {
                 let status = status_of(status).ok_or_else(|| {

@@ -238,6 +238,8 @@ impl Tree {
 
 #[cfg(test)]
 mod tests {
+    use std::fmt::Write;
+
     use super::*;
     use crate::plan::{Access, Answers, BackendId, CertificateWish, EncodedSlash, Serves};
 
@@ -393,7 +395,7 @@ mod tests {
         let sign = if found.route.exact { "= " } else { "" };
         let mut text = format!("{sign}{}", found.route.path);
         for (name, value) in found.route.names.iter().zip(found.names.values()) {
-            text.push_str(&format!(" {name}={value}"));
+            let _ = write!(text, " {name}={value}");
         }
         assert_eq!(found.route.names.len(), found.names.values().len());
         text
@@ -509,7 +511,7 @@ mod tests {
             rank.push(u8::from(exact));
             let mut text = (*written).to_owned();
             for (own, asked) in pairs.iter().filter(|(own, _)| own.starts_with('{')) {
-                text.push_str(&format!(" {}={asked}", own.trim_matches(['{', '}'])));
+                let _ = write!(text, " {}={asked}", own.trim_matches(['{', '}']));
             }
             if best.as_ref().is_none_or(|(other, _)| *other < rank) {
                 best = Some((rank, text));
@@ -529,7 +531,7 @@ mod tests {
         for _ in 0..300 {
             let mut routes: Vec<String> = Vec::new();
             let mut shapes: Vec<String> = Vec::new();
-            for _ in 0..random(14) + 1 {
+            for _ in 0..=random(14) {
                 let mut path = String::from(if random(4) == 0 { "= /" } else { "/" });
                 for at in 0..random(5) {
                     let piece = pieces[random(pieces.len())];

@@ -322,10 +322,10 @@ fn recovery_does_not_invent_faults() {
         ("backend app { .url = \"http://a\"; } }", vec!["E012"]),
         ("backend app { .url = \"http://a\";\nbackend b { .url = \"http://b\"; }", vec!["E012"]),
         (
-            "sub vcl_recv { if (req.url ~ \"x\") { set req.http.A = \"b\"; } }\nbackend app { .url = \"http://a\"; }",
-            vec![],
+            "sub vcl_recv { if (req.url ~ \"x\") { set req.htp.A = \"b\"; } }\nbackend app { .url = \"http://a\"; }",
+            vec!["E100"],
         ),
-        ("import std;\nprobe p { .url = \"/\"; }", vec![]),
+        ("import std;\nvcl 4.1;\nprobe p { .url = \"/\"; }", vec!["E124"]),
         ("directory people { }\nlimit posts { }", vec!["E016", "E016"]),
         ("backend app { .url = \"http://a\" \"b\"; }", vec!["E010"]),
         ("backend app { .url = \"http://a\"; .idle_max = 3 - 4; }", vec!["E010"]),

@@ -17,6 +17,7 @@ mod subs;
 #[cfg(test)]
 mod tests;
 
+use std::borrow::Cow;
 use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
@@ -51,16 +52,19 @@ pub(super) const fn built_in(dialect: Dialect) -> &'static [(&'static str, &'sta
 pub(super) struct Written<'t> {
     pub(super) items: &'t [Item],
     pub(super) built_in: &'t [Item],
+    /// How many files are the tree's own; those behind them are ours.
+    pub(super) read: usize,
     pub(super) dialect: Dialect,
     pub(super) tables: Vec<Arc<program::Table>>,
 }
 
 /// Lowers everything. The program stands for the tree only if nothing faulty was found.
 pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Program> {
-    let Written { items, built_in, dialect, tables } = written;
+    let Written { items, built_in, read, dialect, tables } = written;
     let mut writer = Writer {
         dialect,
         speech: dialect,
+        read,
         syntax: Syntax::Vcl41,
         variables: HashMap::new(),
         imported: HashMap::new(),
@@ -78,6 +82,9 @@ pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Pr
     writer.speak(dialect);
     writer.version(items);
     writer.gather(items, built_in);
+    if dialect == Dialect::Varnish {
+        writer.clashes(items);
+    }
     writer.follow();
     let mut subs = Vec::new();
     writer.lower_all(items, &mut subs);
@@ -115,15 +122,16 @@ struct Writer<'w, 't, 'a> {
     dialect: Dialect,
     /// That of the text being read: the built-in rules speak ours.
     speech: Dialect,
+    read: usize,
     syntax: Syntax,
     /// What each name turned out to be, so that it is looked for once.
     variables: HashMap<&'a str, Option<Variable>>,
     /// The names that modules are called by here.
     imported: HashMap<&'a str, &'a str>,
     routines: Vec<Routine<'t, 'a>>,
-    routine_of: HashMap<&'a str, usize>,
+    routine_of: HashMap<Cow<'a, str>, usize>,
     objects: Vec<Made<'a>>,
-    object_of: HashMap<&'a str, usize>,
+    object_of: HashMap<Cow<'a, str>, usize>,
     marks: Vec<Span>,
     patterns: Patterns,
     tables: Vec<Arc<program::Table>>,
@@ -135,6 +143,31 @@ struct Writer<'w, 't, 'a> {
 impl<'t, 'a> Writer<'_, 't, 'a> {
     fn text(&self, span: Span) -> &'a str {
         self.checker.sources.text(span)
+    }
+
+    /// A name as it is looked up: Varnish takes capital letters for small ones.
+    fn folded<'n>(&self, name: &'n str) -> Cow<'n, str> {
+        if self.is_varnish() && name.bytes().any(|byte| byte.is_ascii_uppercase()) {
+            Cow::Owned(name.to_ascii_lowercase())
+        } else {
+            Cow::Borrowed(name)
+        }
+    }
+
+    /// What is declared under a name: its place in its list, where, and how it is written there.
+    fn declaration(&self, kind: Kind, name: &'a str) -> Option<(usize, Span, &'a str)> {
+        let names = &self.checker.names;
+        if let Some(((_, written), (index, span))) = names.get_key_value(&(kind, name)) {
+            return Some((*index, *span, written));
+        }
+        if !self.is_varnish() {
+            return None;
+        }
+        let same = |known: &str| known.eq_ignore_ascii_case(name);
+        names
+            .iter()
+            .find(|((other, known), _)| *other == kind && same(known))
+            .map(|((_, written), (index, span))| (*index, *span, *written))
     }
 
     fn quote(&self, span: Span) -> String {
@@ -156,14 +189,6 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         if self.dialect == Dialect::Fastly { Dialect::Fastly } else { Dialect::Doorward }
     }
 
-    /// Whether a place is one of ours, not of the tree.
-    fn is_built_in(&self, span: Span) -> bool {
-        self.routines
-            .iter()
-            .flat_map(|routine| &routine.bodies)
-            .any(|(body, built_in)| *built_in && body.span.file == span.file)
-    }
-
     fn is_varnish(&self) -> bool {
         self.speech == Dialect::Varnish
     }
@@ -182,10 +207,20 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
     fn version(&mut self, items: &[Item]) {
         for item in items {
             let Item::Version(version) = item else { continue };
+            if self.dialect == Dialect::Doorward && version.span.file == FileId(0) {
+                self.fault::<()>(
+                    Diagnostic::new(
+                        Code::BadVersion,
+                        version.span,
+                        "the version of VCL is the first that a file says",
+                    )
+                    .label("move it to the top, or take it out"),
+                );
+                continue;
+            }
             match self.text(version.number) {
-                "4.1" => {}
                 "4.0" if self.dialect == Dialect::Varnish => self.syntax = Syntax::Vcl40,
-                "4.0" => {}
+                "4.0" | "4.1" => {}
                 _ => {
                     let quote = self.quote(version.number);
                     self.fault::<()>(
@@ -205,7 +240,6 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         for item in items {
             match item {
                 Item::Import(import) => self.import(import),
-                Item::InlineC(span) => self.inline_c(*span),
                 Item::Sub(sub) => self.sub(sub, into),
                 _ => {}
             }
@@ -218,7 +252,8 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             let none = self.checker.names.keys().all(|(kind, _)| *kind != Kind::Backend)
                 && !self.checker.found.has_errors();
             if none {
-                let span = self.main_place();
+                // There is nothing nearer to point at than the beginning of the main file.
+                let span = Span::new(FileId(0), 0, 0);
                 self.fault::<()>(
                     Diagnostic::new(Code::NoBackend, span, "these rules name no backend").label(
                         "declare one: `backend default { .host = \"…\"; }`, or `backend default none;`",
@@ -226,11 +261,6 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 );
             }
         }
-    }
-
-    /// The beginning of the main file: where there is nothing nearer to point at.
-    fn main_place(&self) -> Span {
-        Span::new(FileId(0), 0, 0)
     }
 
     fn finish(self, mut lowered: Vec<(SubId, program::Sub)>) -> Program {

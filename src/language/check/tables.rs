@@ -183,23 +183,21 @@ impl Checker<'_> {
                 i64::try_from(*value).ok().map(Value::Bytes)
             }
             (Type::Ip, Constant::Text(text)) if plain => text.parse().ok().map(Value::Ip),
-            (_, Constant::Text(text)) if known.environment => self.from_text(text, of),
+            (_, Constant::Text(text)) if known.environment => self.row_of_text(text, of),
             _ => None,
         };
-        match value {
-            Some(value) => Some((value, known.private || self.private(expr.span))),
-            None => {
-                let is = known.constant.title();
-                self.fault(
-                    Diagnostic::new(
-                        Code::WrongType,
-                        expr.span,
-                        format!("the rows of this `table` hold {}, and this is {is}", of.title()),
-                    )
-                    .label(format!("write {}", of.title())),
-                )
-            }
+        if let Some(value) = value {
+            return Some((value, known.private || self.private(expr.span)));
         }
+        let is = known.constant.title();
+        self.fault(
+            Diagnostic::new(
+                Code::WrongType,
+                expr.span,
+                format!("the rows of this `table` hold {}, and this is {is}", of.title()),
+            )
+            .label(format!("write {}", of.title())),
+        )
     }
 
     /// The backend that is named, or chosen by `if()`.
@@ -214,7 +212,7 @@ impl Checker<'_> {
     }
 
     /// A value as a file of rows says it.
-    fn from_text(&self, text: &str, of: Type) -> Option<Value> {
+    fn row_of_text(&self, text: &str, of: Type) -> Option<Value> {
         match of {
             Type::String => Some(Value::Text(Bytes::copy_from_slice(text.as_bytes()))),
             Type::Bool => truth(text).map(Value::Bool),
@@ -264,27 +262,20 @@ impl Checker<'_> {
                 let at = (value.as_ptr() as usize).saturating_sub(origin);
                 Some(Value::Text(whole.slice(at..at + value.len())))
             } else {
-                self.from_text(value, filling.of)
+                self.row_of_text(value, filling.of)
             };
             if let Some(Value::Backend(Choice::Backend(BackendId(backend)))) = kept {
                 self.used.insert((Kind::Backend, backend));
             }
             let at = data::place(file, start, key);
-            match kept {
-                Some(kept) => {
-                    let shown =
-                        if sources.is_private(file) { "(private text)".to_owned() } else { quoted(key) };
-                    if !self.keep(filling, key, &shown, kept, at) {
-                        return;
-                    }
-                }
-                None => {
-                    let of = filling.of.title();
-                    self.bad_row(
-                        span,
-                        &format!("its value is not {of}, which the rows of this `table` hold"),
-                    );
-                }
+            let Some(kept) = kept else {
+                let of = filling.of.title();
+                self.bad_row(span, &format!("its value is not {of}, which the rows of this `table` hold"));
+                continue;
+            };
+            let shown = if sources.is_private(file) { "(private text)".to_owned() } else { quoted(key) };
+            if !self.keep(filling, key, &shown, kept, at) {
+                return;
             }
         }
     }

@@ -277,7 +277,7 @@ impl<'a> Page<'a> {
                     let block = Some(Body { open, entries, within: inner, close, tail });
                     return Entry { first, end: open, block };
                 }
-                TokenKind::Semicolon | TokenKind::Macro => break,
+                TokenKind::Semicolon | TokenKind::Macro | TokenKind::InlineC => break,
                 TokenKind::Comma if within == Within::Table => break,
                 TokenKind::Colon if within == Within::Rules && self.ends_label(first, *at) => break,
                 _ => {}

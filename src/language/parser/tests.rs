@@ -475,7 +475,7 @@ fn a_fault_is_said_once_and_the_rest_is_read() {
         ("switch (a) { case \"a\" esi; case \"b\": esi; }", "E010 expected `:`, found `esi`"),
         ("while (a) { esi; }", "E010 rules have no loops"),
         (".url = \"a\";", "E025 `.url` stands in no declaration"),
-        ("C{ int a; }C", "E010 C code is never run here"),
+        ("C{ int a; }C", "E113 C code is never run here"),
         ("include +glob \"./*.vcl\";", "E016 this version of doorward does not know `+glob` yet"),
         ("declare var.x STRING;", "E010 expected `local`, found `var`"),
         ("new x directors.round_robin();", "E010 expected `=`, found `directors`"),

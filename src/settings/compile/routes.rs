@@ -159,18 +159,14 @@ impl Compiler<'_> {
                 ),
             };
         }
-        let rows = match self.rows.get(&table) {
-            Some(rows) => Arc::clone(rows),
-            None => {
-                let rows = declared.rows.iter().filter_map(|(row, value)| match chosen(value)? {
-                    Choice::Backend(backend) => Some((canonical(row)?.into(), backend)),
-                    _ => None,
-                });
-                let rows = Arc::new(Rows(rows.collect()));
-                self.rows.insert(table, Arc::clone(&rows));
-                rows
-            }
-        };
+        let rows = self.rows.entry(table).or_insert_with(|| {
+            let rows = declared.rows.iter().filter_map(|(row, value)| match chosen(value)? {
+                Choice::Backend(backend) => Some((canonical(row)?.into(), backend)),
+                _ => None,
+            });
+            Arc::new(Rows(rows.collect()))
+        });
+        let rows = Arc::clone(rows);
         Some(Answers::Lookup { table: declared.name.clone(), rows, key, otherwise })
     }
 

@@ -420,7 +420,7 @@ fn many_rows_and_networks_load_without_haste() {
         let _ = writeln!(list, "10.{}.{}.0/24", n / 256, n % 256);
     }
     let files = Memory::default()
-        .with("main.vcl", 0o644, format!("table t {{ from file \"rows\"; }} acl a {{ from file \"list\"; }} gateway {{ .trusted = a; }} backend app {{ .url = \"http://a\"; }} site \"a\" {{ route \"/\" {{ .backend = app; }} }}"))
+        .with("main.vcl", 0o644, "table t { from file \"rows\"; } acl a { from file \"list\"; } gateway { .trusted = a; } backend app { .url = \"http://a\"; } site \"a\" { route \"/\" { .backend = app; } }")
         .with("rows", 0o644, rows)
         .with("list", 0o644, list);
     let found = compiled(&files).unwrap();

@@ -44,7 +44,7 @@ impl<'a> Writer<'_, '_, 'a> {
         if let Some((object, word)) = text.rsplit_once('.') {
             let before = Span { end: name.start + bytes(object), ..name };
             let behind = Span { start: name.end - bytes(word), ..name };
-            if let Some(at) = self.object_of.get(object).copied() {
+            if let Some(at) = self.object(object) {
                 return self.object_asked(at, before, behind, span, args);
             }
             if self.looks_like_a_value(object) {
@@ -58,17 +58,19 @@ impl<'a> Writer<'_, '_, 'a> {
         self.unknown_function(name)
     }
 
-    fn looks_like_a_value(&self, name: &str) -> bool {
-        let first = name.split('.').next().unwrap_or(name);
+    fn looks_like_a_value(&self, name: &'a str) -> bool {
+        let folded = self.folded(name);
+        let first = folded.split('.').next().unwrap_or(&folded);
         matches!(first, "req" | "req_top" | "bereq" | "beresp" | "obj" | "resp" | "client" | "server" | "var")
-            || self.checker.names.contains_key(&(Kind::Backend, name))
+            || self.declaration(Kind::Backend, name).is_some()
             || self.checker.lets.contains_key(name)
     }
 
     /// The function of a name, if there is one; reports a module that was not imported.
     #[expect(clippy::option_option, reason = "a fault that was reported is not the same as nothing found")]
     fn function(&mut self, name: Span) -> Option<Option<Function>> {
-        let text = self.text(name);
+        let text = self.folded(self.text(name));
+        let text: &str = &text;
         let Some((module, rest)) = text.split_once('.') else {
             return Some(Function::by_name(text, self.speech));
         };
@@ -177,7 +179,13 @@ impl<'a> Writer<'_, '_, 'a> {
             }
             (Function::StdFileread | Function::StdBlobread, Value::Text(path)) => {
                 let path = String::from_utf8_lossy(path).into_owned();
-                let bytes = self.file(Path::new(&path), span)?;
+                let bytes = match self.file(Path::new(&path), span) {
+                    Some(bytes) => bytes,
+                    None if self.is_varnish() => {
+                        return Some(Typed::constant(function.returns(), Value::Unset));
+                    }
+                    None => return None,
+                };
                 Some(if function == Function::StdBlobread {
                     Typed::constant(Type::Blob, Value::Blob(bytes))
                 } else {
@@ -196,14 +204,15 @@ impl<'a> Writer<'_, '_, 'a> {
             Ok(read) => Some(Bytes::from(read.bytes)),
             Err(error) => {
                 let quote = self.quote(span);
-                self.fault(
-                    Diagnostic::new(Code::Unreadable, span, format!("the file of {quote} cannot be read"))
-                        .label(match error.kind() {
-                            std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
-                            std::io::ErrorKind::FileTooLarge => "it is larger than 1 MB".to_owned(),
-                            kind => kind.to_string(),
-                        }),
-                )
+                // Varnish finds out when the rule runs, and goes on without.
+                let code = if self.is_varnish() { Code::NoFile } else { Code::Unreadable };
+                self.fault(Diagnostic::new(code, span, format!("the file of {quote} cannot be read")).label(
+                    match error.kind() {
+                        std::io::ErrorKind::NotFound => "there is no such file".to_owned(),
+                        std::io::ErrorKind::FileTooLarge => "it is larger than 1 MB".to_owned(),
+                        kind => kind.to_string(),
+                    },
+                ))
             }
         }
     }
@@ -213,7 +222,7 @@ impl<'a> Writer<'_, '_, 'a> {
         let typed = self.judge(of, Type::Void)?;
         let word = self.text(name);
         let kind = if typed.of == Type::Header { Type::String } else { typed.of };
-        if let Some(function) = Function::of_value(word, kind, self.speech) {
+        if let Some(function) = Function::of_value(&self.folded(word), kind, self.speech) {
             if let Some(extra) = args.first() {
                 return self.fault(
                     Diagnostic::new(Code::BadCall, extra.value.span, format!("`.{word}` takes no arguments"))
@@ -462,8 +471,7 @@ impl<'a> Writer<'_, '_, 'a> {
     fn table(&mut self, expr: &Expr) -> Option<TableId> {
         let name: &'a str = self.text(expr.span);
         if let ExprKind::Name = expr.kind {
-            if let Some((index, _)) = self.checker.names.get(&(Kind::Table, name)) {
-                let index = *index;
+            if let Some((index, ..)) = self.declaration(Kind::Table, name) {
                 self.checker.used.insert((Kind::Table, index));
                 return Some(TableId(u32::try_from(index).unwrap_or(u32::MAX)));
             }
@@ -496,7 +504,7 @@ impl<'a> Writer<'_, '_, 'a> {
                     return self.function_called(function, *name, expr.span, args).map(|typed| typed.value);
                 }
                 if let Some((object, word)) = text.rsplit_once('.')
-                    && let Some(at) = self.object_of.get(object).copied()
+                    && let Some(at) = self.object(object)
                 {
                     let before = Span { end: name.start + bytes(object), ..*name };
                     let behind = Span { start: name.end - bytes(word), ..*name };

@@ -13,7 +13,7 @@ use crate::language::ast::{self, Comparison, ExprKind, Factor, Sign};
 use crate::language::check::constants::Constant;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
-use crate::language::program::{AclId, Argument, Choice, Expr, Order, Place, Value};
+use crate::language::program::{AclId, Argument, Arithmetic, Choice, Expr, Order, PatternId, Place, Value};
 use crate::language::source::Span;
 use crate::language::table::Kind;
 use crate::language::vocabulary::{Function, Type};
@@ -92,6 +92,8 @@ impl<'a> Writer<'_, '_, 'a> {
             (Type::String, value) => value,
             (_, Expr::Constant(Value::Int(number))) => return Some(Typed::text(number.to_string())),
             (_, Expr::Constant(Value::Bool(truth))) => return Some(Typed::text(truth.to_string())),
+            // An acl or a probe as text is its name.
+            (Type::Acl | Type::Probe, value) => value,
             (of, value) if operators::is_printable(of) => Expr::Text(Box::new(value)),
             (of, _) => {
                 return self.fault(
@@ -134,6 +136,18 @@ impl<'a> Writer<'_, '_, 'a> {
     /// A value of whatever type it has; `hint` is what is asked for.
     pub(super) fn judge(&mut self, expr: &ast::Expr, hint: Type) -> Option<Typed> {
         let span = expr.span;
+        if self.is_varnish()
+            && matches!(
+                expr.kind,
+                ExprKind::Number(_) | ExprKind::Real(_) | ExprKind::Duration(_) | ExprKind::Size(_)
+            )
+            && !fits_varnish(self.text(span))
+        {
+            return self.fault(
+                Diagnostic::new(Code::OutOfRange, span, "Varnish takes no number of so many digits")
+                    .label("at most 15; with a fraction, 12 before the dot and 3 behind it"),
+            );
+        }
         match &expr.kind {
             ExprKind::Faulty => None,
             ExprKind::Group(inner) => self.judge(inner, hint),
@@ -367,7 +381,7 @@ impl<'a> Writer<'_, '_, 'a> {
             };
             let joins = if texts.is_empty() { operators::sum(*sign, before.of, after.of) } else { None };
             if let Some(of) = joins {
-                left = Some(self.arithmetic(operators::addition(*sign), of, before, after));
+                left = Some(arithmetic(operators::addition(*sign), of, before, after));
             } else if *sign == Sign::Plus
                 && (hint == Type::String
                     || before.of == Type::String
@@ -405,22 +419,6 @@ impl<'a> Writer<'_, '_, 'a> {
         Some(if texts.is_empty() { left } else { Typed { of: Type::String, value: concat(texts) } })
     }
 
-    /// Two amounts; a whole number beside one with a fraction becomes one.
-    fn arithmetic(
-        &mut self,
-        how: crate::language::program::Arithmetic,
-        of: Type,
-        left: Typed,
-        right: Typed,
-    ) -> Typed {
-        let real = |typed: Typed| match typed.of {
-            Type::Int if of != Type::Int => Expr::Convert { to: Type::Real, value: Box::new(typed.value) },
-            _ => typed.value,
-        };
-        let value = Expr::Arithmetic { how, of, left: Box::new(real(left)), right: Box::new(real(right)) };
-        Typed { of, value }
-    }
-
     fn product(&mut self, first: &ast::Expr, rest: &[(Factor, ast::Expr)], hint: Type) -> Option<Typed> {
         let lenient = !self.is_varnish();
         let mut left = self.judge(first, hint);
@@ -449,7 +447,7 @@ impl<'a> Writer<'_, '_, 'a> {
             let (Some(before), Some(after)) = (left.take(), right) else { continue };
             let (a, b) = (before.of, after.of);
             left = match operators::product(*factor, a, b, lenient) {
-                Some(of) => Some(self.arithmetic(operators::arithmetic(*factor), of, before, after)),
+                Some(of) => Some(arithmetic(operators::arithmetic(*factor), of, before, after)),
                 None => self.fault(
                     Diagnostic::new(
                         Code::TypesClash,
@@ -570,7 +568,7 @@ impl<'a> Writer<'_, '_, 'a> {
             }
             (Type::String, text) => {
                 if let ExprKind::Name = right.kind
-                    && self.checker.names.contains_key(&(Kind::Acl, self.text(right.span)))
+                    && self.declaration(Kind::Acl, self.text(right.span)).is_some()
                 {
                     // Fastly matches a text with an acl as the address that it spells.
                     if self.is_fastly() {
@@ -609,9 +607,9 @@ impl<'a> Writer<'_, '_, 'a> {
     }
 
     /// A constant text as a pattern.
-    pub(super) fn regex(&mut self, expr: &ast::Expr) -> Option<crate::language::program::PatternId> {
+    pub(super) fn regex(&mut self, expr: &ast::Expr) -> Option<PatternId> {
         // `"a" + "b"` is a constant too.
-        let typed = self.judge(expr, Type::String)?;
+        let typed = self.judge(expr, Type::Regex)?;
         match typed.value {
             Expr::Constant(Value::Text(text)) if typed.of == Type::String => {
                 let source = String::from_utf8_lossy(&text).into_owned();
@@ -636,29 +634,25 @@ impl<'a> Writer<'_, '_, 'a> {
             );
         }
         let name = self.text(expr.span);
-        match self.checker.names.get(&(Kind::Acl, name)) {
-            Some((index, _)) => {
-                let index = *index;
-                self.checker.used.insert((Kind::Acl, index));
-                Some(AclId(u32::try_from(index).unwrap_or(u32::MAX)))
-            }
-            None => {
-                let of_other = self.checker.names.keys().any(|(_, known)| *known == name);
-                if of_other || self.symbol(expr.span)?.is_some() {
-                    return self.fault(
-                        Diagnostic::new(Code::TypesClash, expr.span, "an address is matched with an acl")
-                            .label("this is none"),
-                    );
-                }
-                self.unknown(expr.span, Type::Acl)
-            }
+        if let Some((index, ..)) = self.declaration(Kind::Acl, name) {
+            self.checker.used.insert((Kind::Acl, index));
+            return Some(AclId(u32::try_from(index).unwrap_or(u32::MAX)));
         }
+        let of_other = self.checker.names.keys().any(|(_, known)| *known == name);
+        if of_other || self.symbol(expr.span)?.is_some() {
+            return self.fault(
+                Diagnostic::new(Code::TypesClash, expr.span, "an address is matched with an acl")
+                    .label("this is none"),
+            );
+        }
+        self.unknown(expr.span, Type::Acl)
     }
 
     /// A name alone.
     fn name(&mut self, span: Span, hint: Type) -> Option<Typed> {
         let name = self.text(span);
-        match name {
+        let folded = self.folded(name);
+        match &*folded {
             "true" => return Some(Typed::constant(Type::Bool, Value::Bool(true))),
             "false" => return Some(Typed::constant(Type::Bool, Value::Bool(false))),
             "default" => return self.default_value(span, hint),
@@ -738,17 +732,15 @@ impl<'a> Writer<'_, '_, 'a> {
     fn declared(&mut self, name: &'a str, span: Span, hint: Type) -> Option<Option<Typed>> {
         let wanted = [(Type::Backend, Kind::Backend), (Type::Acl, Kind::Acl), (Type::Probe, Kind::Probe)];
         let asked = wanted.iter().find(|(of, _)| *of == hint).map(|(_, kind)| *kind);
-        if asked.is_none_or(|kind| !self.checker.names.contains_key(&(kind, name)))
-            && self.checker.lets.contains_key(name)
-        {
+        let of_asked = asked.is_some_and(|kind| self.declaration(kind, name).is_some());
+        if !of_asked && self.checker.lets.contains_key(name) {
             return Some(self.constant_named(span));
         }
         let kinds = [Kind::Backend, Kind::Acl, Kind::Probe, Kind::Table];
-        let kind = asked
-            .filter(|kind| self.checker.names.contains_key(&(*kind, name)))
-            .or_else(|| kinds.into_iter().find(|kind| self.checker.names.contains_key(&(*kind, name))));
-        if let Some(kind) = kind {
-            let (index, declared) = *self.checker.names.get(&(kind, name))?;
+        let found = asked.into_iter().chain(kinds).find_map(|kind| {
+            self.declaration(kind, name).map(|(index, span, name)| (kind, index, span, name))
+        });
+        if let Some((kind, index, declared, written)) = found {
             // Varnish knows what stands above, but for what a backend is asked for.
             let later = declared.file == span.file && declared.start > span.start;
             if self.is_varnish() && later && asked != Some(kind) {
@@ -766,26 +758,24 @@ impl<'a> Writer<'_, '_, 'a> {
                 );
             }
             self.checker.used.insert((kind, index));
-            return Some(match (kind, hint) {
-                (Kind::Backend, _) => {
-                    Some(Typed::constant(Type::Backend, Value::Backend(self.backend(index))))
-                }
-                (_, Type::String) => Some(Typed::text(name)),
-                (kind, _) => {
+            return Some(match kind {
+                Kind::Backend => Some(Typed::constant(Type::Backend, Value::Backend(self.backend(index)))),
+                Kind::Probe if hint == Type::String => Some(Typed::text(written)),
+                _ => {
                     let of = match kind {
                         Kind::Acl => Type::Acl,
                         Kind::Probe => Type::Probe,
                         _ => Type::Table,
                     };
                     // Equal names are equal things.
-                    Some(Typed { of, ..Typed::text(name) })
+                    Some(Typed { of, ..Typed::text(written) })
                 }
             });
         }
-        if let Some(object) = self.object_of.get(name).copied() {
+        if let Some(object) = self.object(name) {
             return Some(self.object_alone(object, span));
         }
-        if let Some(routine) = self.routine_of.get(name).copied() {
+        if let Some(routine) = self.routine_called(span) {
             let returns = self.routines.get(routine).map(|routine| routine.returns);
             let quote = self.quote(span);
             let fault = Diagnostic::new(Code::TypesClash, span, format!("{quote} is a sub"));
@@ -862,10 +852,32 @@ impl<'a> Writer<'_, '_, 'a> {
     }
 }
 
+/// Whether Varnish reads the number as it is written.
+fn fits_varnish(text: &str) -> bool {
+    if text.starts_with("0x") {
+        return false;
+    }
+    let digits = |text: &str| text.bytes().take_while(u8::is_ascii_digit).count();
+    match text.split_once('.') {
+        None => digits(text) <= 15,
+        Some((before, behind)) => before.len() <= 12 && digits(behind) <= 3,
+    }
+}
+
 impl Typed {
     fn of_and_value(self) -> (Type, Expr) {
         (self.of, self.value)
     }
+}
+
+/// Two amounts; a whole number beside one with a fraction becomes one.
+fn arithmetic(how: Arithmetic, of: Type, left: Typed, right: Typed) -> Typed {
+    let real = |typed: Typed| match typed.of {
+        Type::Int if of != Type::Int => Expr::Convert { to: Type::Real, value: Box::new(typed.value) },
+        _ => typed.value,
+    };
+    let value = Expr::Arithmetic { how, of, left: Box::new(real(left)), right: Box::new(real(right)) };
+    Typed { of, value }
 }
 
 /// The address that a text spells, as Fastly's `~` reads it; no address is in no acl of worth.

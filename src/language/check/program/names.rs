@@ -42,29 +42,34 @@ pub(super) enum Symbol {
     Local(Local),
 }
 
+/// Varnish keeps the length of a header's name in one byte with a sign.
+const HEADER_BYTES_MAX: usize = 126;
+
 impl<'a> Writer<'_, '_, 'a> {
     /// `None` when a fault was reported; `Some(None)` when nothing is called so.
     #[expect(clippy::option_option, reason = "a fault that was reported is not the same as nothing found")]
     pub(super) fn symbol(&mut self, span: Span) -> Option<Option<Symbol>> {
-        let name = self.text(span);
+        let written = self.text(span);
+        let name = self.folded(written);
+        let name: &str = &name;
         if name.starts_with("var.") {
             return match self.here.locals.get_mut(name) {
                 Some(local) => {
                     local.used = true;
                     Some(Some(Symbol::Local(*local)))
                 }
-                None => self.unknown_local(name, span),
+                None => self.unknown_local(written, span),
             };
         }
         if let Some((family, header)) = Family::of_header(name) {
             return self.header(family, header, span).map(Some);
         }
-        Some(self.variable(name))
+        Some(self.variable(written, name))
     }
 
-    fn variable(&mut self, name: &'a str) -> Option<Symbol> {
+    fn variable(&mut self, written: &'a str, name: &str) -> Option<Symbol> {
         let dialect = self.speech;
-        let known = *self.variables.entry(name).or_insert_with(|| Variable::by_name(name, dialect));
+        let known = *self.variables.entry(written).or_insert_with(|| Variable::by_name(name, dialect));
         if let Some(variable) = known {
             // Varnish's two versions differ in a few variables; ours and Fastly's know all.
             let exists = !self.is_varnish() || variable.exists_in(self.syntax);
@@ -100,7 +105,11 @@ impl<'a> Writer<'_, '_, 'a> {
         let quotes = written.starts_with('"');
         let plain = quotes || name.starts_with(|c: char| c.is_ascii_alphabetic()) && !name.contains('.');
         match HeaderName::from_bytes(name.as_bytes()) {
-            Ok(name) if plain && part != Some("") => {
+            Ok(name)
+                if plain
+                    && part != Some("")
+                    && !(self.is_varnish() && name.as_str().len() > HEADER_BYTES_MAX) =>
+            {
                 Some(Symbol::Header { family, name, part: part.map(Box::from) })
             }
             _ => {
@@ -193,12 +202,11 @@ impl<'a> Writer<'_, '_, 'a> {
         };
         others.iter().copied().find_map(|family| {
             let name = format!("{}.{rest}", family.word());
-            let phases = match symbol {
-                Symbol::Header { .. } => Self::header_phases(family, access, self.speech),
-                _ => {
-                    let twin = Variable::by_name(&name, self.speech)?;
-                    self.phases(&Symbol::Variable(twin), access)
-                }
+            let phases = if let Symbol::Header { .. } = symbol {
+                Self::header_phases(family, access, self.speech)
+            } else {
+                let twin = Variable::by_name(&name, self.speech)?;
+                self.phases(&Symbol::Variable(twin), access)
             };
             (!phases.is_empty() && self.here.phases.but(phases).is_empty()).then_some(name)
         })
@@ -216,7 +224,7 @@ impl<'a> Writer<'_, '_, 'a> {
         let via = self.routines.get(self.here.routine).and_then(|routine| routine.via(phase));
         let fault = match via {
             Some(call) if self.here.built_in => {
-                if self.is_built_in(call) {
+                if call.file.0 as usize >= self.read {
                     return;
                 }
                 Diagnostic {
@@ -450,7 +458,8 @@ impl<'a> Writer<'_, '_, 'a> {
 
 /// What Varnish calls the storages of a gateway that was not told of any.
 pub(super) fn is_storage(name: &str) -> bool {
-    name == "Transient" || name.strip_prefix('s').is_some_and(|number| number.parse::<u8>().is_ok())
+    name.eq_ignore_ascii_case("Transient")
+        || name.strip_prefix('s').is_some_and(|number| number.parse::<u8>().is_ok())
 }
 
 fn shown_name(quote: &str) -> &str {

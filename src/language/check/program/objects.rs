@@ -16,19 +16,20 @@ pub(super) struct Made<'a> {
     pub(super) class: Option<Class>,
     pub(super) span: Span,
     /// Its `new` was read: Varnish knows no object before.
-    made: bool,
+    is_ready: bool,
 }
 
-impl<'a> Writer<'_, '_, 'a> {
+impl Writer<'_, '_, '_> {
     /// Keeps the name; whether it may stand there is judged later.
     pub(super) fn note_object(&mut self, name: Span, class: Span) {
         let text = self.text(name);
-        if self.object_of.contains_key(text) {
+        let key = self.folded(text);
+        if self.object_of.contains_key(&key) {
             return;
         }
         let class = self.class(class);
-        self.object_of.insert(text, self.objects.len());
-        self.objects.push(Made { name: text, class, span: name, made: false });
+        self.object_of.insert(key, self.objects.len());
+        self.objects.push(Made { name: text, class, span: name, is_ready: false });
     }
 
     fn class(&self, class: Span) -> Option<Class> {
@@ -36,8 +37,12 @@ impl<'a> Writer<'_, '_, 'a> {
         let (module, rest) = text.split_once('.')?;
         match self.imported.get(module) {
             Some(real) if *real != module => Class::by_name(&format!("{real}.{rest}")),
-            _ => Class::by_name(text),
+            _ => Class::by_name(&self.folded(text)),
         }
+    }
+
+    pub(super) fn object(&self, name: &str) -> Option<usize> {
+        self.object_of.get(&self.folded(name)).copied()
     }
 
     /// `new name = class(args);`
@@ -73,9 +78,9 @@ impl<'a> Writer<'_, '_, 'a> {
             return None;
         }
         let object_name = self.text(name);
-        let at = self.object_of.get(object_name).copied()?;
+        let at = self.object(object_name)?;
         let object = self.objects.get_mut(at)?;
-        if object.made || object.span != name {
+        if object.is_ready || object.span != name {
             let first = object.span;
             let quote = self.quote(name);
             return self.fault(
@@ -86,7 +91,7 @@ impl<'a> Writer<'_, '_, 'a> {
         }
         let args = self.arguments(text, known.parameters(), span, args);
         if let Some(object) = self.objects.get_mut(at) {
-            object.made = true;
+            object.is_ready = true;
         }
         let args = args?
             .into_iter()
@@ -109,7 +114,7 @@ impl<'a> Writer<'_, '_, 'a> {
         args: &[ast::Argument],
     ) -> Option<Typed> {
         let object = self.objects.get(at)?;
-        let (class, declared, made) = (object.class?, object.span, object.made);
+        let (class, declared, made) = (object.class?, object.span, object.is_ready);
         if self.is_varnish() && !made {
             let quote = self.quote(name);
             return self.fault(
@@ -119,7 +124,7 @@ impl<'a> Writer<'_, '_, 'a> {
             );
         }
         let word = self.text(method);
-        let Some(known) = class.method(word) else {
+        let Some(known) = class.method(&self.folded(word)) else {
             let quote = self.quote(method);
             let words = class.methods().iter().map(|known| known.word());
             let near = self.checker.suggestions.nearest(word, words);

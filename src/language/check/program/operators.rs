@@ -35,9 +35,8 @@ pub(super) const fn product(factor: Factor, left: Type, right: Type, lenient: bo
         (_, Real, Int | Real) => Real,
         (_, Duration, Int | Real) => Duration,
         (_, Bytes, Int | Real) => Bytes,
-        (_, Int, Real) if lenient => Real,
         (Factor::Times, Int | Real, Duration) if lenient => Duration,
-        (Factor::Over, Duration, Duration) if lenient => Real,
+        (_, Int, Real) | (Factor::Over, Duration, Duration) if lenient => Real,
         _ => return None,
     })
 }

@@ -2,6 +2,7 @@
 //! that time can't be promised for (look-around, backreferences, atomic groups) is refused with the way out.
 
 use std::collections::HashMap;
+use std::fmt::Write as _;
 
 use regex::bytes::RegexBuilder;
 
@@ -49,7 +50,15 @@ impl Writer<'_, '_, '_> {
                 .label(instead),
             );
         }
-        let spoken = spelled(source);
+        let spoken = match spelled(source) {
+            Ok(spoken) => spoken,
+            Err(why) => {
+                return self.fault(
+                    Diagnostic::new(Code::BadPattern, span, "this regular expression can't be read")
+                        .label(why),
+                );
+            }
+        };
         let regex = RegexBuilder::new(&spoken)
             .unicode(spoken.contains("\\p") || spoken.contains("\\P"))
             .size_limit(COMPILED_BYTES_MAX)
@@ -97,8 +106,7 @@ fn beyond(source: &str) -> Option<(&'static str, &'static str)> {
                         "match both parts by groups and compare them: `re.group.1 == …`",
                     ));
                 }
-                if !class && rest.get(1).is_some_and(|next| matches!(next, b'K' | b'G' | b'X' | b'R' | b'C'))
-                {
+                if !class && rest.get(1).is_some_and(|next| matches!(next, b'K' | b'G' | b'X' | b'C')) {
                     return Some(("this escape", "write out what it stands for"));
                 }
                 at += 1;
@@ -134,8 +142,22 @@ fn beyond(source: &str) -> Option<(&'static str, &'static str)> {
                 if rest.starts_with(b"(?R") || rest.starts_with(b"(?&") || rest.starts_with(b"(?(") {
                     return Some(("recursion or a condition", "write it as several conditions"));
                 }
-                if rest.starts_with(b"(?#") {
-                    return Some(("a comment within the expression", "write the comment above the line"));
+                if rest.starts_with(b"(?P=") {
+                    return Some((
+                        "a backreference",
+                        "match both parts by groups and compare them: `re.group.1 == …`",
+                    ));
+                }
+                if rest.starts_with(b"(?P>") || rest.starts_with(b"(?C") || rest.starts_with(b"(?|") {
+                    return Some(("this group", "write it as a plain group, `(?:…)`"));
+                }
+                if rest.starts_with(b"(?")
+                    && rest.get(2).is_some_and(|next| matches!(next, b'0'..=b'9' | b'+'))
+                {
+                    return Some(("recursion", "write it as several conditions"));
+                }
+                if rest.starts_with(b"(*") {
+                    return Some(("a word of PCRE's own", "leave it out"));
                 }
             }
             b'*' | b'+' | b'?' | b'}' if !class && rest.get(1) == Some(&b'+') && at > 0 => {
@@ -151,24 +173,18 @@ fn beyond(source: &str) -> Option<(&'static str, &'static str)> {
     None
 }
 
-/// What PCRE takes as itself and the engine would not: a `{` that begins no count, a `[` within a class, any
-/// sign behind a backslash.
-fn spelled(source: &str) -> String {
+/// What PCRE reads otherwise than the engine, or the engine not at all: a `{` that begins no count, a `[` within
+/// a class, bytes by number, any sign behind a backslash. `Err` says what neither can read.
+fn spelled(source: &str) -> Result<String, &'static str> {
     let mut out = String::with_capacity(source.len() + 8);
     let mut chars = source.chars().peekable();
     let mut class = false;
+    // What was read last is a count: no other may follow.
+    let mut counted = false;
     while let Some(c) = chars.next() {
+        let before = std::mem::replace(&mut counted, false);
         match c {
-            '\\' => match chars.next() {
-                Some('Z') if !class => out.push_str("(?:\\n?\\z)"),
-                Some('h') => out.push_str(if class { " \\t" } else { "[ \\t]" }),
-                Some('e') => out.push_str("\\x1b"),
-                Some(next) if next.is_ascii_alphanumeric() || regex_syntax_sign(next) => {
-                    out.extend(['\\', next])
-                }
-                Some(next) => out.push(next),
-                None => out.push('\\'),
-            },
+            '\\' => escape(&mut chars, class, &mut out)?,
             '[' if !class => {
                 class = true;
                 out.push(c);
@@ -181,18 +197,7 @@ fn spelled(source: &str) -> String {
                     out.push_str("\\]");
                 }
             }
-            '[' if chars.peek() == Some(&':') => {
-                // `[:alpha:]` within a class.
-                out.push(c);
-                out.extend(chars.next());
-                while let Some(inner) = chars.next() {
-                    out.push(inner);
-                    if inner == ':' && chars.peek() == Some(&']') {
-                        out.extend(chars.next());
-                        break;
-                    }
-                }
-            }
+            '[' if chars.peek() == Some(&':') => named_class(&mut chars, &mut out)?,
             '[' => out.push_str("\\["),
             ']' => {
                 class = false;
@@ -200,15 +205,140 @@ fn spelled(source: &str) -> String {
             }
             // Doubled, these would be operations on sets.
             '&' | '~' if class => out.extend(['\\', c]),
+            // In a class, a letter of several bytes is each of them.
+            c if class && !c.is_ascii() => {
+                for byte in c.encode_utf8(&mut [0; 4]).bytes() {
+                    write_into(&mut out, format_args!("\\x{byte:02x}"));
+                }
+            }
+            '(' if !class && chars.peek() == Some(&'?') => {
+                let mut ahead = chars.clone();
+                ahead.next();
+                match ahead.next() {
+                    // `(?#…)` says nothing.
+                    Some('#') => {
+                        if !chars.any(|c| c == ')') {
+                            return Err("a comment never ends");
+                        }
+                    }
+                    // `(?'name'…)`
+                    Some('\'') => {
+                        chars = ahead;
+                        let name: String = chars.by_ref().take_while(|c| *c != '\'').collect();
+                        write_into(&mut out, format_args!("(?P<{name}>"));
+                    }
+                    // The sign of a group is no count.
+                    _ => {
+                        out.push(c);
+                        out.extend(chars.next());
+                    }
+                }
+            }
+            '*' | '+' | '?' if !class => {
+                if before {
+                    return Err("a count follows a count");
+                }
+                counted = true;
+                out.push(c);
+                // `a*?` takes as little as it can.
+                if chars.peek() == Some(&'?') {
+                    out.extend(chars.next());
+                }
+            }
             '{' if !class && !chars.peek().is_some_and(char::is_ascii_digit) => out.push_str("\\{"),
             _ => out.push(c),
         }
     }
-    out
+    Ok(out)
+}
+
+fn escape(
+    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    class: bool,
+    out: &mut String,
+) -> Result<(), &'static str> {
+    let Some(next) = chars.next() else { return Err("a backslash stands at the end") };
+    match next {
+        'Z' if !class => out.push_str("(?:\\n?\\z)"),
+        'R' if !class => out.push_str("(?:\\r\\n|[\\n\\x0b\\x0c\\r])"),
+        'N' if !class => out.push_str("[^\\n]"),
+        'h' => out.push_str(if class { " \\t" } else { "[ \\t]" }),
+        'e' => out.push_str("\\x1b"),
+        '0' => {
+            let mut byte = 0_u32;
+            for _ in 0..2 {
+                let Some(digit) = chars.peek().and_then(|c| c.to_digit(8)) else { break };
+                byte = byte * 8 + digit;
+                chars.next();
+            }
+            write_into(out, format_args!("\\x{byte:02x}"));
+        }
+        'c' => match chars.next() {
+            Some(letter) if letter.is_ascii() => {
+                write_into(out, format_args!("\\x{:02x}", letter.to_ascii_uppercase() as u8 ^ 0x40));
+            }
+            _ => return Err("`\\c` is followed by no letter"),
+        },
+        'x' if chars.peek() == Some(&'{') => {
+            chars.next();
+            let digits: String = chars.by_ref().take_while(|c| *c != '}').collect();
+            match u8::from_str_radix(&digits, 16) {
+                Ok(byte) => write_into(out, format_args!("\\x{byte:02x}")),
+                Err(_) => return Err("texts are bytes, and this is none: write the letter itself"),
+            }
+        }
+        'u' | 'U' | 'L' | 'l' => return Err("there is no such escape; write the letter itself"),
+        'Q' => {
+            let mut literal = String::new();
+            for c in chars.by_ref() {
+                literal.push(c);
+                if literal.ends_with("\\E") {
+                    literal.truncate(literal.len() - 2);
+                    break;
+                }
+            }
+            out.push_str(&regex::escape(&literal));
+        }
+        'E' => {}
+        next if next.is_ascii_alphanumeric() || keeps_backslash(next) => out.extend(['\\', next]),
+        next => out.push(next),
+    }
+    Ok(())
+}
+
+/// `[:alpha:]` within a class.
+fn named_class(
+    chars: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    out: &mut String,
+) -> Result<(), &'static str> {
+    const NAMES: &[&str] = &[
+        "alnum", "alpha", "ascii", "blank", "cntrl", "digit", "graph", "lower", "print", "punct", "space",
+        "upper", "word", "xdigit",
+    ];
+    let mut ahead = chars.clone();
+    ahead.next();
+    let name: String = ahead.by_ref().take_while(|c| *c != ':').collect();
+    if ahead.peek() != Some(&']') {
+        // A bracket and a colon.
+        out.push_str("\\[");
+        return Ok(());
+    }
+    if !NAMES.contains(&name.trim_start_matches('^')) {
+        return Err("there is no such class of letters");
+    }
+    ahead.next();
+    *chars = ahead;
+    write_into(out, format_args!("[:{name}:]"));
+    Ok(())
+}
+
+/// Writing into a `String` does not fail.
+fn write_into(out: &mut String, what: std::fmt::Arguments<'_>) {
+    let _ = out.write_fmt(what);
 }
 
 /// Signs that keep their backslash.
-const fn regex_syntax_sign(c: char) -> bool {
+const fn keeps_backslash(c: char) -> bool {
     matches!(
         c,
         '\\' | '.'
@@ -248,8 +378,7 @@ fn literal_prefix(source: &str) -> (Box<[u8]>, bool) {
                 Some(next) if next.is_ascii_punctuation() => next,
                 _ => break,
             },
-            '.' | '[' | '(' | ')' | '^' | '$' => break,
-            '*' | '?' | '{' | '+' => break,
+            '.' | '[' | '(' | ')' | '^' | '$' | '*' | '?' | '{' | '+' => break,
             c => c,
         };
         // What may be repeated or left out is not sure.
@@ -294,10 +423,26 @@ mod tests {
             ("(?i)ABC", "xabcx", "ab"),
             ("a\\Z", "a", "ab"),
             ("\\hx", "\tx", "x"),
+            ("\\Qa.b\\Ec", "a.bc", "axbc"),
+            ("\\07", "\u{7}", "7"),
+            ("\\cA", "\u{1}", "A"),
+            ("^\\N$", "a", "\n"),
+            ("^\\R$", "\r\n", "a"),
+            ("[äö]", "ö", "a"),
+            ("(?#no)a", "a", "no"),
+            ("(?'n'a)b", "ab", "b"),
+            ("a+?b", "aab", "b"),
         ] {
-            let regex = RegexBuilder::new(&spelled(source)).unicode(false).build().unwrap();
+            let regex = RegexBuilder::new(&spelled(source).unwrap()).unicode(false).build().unwrap();
             assert!(regex.is_match(yes.as_bytes()), "{source}");
             assert!(!regex.is_match(no.as_bytes()), "{source}");
+        }
+    }
+
+    #[test]
+    fn what_neither_reads_is_refused() {
+        for source in ["a**", "a+*", "[[:nothing:]]", "\\x{263a}", "\\u0041", "a\\", "(?#"] {
+            assert!(spelled(source).is_err(), "{source}");
         }
     }
 

@@ -141,7 +141,7 @@ impl<'t> Writer<'_, 't, '_> {
                 push(steps, what);
             }
             StatementKind::Declare { name, of, value } => {
-                self.declared_local(*name, *of, value.as_ref(), mark, steps)
+                self.declared_local(*name, *of, value.as_ref(), mark, steps);
             }
             StatementKind::Switch { value, cases, .. } => {
                 let (what, ends) = self.switch(value, cases);
@@ -181,7 +181,8 @@ impl<'t> Writer<'_, 't, '_> {
                 );
             }
             StatementKind::Macro { name } => self.macro_named(*name),
-            StatementKind::InlineC => self.inline_c(span),
+            // The parser has said so.
+            StatementKind::InlineC => {}
             StatementKind::Import(_) => {
                 self.fault::<()>(
                     Diagnostic::new(Code::Misplaced, span, "an `import` does not stand in a sub")
@@ -196,7 +197,7 @@ impl<'t> Writer<'_, 't, '_> {
     /// Whether Varnish knows the statement; reports where not.
     fn is_varnishs(&mut self, statement: &Statement) -> bool {
         let word = match &statement.kind {
-            StatementKind::Unset { .. } if self.text(statement.span).starts_with("unset") => return true,
+            StatementKind::Unset { .. } if !self.text(statement.span).starts_with("remove") => return true,
             StatementKind::Unset { .. } => "`remove`",
             StatementKind::Add { .. } => "`add`",
             StatementKind::Error { .. } => "`error`",
@@ -224,13 +225,6 @@ impl<'t> Writer<'_, 't, '_> {
         };
         self.other_dialect::<()>(statement.span, word, instead);
         false
-    }
-
-    pub(super) fn inline_c(&mut self, span: Span) {
-        self.fault::<()>(
-            Diagnostic::new(Code::InlineC, span, "C is never run")
-                .label("say it in rules; what they can't say is worth a question to us"),
-        );
     }
 
     fn choose(

@@ -1,6 +1,7 @@
 //! Subs: who is called what, who calls whom, and so in which phases each runs.
 
-use std::collections::VecDeque;
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
 
 use super::names::Access;
 use super::{Here, Local, Writer};
@@ -14,8 +15,15 @@ use crate::language::vocabulary::{Dialect, Phase, Phases, Type};
 
 /// Calls within calls.
 const CALLS_DEEP_MAX: u32 = 64;
-/// Words that begin a statement or mean something by themselves.
+/// Words that can't be names in Varnish's VCL.
 const WORDS: &[&str] = &[
+    "acl",
+    "sub",
+    "probe",
+    "backend",
+    "import",
+    "include",
+    "vcl",
     "if",
     "set",
     "unset",
@@ -32,13 +40,7 @@ const WORDS: &[&str] = &[
     "req",
     "bereq",
     "beresp",
-    "obj",
     "resp",
-    "client",
-    "server",
-    "local",
-    "remote",
-    "storage",
     "regsub",
     "regsuball",
 ];
@@ -95,22 +97,20 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 next += 1;
             }
             let bodies = routine.bodies.clone();
-            for (body, built_in) in bodies {
-                self.survey(at, &body.body.statements, built_in);
+            for (body, _) in bodies {
+                self.survey(at, &body.body.statements);
             }
-        }
-        if self.is_varnish() {
-            self.clashes();
         }
     }
 
     fn define(&mut self, sub: &'t ast::Sub, built_in: bool) {
         let name = self.text(sub.name);
         let dialect = if built_in { self.built_in_speech() } else { self.dialect };
-        let phase = Phase::of_sub(name, dialect);
+        let folded = self.folded(name);
+        let phase = Phase::of_sub(&folded, dialect);
         // A phase has several names in Fastly's dialect, and one routine.
-        let key: &'a str = phase.map_or(name, |phase| phase.sub());
-        if let Some(at) = self.routine_of.get(key).copied() {
+        let key = phase.map_or(folded, |phase| Cow::Borrowed(phase.sub()));
+        if let Some(at) = self.routine_of.get(&key).copied() {
             let Some(routine) = self.routines.get_mut(at) else { return };
             let splits = routine.phase.is_some() || routine.bodies.iter().any(|(_, built_in)| *built_in);
             if splits {
@@ -155,7 +155,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
 
     fn judge_name(&mut self, name: &str, span: Span) {
         let quote = self.quote(span);
-        if name.starts_with("vcl_") {
+        if name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("vcl_")) {
             let dialect = self.dialect;
             let phases = Phase::ALL.iter().map(|phase| self.sub_of(*phase));
             let phases: Vec<&str> = phases.filter(|name| Phase::of_sub(name, dialect).is_some()).collect();
@@ -213,9 +213,12 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
     }
 
     /// In Varnish's VCL all names stand in one list.
-    fn clashes(&mut self) {
+    pub(super) fn clashes(&mut self, items: &[Item]) {
         let mut declared: Vec<(Span, &'a str, &'static str)> = Vec::new();
-        for ((kind, name), (_, span)) in &self.checker.names {
+        let varnishs = [Kind::Backend, Kind::Acl, Kind::Probe];
+        for ((kind, name), (_, span)) in
+            self.checker.names.iter().filter(|((kind, _), _)| varnishs.contains(kind))
+        {
             declared.push((*span, name, kind.word()));
         }
         for made in &self.objects {
@@ -226,22 +229,31 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 declared.push((routine.span, routine.name, "sub"));
             }
         }
+        let mut first: HashMap<String, (Span, &'a str, &'static str)> = HashMap::new();
+        for item in items {
+            if let Item::Import(import) = item {
+                let span = import.alias.unwrap_or(import.name);
+                let name = self.text(span);
+                first.entry(name.to_ascii_lowercase()).or_insert((span, name, "module"));
+            }
+        }
         declared.sort_unstable();
-        let mut first: std::collections::HashMap<&str, (Span, &'static str)> =
-            std::collections::HashMap::new();
         for (span, name, word) in declared {
-            if WORDS.contains(&name)
-                && !(name == "default" && word == "backend" || name == "default" && word == "probe")
-                && word != "sub"
-            {
+            let folded = name.to_ascii_lowercase();
+            let both = folded == "default" && matches!(word, "backend" | "probe");
+            let own = word != "sub" && folded.starts_with("vcl_");
+            if word != "sub" && !both && WORDS.contains(&folded.as_str()) || own || name.starts_with('_') {
                 let quote = self.quote(span);
                 self.fault::<()>(
-                    Diagnostic::new(Code::ReservedName, span, format!("{quote} is a word of the language"))
-                        .label("give it another name"),
+                    Diagnostic::new(Code::ReservedName, span, format!("{quote} is no name here"))
+                        .label("it is a word of the language; give it another name"),
                 );
+                continue;
             }
-            if let Some((earlier, other)) = first.get(name) {
-                if *other != word {
+            match first.get(&folded) {
+                // Of one kind and spelled the same: that was said when the names were collected.
+                Some((_, spelled, other)) if *other == word && *spelled == name || both => {}
+                Some((earlier, _, other)) => {
                     let quote = self.quote(span);
                     let fault = Diagnostic::new(
                         Code::DeclaredTwice,
@@ -252,14 +264,15 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                     .at(*earlier, "it is declared here");
                     self.fault::<()>(fault);
                 }
-            } else {
-                first.insert(name, (span, word));
+                None => {
+                    first.insert(folded, (span, name, word));
+                }
             }
         }
     }
 
     /// Calls, locals and objects of a body, without judging them.
-    fn survey(&mut self, routine: usize, statements: &'t [Statement], built_in: bool) {
+    fn survey(&mut self, routine: usize, statements: &'t [Statement]) {
         for statement in statements {
             let mut inner: Vec<&'t [Statement]> = Vec::new();
             let mut values: Vec<&'t Expr> = Vec::new();
@@ -289,15 +302,15 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 | StatementKind::Add { value, .. }
                 | StatementKind::Synthetic { value, .. }
                 | StatementKind::Log(value)
-                | StatementKind::Evaluate(value) => values.push(value),
-                StatementKind::Return { value: Some(value), .. } => values.push(value),
+                | StatementKind::Evaluate(value)
+                | StatementKind::Return { value: Some(value), .. } => values.push(value),
                 _ => {}
             }
             for value in values {
                 self.survey_value(routine, value);
             }
             for statements in inner {
-                self.survey(routine, statements, built_in);
+                self.survey(routine, statements);
             }
         }
     }
@@ -315,9 +328,10 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
     }
 
     pub(super) fn routine_called(&self, name: Span) -> Option<usize> {
-        let name = self.text(name);
-        let key: &str = Phase::of_sub(name, self.speech).map_or(name, |phase| phase.sub());
-        self.routine_of.get(key).copied()
+        let name = self.folded(self.text(name));
+        let phase = Phase::of_sub(&name, self.speech);
+        let key = phase.map_or(name, |phase| Cow::Borrowed(phase.sub()));
+        self.routine_of.get(&key).copied()
     }
 
     /// Who runs when: phases spread along the calls. Reports circles and chains that are too long.
@@ -565,14 +579,20 @@ fn each_call(expr: &Expr, note: &mut dyn FnMut(Span)) {
         ExprKind::Group(inner) | ExprKind::Not(inner) | ExprKind::Negative(inner) => each_call(inner, note),
         ExprKind::Sum { first, rest } => {
             each_call(first, note);
-            rest.iter().for_each(|(_, part)| each_call(part, note));
+            for (_, part) in rest {
+                each_call(part, note);
+            }
         }
         ExprKind::Product { first, rest } => {
             each_call(first, note);
-            rest.iter().for_each(|(_, part)| each_call(part, note));
+            for (_, part) in rest {
+                each_call(part, note);
+            }
         }
         ExprKind::Strands(parts) | ExprKind::And(parts) | ExprKind::Or(parts) => {
-            parts.iter().for_each(|part| each_call(part, note));
+            for part in parts {
+                each_call(part, note);
+            }
         }
         ExprKind::Compare { left, right, .. } => {
             each_call(left, note);
