@@ -16,6 +16,7 @@ use super::script::{Given, Played, Scripted};
 use super::tell;
 use crate::answer::{self, Ask};
 use crate::base::address::{ClientIp, PseudonymKey};
+use crate::base::amount::write_size;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
@@ -181,6 +182,16 @@ impl World<'_> {
         }
     }
 
+    /// What is sent must not be larger than the route takes.
+    fn fits(&self, route: Option<&Route>, asked: &Asked) -> Result<(), Fault> {
+        let most = route.and_then(|route| route.body_bytes_max);
+        let most = most.unwrap_or(self.gateway.settings.gateway.bounds.body_bytes_max);
+        if most == 0 || asked.body_bytes() <= most {
+            return Ok(());
+        }
+        Err(Fault::with(Cause::BodyTooLarge, format!("the body is larger than {}", write_size(most))))
+    }
+
     /// An answer of the gateway itself.
     fn answer(&mut self, response: Response<Body>) {
         let (parts, body) = response.into_parts();
@@ -290,6 +301,7 @@ impl<'g> Stage<'g> {
             None => {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
+                world.fits(Some(door.route), asked)?;
                 Self::plain(&mut request, backend, world, ask);
                 Ok(())
             }
@@ -377,6 +389,14 @@ impl<'g> Stage<'g> {
                     let Some(errand) = errand else {
                         return Err(Fault::with(Cause::Internal, "rules ask for a fetch without a backend"));
                     };
+                    let route = door.as_ref().ok().map(|door| door.route);
+                    if errand.with_body
+                        && let Err(fault) = world.fits(route, asked)
+                    {
+                        world.tell(Kind::Fault, format!("{}: {}", fault.cause.name(), fault.detail()), None);
+                        flow.answered(Err(fault.cause));
+                        continue;
+                    }
                     let Question { method, url, mut headers, .. } = errand.question;
                     let own = world.host_header(errand.backend);
                     let sent_host = doorplate::host_sent(&headers, request.host.header(), own.as_ref());

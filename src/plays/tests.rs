@@ -719,6 +719,51 @@ fn a_backend_is_asked_for_a_tunnel_unless_rules_take_it_away() {
 }
 
 #[test]
+fn what_is_larger_than_a_route_takes_reaches_no_backend() {
+    let plain = r#"
+backend a { .url = "http://127.0.0.1:1"; }
+gateway { .body_bytes_max = 100B; }
+site "www.example" { route "/" { .backend = a; } route "/files/" { .backend = a; .body_bytes_max = 1KB; } }
+"#;
+    let sent = |path: &str, bytes: u32, expected: &str| {
+        format!(
+            "```request\nPOST https://www.example{path}\nContent-Length: {bytes}\n```\n```expect\n{expected}\n```\n"
+        )
+    };
+    let text = [
+        sent("/", 100, "backend a"),
+        sent("/", 101, "413\ncause body_too_large\nno backend"),
+        sent("/files/", 1024, "backend a"),
+        sent("/files/", 1025, "413\ncause body_too_large\nno backend"),
+    ];
+    assert_eq!(playing(plain, &text.concat()).0, "");
+    let ruled = format!("{plain}sub vcl_recv {{ set req.http.X-Seen = \"yes\"; }}\n");
+    assert_eq!(playing(&ruled, &text.concat()).0, "");
+}
+
+#[test]
+fn what_was_visited_in_another_environment_was_visited() {
+    let tree = |domain: &str| {
+        gateway(&format!(
+            "backend a {{ .url = \"http://127.0.0.1:1\"; }}\nsite \"{domain}\" {{\n\
+             route \"/\" {{ .backend = a; }}\nroute \"/x/\" {{ .backend = a; }}\n}}\n\
+             sub vcl_recv {{\nif (req.url == \"/x\") {{\nset req.http.A = \"b\";\n}}\n}}\n"
+        ))
+    };
+    let been = |domain: &str, path: &str| {
+        let gateway = tree(domain);
+        let text = format!("```request\nGET https://{domain}{path}\n```\n```expect\nbackend a\n```\n");
+        let mut visited = Visited::default();
+        play(&gateway, &parse(&text).unwrap(), &mut visited).unwrap();
+        coverage(&gateway, &visited)
+    };
+    let mut all = been("www.example", "/");
+    assert_eq!((all.rules(), all.routes()), ((1, 2), (1, 2)));
+    all.join(been("staging.example", "/x"));
+    assert_eq!(all.draw(), "visited: 2 of 2 lines of rules, 2 of 2 routes\n");
+}
+
+#[test]
 fn rules_run_in_plays_as_they_do_in_the_corridor() {
     let (failures, visited) = playing(RULED, RULED_PLAY);
     assert_eq!(failures, "");

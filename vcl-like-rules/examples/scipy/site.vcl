@@ -13,7 +13,7 @@ log visitors {
 # svn.scipy.example/svn/numpy has the same path here, so another name is all it takes.
 site domain {
     .aliases     = "www." + domain, "svn." + domain;
-    .certificate = if(certificates == "", local, files(certificates + "/chain.pem", certificates + "/key.pem"));
+    .certificate = if(certificates == "", local, files(chain, key));
     .log         = visitors;
 
     # Who may commit is Apache's to say, by its own accounts; passwords travel over https alone, since plain http

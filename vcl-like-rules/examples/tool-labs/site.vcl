@@ -8,7 +8,7 @@ log visitors {
 
 site "tools." + domain {
     .aliases     = domain, "www." + domain;
-    .certificate = if(certificates == "", local, files(certificates + "/chain.pem", certificates + "/key.pem"));
+    .certificate = if(certificates == "", local, files(chain, key));
     .log         = visitors;
 
     route exact "/"       { .backend = landing; }
@@ -21,7 +21,7 @@ site "tools." + domain {
 
 # A tool that outgrew its path.
 site "maps." + domain {
-    .certificate = if(certificates == "", local, files(certificates + "/chain.pem", certificates + "/key.pem"));
+    .certificate = if(certificates == "", local, files(chain, key));
     .log         = visitors;
 
     route "/" { .backend = generic; }

@@ -1,5 +1,5 @@
 site "ask." + domain {
-    .certificate = if(certificates == "", local, files(certificates + "/chain.pem", certificates + "/key.pem"));
+    .certificate = if(certificates == "", local, files(chain, key));
     .log         = visitors;
 
     route "/"        { .backend = ask; .body_bytes_max = 128KB; }

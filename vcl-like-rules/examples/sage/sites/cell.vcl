@@ -1,6 +1,6 @@
 # The calculator: WebSockets that stay open as long as somebody calculates, and pages of others that embed it.
 site "cell." + domain {
-    .certificate = if(certificates == "", local, files(certificates + "/chain.pem", certificates + "/key.pem"));
+    .certificate = if(certificates == "", local, files(chain, key));
     .log         = visitors;
 
     route "/" { .backend = cell_france; .body_bytes_max = 64KB; .total_timeout = 0; }

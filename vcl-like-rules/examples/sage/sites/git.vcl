@@ -1,5 +1,5 @@
 site "git." + domain {
-    .certificate = if(certificates == "", local, files(certificates + "/chain.pem", certificates + "/key.pem"));
+    .certificate = if(certificates == "", local, files(chain, key));
     .log         = visitors;
 
     # Anyone clones. Who pushes comes through ssh, or from the machines that merge.

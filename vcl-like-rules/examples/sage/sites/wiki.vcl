@@ -1,5 +1,5 @@
 site "wiki." + domain {
-    .certificate = if(certificates == "", local, files(certificates + "/chain.pem", certificates + "/key.pem"));
+    .certificate = if(certificates == "", local, files(chain, key));
     .log         = visitors;
 
     # Titles of Moin may have a slash in them that is none of the path.

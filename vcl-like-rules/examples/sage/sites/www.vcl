@@ -1,7 +1,7 @@
 # The home page, the documents and the downloads: the same files at three universities.
 site "www." + domain {
     .aliases     = domain, "doc." + domain, "files." + domain;
-    .certificate = if(certificates == "", local, files(certificates + "/chain.pem", certificates + "/key.pem"));
+    .certificate = if(certificates == "", local, files(chain, key));
     .log         = visitors;
 
     route "/" { .backend = files_washington; }
