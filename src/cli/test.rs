@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{Given, shown};
 use super::{COVERAGE, End, JSON, MAIN, Paper, usage};
-use crate::plays::{self, Coverage, Gateway, Script, Visited};
+use crate::plays::{self, Gateway, Script, Visited};
 
 /// Folders below folders, and files in all, that are looked through.
 const DEPTH_MAX: usize = 16;
@@ -82,8 +82,13 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
         paper.say(&out);
     } else {
         if given.has(&COVERAGE) {
-            for (main, found) in coverage(&trees) {
-                paper.say(&format!("\n{}: {}", main.display(), found.draw()));
+            for ((main, _), tree) in &trees {
+                let Some(gateway) = &tree.gateway else { continue };
+                paper.say(&format!(
+                    "\n{}: {}",
+                    main.display(),
+                    plays::coverage(gateway, &tree.visited).draw()
+                ));
             }
             paper.say("\n");
         }
@@ -254,36 +259,27 @@ fn main_of(file: &Path, script: &Script, given: &Given) -> Option<PathBuf> {
     }
 }
 
-/// Where plays have been in each tree, whatever environments they read it with.
-fn coverage(trees: &Trees) -> BTreeMap<&Path, Coverage> {
-    let mut all: BTreeMap<&Path, Coverage> = BTreeMap::new();
-    for ((main, _), tree) in trees {
-        let Some(gateway) = &tree.gateway else { continue };
-        all.entry(main).or_default().join(plays::coverage(gateway, &tree.visited));
-    }
-    all
-}
-
 fn coverage_json(trees: &Trees) -> String {
     let mut out = String::new();
-    for (main, found) in coverage(trees) {
-        let (rules, routes) = (found.rules(), found.routes());
+    for ((main, _), tree) in trees {
+        let Some(gateway) = &tree.gateway else { continue };
+        let found = plays::coverage(gateway, &tree.visited);
         out.push_str(if out.is_empty() { "" } else { "," });
         let _ = write!(out, "{{\"rules\":");
         plays::quote(&mut out, &main.display().to_string());
         let _ = write!(
             out,
             ",\"lines\":[{},{}],\"routes\":[{},{}],\"missed\":[",
-            rules.0, rules.1, routes.0, routes.1
+            found.rules.0, found.rules.1, found.routes.0, found.routes.1
         );
-        for (at, spot) in found.missed_rules().enumerate() {
+        for (at, spot) in found.missed_rules.iter().enumerate() {
             out.push_str(if at > 0 { "," } else { "" });
             plays::quote(&mut out, &format!("{}:{}", spot.file, spot.line));
         }
         out.push_str("],\"missed_routes\":[");
-        for (at, door) in found.missed_routes().enumerate() {
+        for (at, (site, path, _)) in found.missed_routes.iter().enumerate() {
             out.push_str(if at > 0 { "," } else { "" });
-            plays::quote(&mut out, &format!("{} {}", door.site, door.path));
+            plays::quote(&mut out, &format!("{site} {path}"));
         }
         out.push_str("]}");
     }

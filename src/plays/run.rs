@@ -192,99 +192,61 @@ fn misnamed(gateway: &Gateway, script: &Script) -> Vec<Flaw> {
     flaws
 }
 
-/// Lines and routes, and whether a play has been to them.
+/// Lines and routes that no play has been to.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub struct Coverage {
+    pub rules: (usize, usize),
+    pub routes: (usize, usize),
     /// In file order.
-    rules: Vec<(Spot, bool)>,
-    routes: Vec<(Door, bool)>,
-}
-
-/// A route as a person finds it.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Door {
-    pub site: String,
-    pub path: String,
-    pub place: Option<Spot>,
+    pub missed_rules: Vec<Spot>,
+    /// Site, path, place.
+    pub missed_routes: Vec<(String, String, Option<Spot>)>,
 }
 
 pub fn coverage(gateway: &Gateway, visited: &Visited) -> Coverage {
-    let mut lines: BTreeMap<(u32, usize), (Spot, bool)> = BTreeMap::new();
+    let mut found = Coverage::default();
+    let mut lines: BTreeMap<(u32, usize), (bool, Spot)> = BTreeMap::new();
     for (at, span) in gateway.own_marks() {
         let Some(spot) = gateway.spot(span) else { continue };
         let been = visited.marks.contains(&at);
-        lines.entry((span.file.0, spot.line)).or_insert((spot, false)).1 |= been;
+        lines.entry((span.file.0, spot.line)).or_insert((false, spot)).0 |= been;
     }
-    let mut routes = Vec::new();
-    for (at, site) in gateway.settings.sites.iter().enumerate() {
-        for (number, route) in site.routes.iter().enumerate() {
-            let place = gateway.route_spot((at, number));
-            let door = Door { site: site.name.to_string(), path: route.path.to_string(), place };
-            routes.push((door, visited.doors.contains(&(at, number))));
+    for (been, spot) in lines.into_values() {
+        found.rules.1 += 1;
+        if been {
+            found.rules.0 += 1;
+        } else {
+            found.missed_rules.push(spot);
         }
     }
-    Coverage { rules: lines.into_values().collect(), routes }
+    for (at, site) in gateway.settings.sites.iter().enumerate() {
+        for (number, route) in site.routes.iter().enumerate() {
+            found.routes.1 += 1;
+            if visited.doors.contains(&(at, number)) {
+                found.routes.0 += 1;
+            } else {
+                let place = gateway.route_spot((at, number));
+                found.missed_routes.push((site.name.to_string(), route.path.to_string(), place));
+            }
+        }
+    }
+    found
 }
 
 impl Coverage {
-    /// The same rules in another environment: what was visited in either has been visited.
-    pub fn join(&mut self, other: Coverage) {
-        join(&mut self.rules, other.rules, |spot| (spot.file.clone(), spot.line));
-        join(&mut self.routes, other.routes, Door::key);
-    }
-
-    /// How many lines of rules were visited, of how many.
-    pub fn rules(&self) -> (usize, usize) {
-        (self.rules.iter().filter(|(_, been)| *been).count(), self.rules.len())
-    }
-
-    /// How many routes were visited, of how many.
-    pub fn routes(&self) -> (usize, usize) {
-        (self.routes.iter().filter(|(_, been)| *been).count(), self.routes.len())
-    }
-
-    pub fn missed_rules(&self) -> impl Iterator<Item = &Spot> {
-        self.rules.iter().filter(|(_, been)| !been).map(|(spot, _)| spot)
-    }
-
-    pub fn missed_routes(&self) -> impl Iterator<Item = &Door> {
-        self.routes.iter().filter(|(_, been)| !been).map(|(door, _)| door)
-    }
-
     pub fn draw(&self) -> String {
-        let (rules, routes) = (self.rules(), self.routes());
         let mut out = format!(
             "visited: {} of {} lines of rules, {} of {} routes\n",
-            rules.0, rules.1, routes.0, routes.1
+            self.rules.0, self.rules.1, self.routes.0, self.routes.1
         );
-        for Door { site, path, place } in self.missed_routes() {
+        for (site, path, place) in &self.missed_routes {
             let place = place.as_ref().map(|place| format!("  ({}:{})", place.file, place.line));
             let _ = writeln!(out, "never visited: route {path} of {site}{}", place.unwrap_or_default());
         }
-        for spot in self.missed_rules() {
+        for spot in &self.missed_rules {
             let _ = writeln!(out, "never visited: {}  ({}:{})", spot.source, spot.file, spot.line);
         }
         out
-    }
-}
-
-fn join<T, K: Ord>(into: &mut Vec<(T, bool)>, from: Vec<(T, bool)>, key: impl Fn(&T) -> K) {
-    let places: BTreeMap<K, usize> = into.iter().enumerate().map(|(at, (one, _))| (key(one), at)).collect();
-    for (one, been) in from {
-        match places.get(&key(&one)).and_then(|at| into.get_mut(*at)) {
-            Some((_, seen)) => *seen |= been,
-            None => into.push((one, been)),
-        }
-    }
-}
-
-impl Door {
-    /// Where it stands says which one it is: its site may have another name in another environment.
-    fn key(&self) -> (String, String, usize) {
-        match &self.place {
-            Some(place) => (self.path.clone(), place.file.clone(), place.line),
-            None => (self.path.clone(), self.site.clone(), 0),
-        }
     }
 }
 
