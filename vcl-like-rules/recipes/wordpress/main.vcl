@@ -60,7 +60,7 @@ sub vcl_recv {
     }
     # What is uploaded is a file, and what belongs to WordPress is called by WordPress: nothing there is run by its address.
     if (req.path ~ "(?i)^/(wp-content/uploads|wp-includes)/.*\.(php|phtml|phar)[0-9]*(/|$)"
-            || req.path ~ "(?i)^/wp-content/.*(/\.[^/]+|\.(sql|log|zip|tar|gz|bak|old))$") {
+            || req.path ~ "(?i)^/wp-content/.*(/\.[^/]+|\.(sql|log|bak|old))$") {
         return (synth(403, "Not for visitors"));
     }
     # Names to try passwords with. A courtesy: posts name their authors anyway.
