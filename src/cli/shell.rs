@@ -207,6 +207,8 @@ fn roff(text: &str) -> String {
             match c {
                 '\\' => out.push_str("\\e"),
                 '-' => out.push_str("\\-"),
+                // groff reads bytes.
+                '…' => out.push_str("..."),
                 '`' => out.push_str("\\(ga"),
                 '\'' => out.push_str("\\(aq"),
                 c => out.push(c),

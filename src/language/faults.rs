@@ -314,7 +314,7 @@ faults! {
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { break; }\n");
     E122 NoGoto, Error, "rules do not jump",
         "`goto` skips what stands between it and its label. Put that into an `if` with the condition the other way round.",
-        Main("# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\nsub vcl_recv { goto end; end: }\n");
+        Main("# dialect: fastly\nbackend a { .host = \"127.0.0.1\"; }\nsub vcl_recv { goto end; }\n");
     E123 NoBackend, Error, "rules without a backend",
         "Varnish takes no file that names no backend. `backend default none;` says that there is none.",
         Main("vcl 4.1;\nsub vcl_recv { return (synth(200)); }\n");

@@ -242,10 +242,8 @@ impl<'r> Flow<'r> {
     }
 
     fn recv(&mut self, around: &mut dyn Surroundings) -> At {
+        // What the first turn wished for stands in the next one too: the backend, the identity, the limits.
         let case = &mut self.case;
-        case.hint = None;
-        case.wishes = super::case::Wishes { class: case.wishes.class.take(), ..Default::default() };
-        case.visitor.identity = None;
         case.hash.clear();
         case.pass = false;
         case.cause = None;
@@ -403,6 +401,7 @@ impl<'r> Flow<'r> {
         match self.run(Phase::BackendResponse, around) {
             Verdict::To(Action::Retry) if self.case.retries < RETRIES_MAX => self.again(),
             Verdict::To(Action::Retry) => {
+                self.case.retries += 1;
                 self.too_many("too many retries", around);
                 self.unanswered(Cause::RuleFault)
             }

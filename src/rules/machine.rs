@@ -384,6 +384,7 @@ impl<'r> Machine<'r, '_> {
 
     /// `return (synth(…))`, `return (error(…))`, `error …;`
     fn error(&mut self, status: Option<&'r Expr>, reason: Option<&'r Expr>) -> Run<After<'r>> {
+        let said = status.is_some();
         let status = match status {
             Some(expr) => {
                 let status = self.eval(expr)?;
@@ -402,6 +403,13 @@ impl<'r> Machine<'r, '_> {
             None => None,
         };
         let inside = Phases::BACKEND.has(self.phase) && !self.fastly();
+        // `return (error);` says what a backend that does not answer says.
+        let reason = match reason {
+            None if inside && !said && self.program.dialect == Dialect::Varnish => {
+                Some(Bytes::from_static(b"Backend fetch failed"))
+            }
+            reason => reason,
+        };
         let verdict =
             if inside { Verdict::Error { status, reason } } else { Verdict::Synth { status, reason } };
         Ok(After::Phase(verdict))

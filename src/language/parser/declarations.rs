@@ -81,14 +81,6 @@ impl Parser<'_> {
             return Err(self.unexpected("a version", "the first line of a VCL file is `vcl 4.1;`"));
         }
         self.next();
-        if !matches!(self.str(number), "4.0" | "4.1") {
-            let shown = self.sources.quote(number);
-            self.found.push(
-                Diagnostic::new(Code::UnknownValue, number, format!("there is no VCL {shown} here"))
-                    .label("write `4.1`")
-                    .help("rules for older versions have other words; 4.0 and 4.1 are read"),
-            );
-        }
         self.semicolon()?;
         Ok(Version { span: start.to(self.before()), number })
     }

@@ -33,7 +33,8 @@ impl<'r> Machine<'r, '_> {
                 Value::Unset
             }
             Function::Synthetic => {
-                let text = self.text_at(args, 0)?;
+                let mut text = self.body_so_far();
+                text.extend_from_slice(&self.text_at(args, 0)?);
                 let text = self.kept(text)?;
                 self.body(text);
                 Value::Unset
@@ -278,6 +279,14 @@ impl<'r> Machine<'r, '_> {
 
     fn row(&self, table: TableId, key: &[u8]) -> Option<&'r Constant> {
         self.program.tables.get(table.0 as usize)?.rows.get(key)
+    }
+
+    /// What `synthetic` has said before in this answer: one adds to the other, but in Fastly's dialect.
+    fn body_so_far(&self) -> Vec<u8> {
+        match self.case.beresp.as_ref().or(self.case.resp.as_ref()).map(|reply| &reply.body) {
+            Some(ReplyBody::Text(text)) if !self.fastly() => text.to_vec(),
+            _ => Vec::new(),
+        }
     }
 
     /// The body of the answer that the phase makes.

@@ -108,7 +108,9 @@ impl<'r> Machine<'r, '_> {
             Variable::BereqUrlExt => self.asked(|bereq| Value::text(extension(&bereq.url))),
             Variable::BereqRetries => Value::Int(case.retries.into()),
             Variable::BereqTime => Value::Time(case.asked_at),
-            Variable::BereqUncacheable => Value::Bool(case.pass),
+            Variable::BereqUncacheable => {
+                Value::Bool(case.pass || case.beresp.as_ref().is_some_and(|reply| reply.life.uncacheable))
+            }
 
             // The answers
             Variable::BerespAge

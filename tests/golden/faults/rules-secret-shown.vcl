@@ -1,6 +1,0 @@
-backend trac { .url = "http://127.0.0.1:8000"; }
-site "www.example" {
-    route "/" { .backend = trac; }
-}
-let a = "x";
-sub vcl_recv { set req.http.X = a; }

@@ -1,6 +1,0 @@
-backend trac { .url = "http://127.0.0.1:8000"; }
-site "www.example" {
-    route "/" { .backend = trac; }
-}
-sub trac { unset req.http.X; }
-sub vcl_recv { call trac; }
