@@ -13,10 +13,7 @@ probe django_alive {
         "Host: www.example.org"
         "X-Forwarded-Proto: https"
         "Connection: close";
-    .interval  = 10s;
     .timeout   = 3s;
-    .window    = 5;
-    .threshold = 3;
 }
 
 backend django {

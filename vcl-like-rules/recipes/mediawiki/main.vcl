@@ -16,10 +16,7 @@ probe mediawiki_alive {
         "Host: wiki.example.org"
         "X-Forwarded-Proto: https"
         "Connection: close";
-    .interval  = 15s;
     .timeout   = 5s;
-    .window    = 5;
-    .threshold = 3;
 }
 
 backend mediawiki {

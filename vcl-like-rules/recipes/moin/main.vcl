@@ -11,10 +11,7 @@ acl everybody { "0.0.0.0"/0;    "::"/0; }
 
 probe moin_alive {
     .url       = "/wiki/HelpContents?action=raw";
-    .interval  = 15s;
     .timeout   = 5s;
-    .window    = 5;
-    .threshold = 3;
 }
 
 backend moin {

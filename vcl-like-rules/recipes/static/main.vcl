@@ -7,7 +7,7 @@ let domain = env("SITE_DOMAIN", "example.org");
 backend files {
     .url             = "http://127.0.0.1:8088";
     .visitor_address = none;  # it has no use for it
-    .probe = { .url = "/robots.txt"; .interval = 15s; .window = 5; .threshold = 3; }
+    .probe = { .url = "/robots.txt"; }
 }
 
 backend trac { .url = "http://127.0.0.1:8000"; .first_byte_timeout = 30s; }

@@ -17,10 +17,7 @@ probe svn_alive {
         "Host: svn.example.org"
         "Connection: close";
     .expected_response = 200;  # 401 where httpd asks everybody for a password
-    .interval          = 15s;
     .timeout           = 5s;
-    .window            = 5;
-    .threshold         = 3;
 }
 
 backend svn {

@@ -8,10 +8,7 @@ acl office { "192.0.2.0"/24; "2001:db8:1::"/48; }
 
 probe trac_alive {
     .url       = "/trac/about";  # asks no database for much, and needs no permission
-    .interval  = 15s;
     .timeout   = 5s;
-    .window    = 5;
-    .threshold = 3;
 }
 
 backend trac {

@@ -15,10 +15,7 @@ probe wordpress_alive {
         "Host: www.example.org"
         "X-Forwarded-Proto: https"
         "Connection: close";
-    .interval  = 15s;
     .timeout   = 5s;
-    .window    = 5;
-    .threshold = 3;
 }
 
 backend wordpress {
