@@ -184,7 +184,7 @@ fn a_play_goes_as_it_says() {
     assert_eq!(report.failures, []);
     assert_eq!((report.cases, report.requests), (2, 3));
     assert_eq!(
-        coverage(&gateway, &visited).draw(),
+        coverage([(&gateway, &visited)]).draw(),
         "visited: 0 of 0 lines of rules, 1 of 5 routes\n\
          never visited: route /trac/ of www.example  (main.vcl:10)\n\
          never visited: route /closed/ of www.example  (main.vcl:11)\n\
@@ -766,7 +766,7 @@ fn rules_run_in_plays_as_they_do_in_the_corridor() {
     let (failures, visited) = playing(RULED, RULED_PLAY);
     assert_eq!(failures, "");
     let gateway = gateway(RULED);
-    let told = coverage(&gateway, &visited).draw();
+    let told = coverage([(&gateway, &visited)]).draw();
     assert!(told.contains("3 of 3 routes\n"), "{told}");
     assert!(told.ends_with("\nnever visited: set req.http.X-Seen = \"yes\";  (main.vcl:23)\n"), "{told}");
 }
