@@ -702,7 +702,10 @@ sub vcl_recv { set req.backend_hint = pair.backend(); }
     let (failures, visited) =
         playing(rules, "```request\nGET https://www.example/\n```\n```expect\nbackend a\n```\n");
     assert_eq!(failures, "");
-    assert_eq!(coverage([(&gateway(rules), &visited)]).draw(), "visited: 2 of 2 lines of rules, 1 of 1 routes\n");
+    assert_eq!(
+        coverage([(&gateway(rules), &visited)]).draw(),
+        "visited: 2 of 2 lines of rules, 1 of 1 routes\n"
+    );
 }
 
 #[test]
