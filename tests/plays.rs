@@ -1,5 +1,5 @@
 //! The rules that are read as models: every tree below `vcl-like-rules/` checks without a word, looks as
-//! `doorward fmt` writes it, and its plays go as they say, with no route and no line of a rule left out.
+//! `doorward fmt` writes it, and its plays go as they say, with no line of a rule left out.
 
 // A test says what is wrong by panicking.
 #![allow(clippy::expect_used, clippy::unwrap_used)]
@@ -96,7 +96,9 @@ fn every_play_goes_as_it_says() {
             been.push((gateway, visited));
         }
         let found = plays::coverage(been.iter().map(|(gateway, visited)| (gateway, visited)));
-        if !found.missed_rules.is_empty() || !found.missed_routes.is_empty() {
+        // A recipe closes many doors in one way; an example is shown whole.
+        let whole = found.missed_routes.is_empty() || !main.starts_with(root().join("examples"));
+        if !found.missed_rules.is_empty() || !whole {
             wrong.push_str(&format!("{}: {}", main.display(), found.draw()));
         }
     }

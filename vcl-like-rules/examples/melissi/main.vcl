@@ -13,8 +13,8 @@
 
 let domain       = env("SITE_DOMAIN", "melissi.example");
 let certificates = env("CERTIFICATES", "");
-let chain = certificates + "/chain.pem";
-let key   = certificates + "/key.pem";
+let chain        = certificates + "/chain.pem";
+let key          = certificates + "/key.pem";
 
 gateway {
     .http  = env("HTTP", ":80");

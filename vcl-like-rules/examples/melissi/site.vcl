@@ -21,7 +21,7 @@ site domain {
     # A client asks for news, and is answered when there are some.
     route "/api/1/news/" { .backend = notifier; .total_timeout = 0; }
 
-    route "/static/" { .backend = static; }
+    route "/static/"           { .backend = static; }
     route exact "/favicon.ico" { .backend = static; }
 
     # Where the program keeps people's files. It alone says who gets which.

@@ -16,8 +16,8 @@ let domain = env("SITE_DOMAIN", "sagemath.example");
 
 # One way of managing certificates: certbot leaves one for all names here, and nothing else keeps any.
 let certificates = env("CERTIFICATES", "");
-let chain = certificates + "/chain.pem";
-let key   = certificates + "/key.pem";
+let chain        = certificates + "/chain.pem";
+let key          = certificates + "/key.pem";
 
 gateway {
     .http  = env("HTTP", ":80");

@@ -9,21 +9,36 @@ probe alive {
 }
 
 # Washington
-backend trac { .url = "http://192.0.2.10:8000"; .max_connections = 12; .first_byte_timeout = 40s; .connect_timeout = 2s; }
+backend trac {
+    .url                = "http://192.0.2.10:8000";
+    .max_connections    = 12;
+    .first_byte_timeout = 40s;
+    .connect_timeout    = 2s;
+}
 backend wiki { .url = "http://192.0.2.11:8080"; .max_connections = 8; .connect_timeout = 2s; }
 backend git  { .url = "http://192.0.2.12:8080"; .max_connections = 16; .first_byte_timeout = 5m; }
 
 # Grenoble
-backend ask         { .url = "http://198.51.100.20:8001"; .max_connections = 12; .connect_timeout = 2s; }
-backend cell_france { .url = "http://198.51.100.30:8888"; .max_connections = 200; .between_bytes_timeout = 10m; .probe = alive; }
+backend ask { .url = "http://198.51.100.20:8001"; .max_connections = 12; .connect_timeout = 2s; }
+backend cell_france {
+    .url                   = "http://198.51.100.30:8888";
+    .max_connections       = 200;
+    .between_bytes_timeout = 10m;
+    .probe                 = alive;
+}
 
 # Seoul
-backend cell_korea { .url = "http://203.0.113.30:8888"; .max_connections = 200; .between_bytes_timeout = 10m; .probe = alive; }
+backend cell_korea {
+    .url                   = "http://203.0.113.30:8888";
+    .max_connections       = 200;
+    .between_bytes_timeout = 10m;
+    .probe                 = alive;
+}
 
 # Documents, downloads and every night's copies of Trac, wiki and questions: the same files at three universities.
-backend files_washington { .url = "http://192.0.2.50"; .probe = alive; }
+backend files_washington { .url = "http://192.0.2.50";    .probe = alive; }
 backend files_france     { .url = "http://198.51.100.50"; .probe = alive; }
-backend files_korea      { .url = "http://203.0.113.50"; .probe = alive; }
+backend files_korea      { .url = "http://203.0.113.50";  .probe = alive; }
 
 # certbot, while it proves that a name is ours.
 backend certbot { .url = "http://127.0.0.1:8402"; .connect_timeout = 1s; }

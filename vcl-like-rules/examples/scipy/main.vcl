@@ -15,8 +15,8 @@ let domain = env("SITE_DOMAIN", "scipy.example");
 
 # The folder with chain.pem and key.pem. Where it is not said, this machine signs for itself.
 let certificates = env("CERTIFICATES", "");
-let chain = certificates + "/chain.pem";
-let key   = certificates + "/key.pem";
+let chain        = certificates + "/chain.pem";
+let key          = certificates + "/key.pem";
 
 gateway {
     .http  = env("HTTP", ":80");

@@ -11,9 +11,9 @@ site "tools." + domain {
     .certificate = if(certificates == "", local, files(chain, key));
     .log         = visitors;
 
-    route exact "/"       { .backend = landing; }
-    route "/static/"      { .backend = landing; }
-    route "/favicon.ico/" { .backend = landing; }
+    route exact "/"            { .backend = landing; }
+    route "/static/"           { .backend = landing; }
+    route exact "/favicon.ico" { .backend = landing; }
 
     # A tool without a row has no page.
     route "/{tool}/" { .backend = lookup(tools, "{tool}"); .body_bytes_max = 20MB; .total_timeout = 15m; }

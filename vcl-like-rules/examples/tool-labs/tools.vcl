@@ -54,10 +54,9 @@ sub vcl_synth {
         set resp.reason = "Closed by its maintainers";
         set resp.http.Retry-After = "3600";
         set resp.http.Content-Type = "text/html; charset=utf-8";
-        set resp.body = {"<!doctype html><meta charset="utf-8"><title>Closed for now</title><h1>"} +
-            xml_escape(req.name.tool) + {" is closed for now</h1><p>"} +
-            xml_escape(table.lookup(notices, req.name.tool)) +
-            {"<p><a href="/">All tools and how they are</a>"};
+        set resp.body = {"<!doctype html><meta charset="utf-8"><title>Closed for now</title><h1>"}
+            + xml_escape(req.name.tool) + {" is closed for now</h1><p>"}
+            + xml_escape(table.lookup(notices, req.name.tool)) + {"<p><a href="/">All tools and how they are</a>"};
         return (deliver);
     }
 }

@@ -1,7 +1,7 @@
 # The place where the tools lived before. Its addresses stand in thousands of articles.
 
 site "toolserver." + domain {
-    .force_https = no;      # its visitors leave at once
+    .force_https = no;  # its visitors leave at once
     .log         = visitors;
 
     route "/{person}/" { .backend = nobody; }

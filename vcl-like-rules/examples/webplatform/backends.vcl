@@ -11,10 +11,10 @@ probe alive {
 backend wiki_one { .url = "http://192.0.2.31"; .max_connections = 40; .probe = alive; }
 backend wiki_two { .url = "http://192.0.2.32"; .max_connections = 40; .probe = alive; }
 
-backend blog       { .url = "http://192.0.2.33"; .max_connections = 20; }
+backend blog       { .url = "http://192.0.2.33";      .max_connections = 20; }
 backend talk       { .url = "http://192.0.2.34:8000"; .max_connections = 40; .between_bytes_timeout = 5m; }
 backend code       { .url = "unix:/run/dabblet/dabblet.sock"; }
-backend statistics { .url = "http://192.0.2.35"; .visitor_address = cut; .connect_timeout = 1s; }
+backend statistics { .url = "http://192.0.2.35";      .visitor_address = cut; .connect_timeout = 1s; }
 backend assets     { .url = "http://192.0.2.36"; }
 backend pages      { .url = "http://192.0.2.37"; }
 

@@ -4,7 +4,8 @@ sub vcl_recv {
     # What counts visitors in the browser is no session. Without it most readers have none, and their pages are
     # everybody's.
     if (req.http.Cookie) {
-        set req.http.Cookie = regsuball(req.http.Cookie, "(^|; *)(_ga|_gid|_gat|__utm.|_pk_[a-z]+)[^=;]*=[^;]*", "");
+        set req.http.Cookie =
+            regsuball(req.http.Cookie, "(^|; *)(_ga(_[A-Z0-9]+)?|_gid|_gat|__utm[a-z]|_pk_(id|ses)[^=;]*)=[^;]*", "");
         set req.http.Cookie = regsub(req.http.Cookie, "^; *", "");
         if (req.http.Cookie == "") {
             unset req.http.Cookie;

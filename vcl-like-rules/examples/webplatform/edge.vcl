@@ -19,7 +19,7 @@ log harmonised {
 }
 
 # Browsers come by https for a year; with the machine's own certificates they forget it.
-let https_only = if(certificates == "", "max-age=0", "max-age=31536000; includeSubDomains");
+let https_only = if(certificates == "", "max-age=0", "max-age=31536000");
 
 sub vcl_deliver {
     call every_answer;

@@ -17,8 +17,8 @@ let domain = env("SITE_DOMAIN", "webplatform.example");
 
 # The folder with chain.pem and key.pem for all names; where it is not said, this machine signs for itself.
 let certificates = env("CERTIFICATES", "");
-let chain = certificates + "/chain.pem";
-let key   = certificates + "/key.pem";
+let chain        = certificates + "/chain.pem";
+let key          = certificates + "/key.pem";
 
 # To have them: cp private.vcl.example private.vcl && chmod 600 private.vcl, and take the # away in the copy of
 # this folder that serves. A file that others may read is refused, and no message shows a word of it.

@@ -11,12 +11,11 @@ sub vcl_recv {
 
 sub vcl_synth {
     if (resp.reason == "maintenance") {
+        declare local var.what STRING;
+        set var.what = xml_escape(table.lookup(maintenance, regsub(req.site, "\..*", "")));
         set resp.reason = "Maintenance in progress";
         set resp.http.Retry-After = "900";
         set resp.http.Content-Type = "text/html; charset=utf-8";
-        set resp.body = std.replaceall(
-            std.fileread("pages/maintenance.html"),
-            "{what}",
-            xml_escape(table.lookup(maintenance, regsub(req.site, "\..*", ""))));
+        set resp.body = std.replaceall(std.fileread("pages/maintenance.html"), "{what}", var.what);
     }
 }

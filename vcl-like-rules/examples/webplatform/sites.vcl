@@ -15,8 +15,8 @@ site "docs." + domain {
     .log         = harmonised;
 
     # Titles such as `AC/DC` have a slash that is none of the path.
-    route "/"            { .backend = wiki_one; .encoded_slash = keep; .body_bytes_max = 2MB; }
-    route "/w/Special:Upload/" { .backend = wiki_one; .body_bytes_max = 20MB; }
+    route "/"                     { .backend = wiki_one; .encoded_slash = keep; .body_bytes_max = 2MB; }
+    route "/wiki/Special:Upload/" { .backend = wiki_one; .body_bytes_max = 20MB; }
     # Changing how the wiki works is for the staff; reading its settings is, too.
     route "/w/mw-config/" { .backend = wiki_one; .allow = network(staff); }
 }
@@ -25,9 +25,9 @@ site "blog." + domain {
     .certificate = if(certificates == "", local, files(chain, key));
     .log         = harmonised;
 
-    route "/"                { .backend = blog; .body_bytes_max = 64KB; }
-    route "/wp-admin/"       { .backend = blog; .allow = network(staff); .body_bytes_max = 20MB; }
-    route "/xmlrpc.php/"     { .backend = blog; .allow = nobody; }
+    route "/"            { .backend = blog; .body_bytes_max = 64KB; }
+    route "/wp-admin/"   { .backend = blog; .allow = network(staff); .body_bytes_max = 20MB; }
+    route "/xmlrpc.php/" { .backend = blog; .allow = nobody; }
 }
 
 site "talk." + domain {
@@ -49,6 +49,6 @@ site "stats." + domain {
     .log         = harmonised;
 
     # Everybody's pages count here; who looks at the counts is staff.
-    route "/"          { .backend = statistics; .allow = network(staff); }
-    route "/count.gif/" { .backend = statistics; .allow = anyone; .body_bytes_max = 1KB; }
+    route "/"                { .backend = statistics; .allow = network(staff); }
+    route exact "/count.gif" { .backend = statistics; .allow = anyone; .body_bytes_max = 1KB; }
 }
