@@ -393,8 +393,7 @@ impl<'g> Stage<'g> {
                     if errand.with_body
                         && let Err(fault) = world.fits(route, asked)
                     {
-                        world.tell(Kind::Fault, format!("{}: {}", fault.cause.name(), fault.detail()), None);
-                        flow.answered(Err(fault.cause));
+                        refused(world, &mut flow, &fault);
                         continue;
                     }
                     let Question { method, url, mut headers, .. } = errand.question;
