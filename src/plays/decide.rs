@@ -2,11 +2,11 @@
 //! route are found, the rules are run and access is judged by the very code that serves; only backends, time,
 //! health and chance are what a play says they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::asked::Asked;
@@ -16,6 +16,7 @@ use super::script::{Given, Played, Scripted};
 use super::tell;
 use crate::answer::{self, Ask};
 use crate::base::address::{ClientIp, PseudonymKey};
+use crate::base::amount::write_size;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
@@ -24,6 +25,7 @@ use crate::language::vocabulary::{Action, Phase};
 use crate::message::exchange::Secure;
 use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
+use crate::message::request::Upgrade;
 use crate::message::{Body, Host, Request, Street, headers};
 use crate::plan::{BackendId, Route, VisitorAddress};
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
@@ -43,6 +45,8 @@ const STEPS_MAX: usize = 2_000;
 pub struct Stage<'g> {
     pub gateway: &'g Gateway,
     rules: Option<Rules>,
+    /// The rules that ran in `vcl_init`.
+    begun: BTreeSet<Mark>,
     asked: u64,
 }
 
@@ -178,6 +182,16 @@ impl World<'_> {
         }
     }
 
+    /// What is sent must not be larger than the route takes.
+    fn fits(&self, route: Option<&Route>, asked: &Asked) -> Result<(), Fault> {
+        let most = route.and_then(|route| route.body_bytes_max);
+        let most = most.unwrap_or(self.gateway.settings.gateway.bounds.body_bytes_max);
+        if most == 0 || asked.body_bytes() <= most {
+            return Ok(());
+        }
+        Err(Fault::with(Cause::BodyTooLarge, format!("the body is larger than {}", write_size(most))))
+    }
+
     /// An answer of the gateway itself.
     fn answer(&mut self, response: Response<Body>) {
         let (parts, body) = response.into_parts();
@@ -211,7 +225,12 @@ impl<'g> Stage<'g> {
             let place = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
             format!("the rules do not start: {}{place}", fault.text)
         })?;
-        Ok(Self { gateway, rules, asked: 0 })
+        Ok(Self { gateway, rules, begun: world.decision.marks, asked: 0 })
+    }
+
+    /// The rules that ran before anybody asked.
+    pub fn begun(&self) -> &BTreeSet<Mark> {
+        &self.begun
     }
 
     /// What becomes of one request. The next one meets the directors where this one leaves them.
@@ -282,6 +301,7 @@ impl<'g> Stage<'g> {
             None => {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
+                world.fits(Some(door.route), asked)?;
                 Self::plain(&mut request, backend, world, ask);
                 Ok(())
             }
@@ -296,6 +316,7 @@ impl<'g> Stage<'g> {
         let mut headers = std::mem::take(&mut request.headers);
         let own = world.host_header(backend);
         headers.insert(HOST, own.unwrap_or_else(|| request.host.header()));
+        ask_to_switch(&mut headers, request.upgrade.as_ref());
         let url = request.target_for_backend().to_string();
         let method = request.method.clone();
         match send(world, backend, (method, url, headers), request, &before) {
@@ -368,10 +389,19 @@ impl<'g> Stage<'g> {
                     let Some(errand) = errand else {
                         return Err(Fault::with(Cause::Internal, "rules ask for a fetch without a backend"));
                     };
+                    let route = door.as_ref().ok().map(|door| door.route);
+                    if errand.with_body
+                        && let Err(fault) = world.fits(route, asked)
+                    {
+                        refused(world, &mut flow, &fault);
+                        continue;
+                    }
                     let Question { method, url, mut headers, .. } = errand.question;
                     let own = world.host_header(errand.backend);
                     let sent_host = doorplate::host_sent(&headers, request.host.header(), own.as_ref());
+                    let upgrade = request.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
                     headers::clean_ruled(&mut headers, &method);
+                    ask_to_switch(&mut headers, upgrade.as_ref());
                     if !errand.with_body || asked.body.is_empty() {
                         headers.remove(CONTENT_LENGTH);
                     }
@@ -559,6 +589,14 @@ fn send(
         world.below(changed(&HeaderMap::new(), &answer.headers));
     }
     answer
+}
+
+/// What a visitor who wants a tunnel asks of the backend, as the corridor asks it.
+fn ask_to_switch(headers: &mut HeaderMap, upgrade: Option<&Upgrade>) {
+    if let Some(upgrade) = upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, upgrade.protocol.clone());
+    }
 }
 
 /// A visitor's address as the backend learns it. The key of the day is the house's secret: here it is always

@@ -260,6 +260,8 @@ impl<'a> Visit<'a> {
                 let reply = Reply::of_backend(parts.status.as_u16(), reason, parts.version, parts.headers);
                 self.flow.answered(Ok(reply));
             }
+            // What the visitor did is no failure of the backend, for rules to ask another.
+            Err(fault) if fault.cause.status() < 500 => self.refuse(fault),
             Err(fault) => self.unanswered(fault),
         }
         None
