@@ -26,7 +26,7 @@ use crate::message::exchange::Secure;
 use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
 use crate::message::request::Upgrade;
-use crate::message::{Body, Host, Request, Street, headers};
+use crate::message::{Body, Request, Street, headers};
 use crate::plan::{BackendId, Route, VisitorAddress};
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
 use crate::rules::doorplate::Decided;
@@ -345,7 +345,6 @@ impl<'g> Stage<'g> {
         doorplate::not_ours(&request.path)?;
         // Rules may still lead to a route where there is none.
         let mut door = look_up(world, found, &request);
-        let mut host = request.host.clone();
         let before = request.headers.clone();
         let mut case = Case::of(&mut request, &street(asked), world.now);
         if let Some(upgrade) = &request.upgrade {
@@ -358,11 +357,10 @@ impl<'g> Stage<'g> {
             match flow.next(world) {
                 Next::Route => {
                     let judged = if flow.case().moved {
-                        doorplate::reread(&flow.case().req, &host).and_then(|decided| {
+                        doorplate::reread(&flow.case().req, &request.host).and_then(|decided| {
                             let Decided { method, host: written, path, query } = decided;
                             (request.method, request.path, request.query) = (method, path, query);
-                            host = written;
-                            found = doorplate::site_of(&gateway.table, found, &host);
+                            found = doorplate::site_of(&gateway.table, found, &written);
                             let target = request.target_for_backend();
                             world.rewritten(&request.method, found, target.as_str());
                             flow.case_mut().req.url = Url::Canonical(target);
@@ -381,7 +379,7 @@ impl<'g> Stage<'g> {
                     if matches!(next, Next::Pipe) {
                         world.decision.handling = Handling::Pipe;
                     }
-                    if let Err(fault) = judge_again(world, &mut flow, found, &host, &mut request) {
+                    if let Err(fault) = judge_again(world, &mut flow, found, &mut request) {
                         refused(world, &mut flow, &fault);
                         continue;
                     }
@@ -432,7 +430,6 @@ fn judge_again<'g>(
     world: &mut World<'g>,
     flow: &mut Flow<'_>,
     found: SiteRef<'g>,
-    host: &Host,
     request: &mut Request,
 ) -> Result<(), Fault> {
     let case = flow.case_mut();
@@ -440,7 +437,7 @@ fn judge_again<'g>(
     if !case.sent_elsewhere && matches!(bereq.url, Url::Canonical(_)) {
         return Ok(());
     }
-    let Decided { method, host, path, query } = doorplate::reread(bereq, host)?;
+    let Decided { method, host, path, query } = doorplate::reread(bereq, &request.host)?;
     let found = doorplate::site_of(&world.gateway.table, found, &host);
     let before = (
         std::mem::replace(&mut request.method, method),
