@@ -542,9 +542,29 @@ fn judge(world: &mut World<'_>, route: &Route, request: &Request) -> Result<(), 
 /// Access, then who answers: the corridor's order.
 fn admit(world: &mut World<'_>, door: &Door<'_>, request: &Request) -> Result<BackendId, Fault> {
     judge(world, door.route, request)?;
-    door.backend.ok_or_else(|| {
+    let backend = door.backend.ok_or_else(|| {
         Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", door.route.path))
-    })
+    })?;
+    recorded(world, door.route);
+    Ok(backend)
+}
+
+/// Where the visit is written, told where the rules say it.
+fn recorded(world: &mut World<'_>, route: &Route) {
+    let settings = &world.gateway.settings;
+    let Some(site) = world.decision.door.and_then(|(site, _)| settings.sites.get(site)) else { return };
+    let (log, names) = match &route.log {
+        Some(recorded) => {
+            let names = recorded.names.iter().filter_map(|at| world.names.get(*at));
+            let names: Vec<&str> = names.map(|(_, value)| value.as_str()).collect();
+            (settings.logs.get(recorded.log.0), names.join("/"))
+        }
+        None => (settings.logs.iter().find(|log| site.log.as_ref() == Some(&log.name)), String::new()),
+    };
+    let Some(log) = log else { return };
+    let [visits, _] = log.files(&settings.gateway.state, &site.name);
+    let text = format!("{}: {}", log.name, visits.path("{day}", &names).display());
+    world.tell(Kind::Record, text, None);
 }
 
 /// The rules make the answer, and may read why.

@@ -220,10 +220,14 @@ impl<'a> Visit<'a> {
         }
         let covered = self.covered.as_ref().map_err(Clone::clone)?;
         doorplate::access(covered.route, &self.request)?;
-        covered.backend.clone()
+        let backend = covered.backend.clone()?;
+        let Around { world, ticket, .. } = &mut self.around;
+        world.recorded(ticket, self.found.site.id, covered.route, &covered.names);
+        Ok(backend)
     }
 
     fn refuse(&mut self, fault: Fault) {
+        self.around.ticket.no_route();
         self.flow.refused(fault.cause);
         self.fault = Some(fault);
     }
