@@ -218,7 +218,7 @@ impl Desk {
     pub fn formatted(&self, uri: &Uri) -> Option<Vec<TextEdit>> {
         let file = path(uri)?;
         let text = self.documents.text(&file)?;
-        let new_text = text.clone(); // FORMAT
+        let new_text = language::format::text(&text, &file).ok()?;
         if new_text == text {
             return Some(Vec::new());
         }

@@ -2,7 +2,7 @@
 //! route are found, the rules are run and access is judged by the very code that serves; only backends, time,
 //! health and chance are what a play says they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -16,6 +16,7 @@ use super::script::{Given, Played, Scripted};
 use super::tell;
 use crate::answer::{self, Ask};
 use crate::base::address::{ClientIp, PseudonymKey};
+use crate::base::amount::write_size;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
@@ -44,6 +45,8 @@ const STEPS_MAX: usize = 2_000;
 pub struct Stage<'g> {
     pub gateway: &'g Gateway,
     rules: Option<Rules>,
+    /// The rules that ran in `vcl_init`.
+    begun: BTreeSet<Mark>,
     asked: u64,
 }
 
@@ -179,6 +182,16 @@ impl World<'_> {
         }
     }
 
+    /// What is sent must not be larger than the route takes.
+    fn fits(&self, route: Option<&Route>, asked: &Asked) -> Result<(), Fault> {
+        let most = route.and_then(|route| route.body_bytes_max);
+        let most = most.unwrap_or(self.gateway.settings.gateway.bounds.body_bytes_max);
+        if most == 0 || asked.body_bytes() <= most {
+            return Ok(());
+        }
+        Err(Fault::with(Cause::BodyTooLarge, format!("the body is larger than {}", write_size(most))))
+    }
+
     /// An answer of the gateway itself.
     fn answer(&mut self, response: Response<Body>) {
         let (parts, body) = response.into_parts();
@@ -212,7 +225,12 @@ impl<'g> Stage<'g> {
             let place = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
             format!("the rules do not start: {}{place}", fault.text)
         })?;
-        Ok(Self { gateway, rules, asked: 0 })
+        Ok(Self { gateway, rules, begun: world.decision.marks, asked: 0 })
+    }
+
+    /// The rules that ran before anybody asked.
+    pub fn begun(&self) -> &BTreeSet<Mark> {
+        &self.begun
     }
 
     /// What becomes of one request. The next one meets the directors where this one leaves them.
@@ -287,7 +305,7 @@ impl<'g> Stage<'g> {
             None => {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
-                fits(world, Some(door.route), asked)?;
+                world.fits(Some(door.route), asked)?;
                 Self::plain(&mut request, backend, world, ask);
                 Ok(())
             }
@@ -302,7 +320,7 @@ impl<'g> Stage<'g> {
         let mut headers = std::mem::take(&mut request.headers);
         let own = world.host_header(backend);
         headers.insert(HOST, own.unwrap_or_else(|| request.host.header()));
-        switch(&mut headers, request.upgrade.as_ref());
+        ask_to_switch(&mut headers, request.upgrade.as_ref());
         let url = request.target_for_backend().to_string();
         let method = request.method.clone();
         match send(world, backend, (method, url, headers), request, &before) {
@@ -375,23 +393,29 @@ impl<'g> Stage<'g> {
                     let Some(errand) = errand else {
                         return Err(Fault::with(Cause::Internal, "rules ask for a fetch without a backend"));
                     };
-                    let Question { method, url, mut headers, .. } = errand.question;
+                    let route = door.as_ref().ok().map(|door| door.route);
                     let with_body = errand.with_body && !asked.body.is_empty();
-                    if with_body && let Err(fault) = lend(world, door.as_ref().ok(), asked, taken) {
-                        world.tell(Kind::Fault, format!("{}: {}", fault.cause.name(), fault.detail()), None);
-                        flow.answered(Err(fault.cause));
+                    if with_body && taken {
+                        let text = "the body was sent to a backend already, and can't be sent again";
+                        world.tell(Kind::Fault, text, None);
+                        flow.answered(Err(Cause::RuleFault));
                         continue;
                     }
+                    if with_body && let Err(fault) = world.fits(route, asked) {
+                        refused(world, &mut flow, &fault);
+                        continue;
+                    }
+                    let Question { method, url, mut headers, .. } = errand.question;
                     let own = world.host_header(errand.backend);
                     let sent_host = doorplate::host_sent(&headers, request.host.header(), own.as_ref());
-                    let upgrade = request.upgrade.as_ref().filter(|_| headers.contains_key(UPGRADE));
+                    let upgrade = request.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
                     headers::clean_ruled(&mut headers, &method);
+                    ask_to_switch(&mut headers, upgrade.as_ref());
                     headers.remove(CONTENT_LENGTH);
                     if with_body {
                         headers.insert(CONTENT_LENGTH, HeaderValue::from(asked.body.len()));
                     }
                     headers.insert(HOST, sent_host);
-                    switch(&mut headers, upgrade);
                     let head_only = method == Method::HEAD;
                     let url = String::from_utf8_lossy(url.as_bytes()).into_owned();
                     let answer = send(world, errand.backend, (method, url, headers), &request, &before);
@@ -413,38 +437,6 @@ impl<'g> Stage<'g> {
         }
         Err(Fault::with(Cause::Internal, "the rules come to no end"))
     }
-}
-
-/// The other protocol that the visitor wants to go on with.
-fn switch(headers: &mut HeaderMap, upgrade: Option<&Upgrade>) {
-    if let Some(upgrade) = upgrade {
-        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
-        headers.insert(UPGRADE, upgrade.protocol.clone());
-    }
-}
-
-/// Whether the body is small enough for its route.
-fn fits(world: &World<'_>, route: Option<&Route>, asked: &Asked) -> Result<(), Fault> {
-    let bounds = &world.gateway.settings.gateway.bounds;
-    let most = route.and_then(|route| route.body_bytes_max).unwrap_or(bounds.body_bytes_max);
-    if most > 0 && asked.body.len() as u64 > most {
-        return Err(Fault::with(
-            Cause::BodyTooLarge,
-            format!("the body is larger than {}", crate::base::amount::write_size(most)),
-        ));
-    }
-    Ok(())
-}
-
-/// The visitor's body, for one more backend.
-fn lend(world: &World<'_>, door: Option<&Door<'_>>, asked: &Asked, taken: bool) -> Result<(), Fault> {
-    if taken {
-        return Err(Fault::with(
-            Cause::RuleFault,
-            "the body of the request was sent to a backend already, and can't be sent again",
-        ));
-    }
-    fits(world, door.map(|door| door.route), asked)
 }
 
 /// Whether a backend that gave no answer may have taken something of the body.
@@ -578,9 +570,29 @@ fn judge(world: &mut World<'_>, route: &Route, request: &Request) -> Result<(), 
 /// Access, then who answers: the corridor's order.
 fn admit(world: &mut World<'_>, door: &Door<'_>, request: &Request) -> Result<BackendId, Fault> {
     judge(world, door.route, request)?;
-    door.backend.ok_or_else(|| {
+    let backend = door.backend.ok_or_else(|| {
         Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", door.route.path))
-    })
+    })?;
+    recorded(world, door.route);
+    Ok(backend)
+}
+
+/// Where the visit is written, told where the rules say it.
+fn recorded(world: &mut World<'_>, route: &Route) {
+    let settings = &world.gateway.settings;
+    let Some(site) = world.decision.door.and_then(|(site, _)| settings.sites.get(site)) else { return };
+    let (log, names) = match &route.log {
+        Some(recorded) => {
+            let names = recorded.names.iter().filter_map(|at| world.names.get(*at));
+            let names: Vec<&str> = names.map(|(_, value)| value.as_str()).collect();
+            (settings.logs.get(recorded.log.0), names.join("/"))
+        }
+        None => (settings.logs.iter().find(|log| site.log.as_ref() == Some(&log.name)), String::new()),
+    };
+    let Some(log) = log else { return };
+    let [visits, _] = log.files(&settings.gateway.state, &site.name);
+    let text = format!("{}: {}", log.name, visits.path("{day}", &names).display());
+    world.tell(Kind::Record, text, None);
 }
 
 /// The rules make the answer, and may read why.
@@ -622,6 +634,14 @@ fn send(
         world.below(changed(&HeaderMap::new(), &answer.headers));
     }
     answer
+}
+
+/// What a visitor who wants a tunnel asks of the backend, as the corridor asks it.
+fn ask_to_switch(headers: &mut HeaderMap, upgrade: Option<&Upgrade>) {
+    if let Some(upgrade) = upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, upgrade.protocol.clone());
+    }
 }
 
 /// A visitor's address as the backend learns it. The key of the day is the house's secret: here it is always

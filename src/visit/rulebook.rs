@@ -220,10 +220,14 @@ impl<'a> Visit<'a> {
         }
         let covered = self.covered.as_ref().map_err(Clone::clone)?;
         doorplate::access(covered.route, &self.request)?;
-        covered.backend.clone()
+        let backend = covered.backend.clone()?;
+        let Around { world, ticket, .. } = &mut self.around;
+        world.recorded(ticket, self.found.site.id, covered.route, &covered.names);
+        Ok(backend)
     }
 
     fn refuse(&mut self, fault: Fault) {
+        self.around.ticket.no_route();
         self.flow.refused(fault.cause);
         self.fault = Some(fault);
     }
@@ -256,6 +260,8 @@ impl<'a> Visit<'a> {
                 let reply = Reply::of_backend(parts.status.as_u16(), reason, parts.version, parts.headers);
                 self.flow.answered(Ok(reply));
             }
+            // What the visitor did is no failure of the backend, for rules to ask another.
+            Err(fault) if fault.cause.status() < 500 => self.refuse(fault),
             Err(fault) => self.unanswered(fault),
         }
         None

@@ -1,5 +1,6 @@
 //! Snippets of rules, and what the compiler makes of them.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -98,7 +99,7 @@ fn names_of_let_are_constants_in_subs() {
     let program = program(&text);
     let sub = program.sub(program.bodies(Phase::Recv)[0]).unwrap();
     assert!(
-        matches!(&sub.body[0].what, Do::Set { value: Expr::Constant(Value::Duration(seconds)), .. } if *seconds == 300.0)
+        matches!(&sub.body[0].what, Do::Set { value: Expr::Constant(Value::Duration(seconds)), .. } if (*seconds - 300.0).abs() < 1e-9)
     );
     assert!(
         matches!(&sub.body[1].what, Do::Set { value: Expr::Constant(Value::Text(text)), .. } if text == "test")
@@ -313,10 +314,11 @@ fn long_and_wide_rules_are_read_in_linear_time() {
     let mut text = String::from(SITE);
     text.push_str("sub vcl_recv {\n");
     for at in 0..20_000 {
-        text.push_str(&format!(
-            "if (req.url ~ \"^/x{}/\") {{ set req.http.X = \"a\" + req.url + \"{at}\"; }}\n",
+        let _ = writeln!(
+            text,
+            "if (req.url ~ \"^/x{}/\") {{ set req.http.X = \"a\" + req.url + \"{at}\"; }}",
             at % 50
-        ));
+        );
     }
     text.push_str("set req.http.Y = \"\"");
     for _ in 0..20_000 {
