@@ -10,10 +10,10 @@ probe django_alive {
     # Django answers 400 where the Host is not in ALLOWED_HOSTS, and redirects what did not come over https.
     .request =
         "GET /health/ HTTP/1.1"
-        "Host: www.example.org"
         "X-Forwarded-Proto: https"
-        "Connection: close";
-    .timeout   = 3s;
+        "Connection: close"
+        "Host: www." + domain;
+    .timeout = 3s;
 }
 
 backend django {

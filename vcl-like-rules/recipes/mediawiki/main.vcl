@@ -13,10 +13,10 @@ probe mediawiki_alive {
     # The page that is made for this. The server finds its wiki by the name that is asked for.
     .request =
         "GET /wiki/Special:BlankPage HTTP/1.1"
-        "Host: wiki.example.org"
         "X-Forwarded-Proto: https"
-        "Connection: close";
-    .timeout   = 5s;
+        "Connection: close"
+        "Host: wiki." + domain;
+    .timeout = 5s;
 }
 
 backend mediawiki {

@@ -10,8 +10,8 @@ acl editors   { "192.0.2.0"/24; "2001:db8:1::"/48; }
 acl everybody { "0.0.0.0"/0;    "::"/0; }
 
 probe moin_alive {
-    .url       = "/wiki/HelpContents?action=raw";
-    .timeout   = 5s;
+    .url     = "/wiki/HelpContents?action=raw";
+    .timeout = 5s;
 }
 
 backend moin {

@@ -14,8 +14,8 @@ acl members { "192.0.2.0"/24; "2001:db8:1::"/48; }
 probe svn_alive {
     .request =
         "OPTIONS /svn/example/ HTTP/1.1"
-        "Host: svn.example.org"
-        "Connection: close";
+        "Connection: close"
+        "Host: svn." + domain;
     .expected_response = 200;  # 401 where httpd asks everybody for a password
     .timeout           = 5s;
 }

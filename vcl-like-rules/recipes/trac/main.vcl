@@ -7,8 +7,8 @@ let domain = env("SITE_DOMAIN", "example.org");  # SITE_DOMAIN=staging.example.o
 acl office { "192.0.2.0"/24; "2001:db8:1::"/48; }
 
 probe trac_alive {
-    .url       = "/trac/about";  # asks no database for much, and needs no permission
-    .timeout   = 5s;
+    .url     = "/trac/about";  # asks no database for much, and needs no permission
+    .timeout = 5s;
 }
 
 backend trac {

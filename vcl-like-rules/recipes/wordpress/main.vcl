@@ -12,10 +12,10 @@ acl ourselves { "127.0.0.1"; "::1"; "192.0.2.80"; }
 probe wordpress_alive {
     .request =
         "GET /wp-includes/images/blank.gif HTTP/1.1"
-        "Host: www.example.org"
         "X-Forwarded-Proto: https"
-        "Connection: close";
-    .timeout   = 5s;
+        "Connection: close"
+        "Host: www." + domain;
+    .timeout = 5s;
 }
 
 backend wordpress {
@@ -55,8 +55,10 @@ sub vcl_recv {
     if (req.path ~ "^/wp-admin(/|$)" && req.path !~ "^/wp-admin/(admin-ajax|admin-post)\.php$" && client.ip !~ office) {
         return (synth(403, "For authors only"));
     }
-    # What is uploaded is a file, and what belongs to WordPress is called by WordPress: nothing there is run by its address.
+    # What is uploaded is a file, and what belongs to WordPress is called by WordPress: nothing there is run by its
+    # address, but for the editor's own script of older versions.
     if (req.path ~ "(?i)^/(wp-content/uploads|wp-includes)/.*\.(php|phtml|phar)[0-9]*(/|$)"
+            && req.path != "/wp-includes/js/tinymce/wp-tinymce.php"
             || req.path ~ "(?i)^/wp-content/.*(/\.[^/]+|\.(sql|log|bak|old))$") {
         return (synth(403, "Not for visitors"));
     }
