@@ -26,7 +26,7 @@ use crate::message::exchange::Secure;
 use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
 use crate::message::request::Upgrade;
-use crate::message::{Body, Host, Request, Street, headers};
+use crate::message::{Body, Request, Street, headers};
 use crate::plan::{BackendId, Route, VisitorAddress};
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
 use crate::rules::doorplate::Decided;
@@ -345,7 +345,6 @@ impl<'g> Stage<'g> {
         doorplate::not_ours(&request.path)?;
         // Rules may still lead to a route where there is none.
         let mut door = look_up(world, found, &request);
-        let mut host = request.host.clone();
         let before = request.headers.clone();
         let mut case = Case::of(&mut request, &street(asked), world.now);
         if let Some(upgrade) = &request.upgrade {
@@ -358,11 +357,10 @@ impl<'g> Stage<'g> {
             match flow.next(world) {
                 Next::Route => {
                     let judged = if flow.case().moved {
-                        doorplate::reread(&flow.case().req, &host).and_then(|decided| {
+                        doorplate::reread(&flow.case().req, &request.host).and_then(|decided| {
                             let Decided { method, host: written, path, query } = decided;
                             (request.method, request.path, request.query) = (method, path, query);
-                            host = written;
-                            found = doorplate::site_of(&gateway.table, found, &host);
+                            found = doorplate::site_of(&gateway.table, found, &written);
                             let target = request.target_for_backend();
                             world.rewritten(&request.method, found, target.as_str());
                             flow.case_mut().req.url = Url::Canonical(target);
@@ -381,7 +379,7 @@ impl<'g> Stage<'g> {
                     if matches!(next, Next::Pipe) {
                         world.decision.handling = Handling::Pipe;
                     }
-                    if let Err(fault) = judge_again(world, &mut flow, found, &host, &mut request) {
+                    if let Err(fault) = judge_again(world, &mut flow, found, &mut request) {
                         refused(world, &mut flow, &fault);
                         continue;
                     }
@@ -432,7 +430,6 @@ fn judge_again<'g>(
     world: &mut World<'g>,
     flow: &mut Flow<'_>,
     found: SiteRef<'g>,
-    host: &Host,
     request: &mut Request,
 ) -> Result<(), Fault> {
     let case = flow.case_mut();
@@ -440,7 +437,7 @@ fn judge_again<'g>(
     if !case.sent_elsewhere && matches!(bereq.url, Url::Canonical(_)) {
         return Ok(());
     }
-    let Decided { method, host, path, query } = doorplate::reread(bereq, host)?;
+    let Decided { method, host, path, query } = doorplate::reread(bereq, &request.host)?;
     let found = doorplate::site_of(&world.gateway.table, found, &host);
     let before = (
         std::mem::replace(&mut request.method, method),
@@ -545,9 +542,29 @@ fn judge(world: &mut World<'_>, route: &Route, request: &Request) -> Result<(), 
 /// Access, then who answers: the corridor's order.
 fn admit(world: &mut World<'_>, door: &Door<'_>, request: &Request) -> Result<BackendId, Fault> {
     judge(world, door.route, request)?;
-    door.backend.ok_or_else(|| {
+    let backend = door.backend.ok_or_else(|| {
         Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", door.route.path))
-    })
+    })?;
+    recorded(world, door.route);
+    Ok(backend)
+}
+
+/// Where the visit is written, told where the rules say it.
+fn recorded(world: &mut World<'_>, route: &Route) {
+    let settings = &world.gateway.settings;
+    let Some(site) = world.decision.door.and_then(|(site, _)| settings.sites.get(site)) else { return };
+    let (log, names) = match &route.log {
+        Some(recorded) => {
+            let names = recorded.names.iter().filter_map(|at| world.names.get(*at));
+            let names: Vec<&str> = names.map(|(_, value)| value.as_str()).collect();
+            (settings.logs.get(recorded.log.0), names.join("/"))
+        }
+        None => (settings.logs.iter().find(|log| site.log.as_ref() == Some(&log.name)), String::new()),
+    };
+    let Some(log) = log else { return };
+    let [visits, _] = log.files(&settings.gateway.state, &site.name);
+    let text = format!("{}: {}", log.name, visits.path("{day}", &names).display());
+    world.tell(Kind::Record, text, None);
 }
 
 /// The rules make the answer, and may read why.
