@@ -233,6 +233,11 @@ fn every_expectation_can_fail_and_says_what_came() {
         ("rule main.vcl:10", "rule main.vcl:10 to be reached", "it was not"),
         ("no rule main.vcl:9", "rule main.vcl:9 not to be reached", "it was"),
         ("log contains \"x\"", "log something with \"x\" in it", "log none"),
+        (
+            "record contains \"/error\"",
+            "record something with \"/error\" in it",
+            "record /var/lib/doorward/log/www.example/access-{day}.log",
+        ),
     ] {
         let text = format!(
             "```given\nbackend wiki answers 200\n  Content-Type: text/plain\n  body \"page\"\n```\n\
@@ -719,6 +724,34 @@ fn a_backend_is_asked_for_a_tunnel_unless_rules_take_it_away() {
     let ruled = format!("{plain}sub vcl_recv {{ if (req.url == \"/no\") {{ unset req.http.Upgrade; }} }}\n");
     assert_eq!(playing(plain, &format!("{}{kept}", asked("/"))).0, "");
     assert_eq!(playing(&ruled, &format!("{}{kept}{}{taken}", asked("/"), asked("/no"))).0, "");
+}
+
+#[test]
+fn a_line_goes_where_the_route_says_if_it_admits() {
+    let rules = r#"
+acl office { "192.0.2.0"/24; }
+backend a { .url = "http://127.0.0.1:1"; }
+table tools BACKEND { "map": a, }
+log visitors { .file = "/log/{site}.log"; }
+log tool { .file = "/log/{tool}-{day}.log"; .errors = "/log/{tool}.errors"; }
+site "www.example" {
+    .log = visitors;
+    route "/" { .backend = a; }
+    route "/{tool}/" { .backend = lookup(tools, "{tool}"); .log = tool; .allow = network(office); }
+}
+"#;
+    let asked = |path: &str, from: &str, file: &str| {
+        format!("```request\nGET https://www.example{path} from {from}\n```\n```expect\nrecord {file}\n```\n")
+    };
+    let text = [
+        asked("/", "192.0.2.1", "/log/www.example.log"),
+        asked("/map/", "192.0.2.1", "/log/map-{day}.log"),
+        asked("/map/", "203.0.113.1", "/log/www.example.log"),
+        asked("/nothing/", "192.0.2.1", "/log/www.example.log"),
+    ];
+    assert_eq!(playing(rules, &text.concat()).0, "");
+    let ruled = format!("{rules}sub vcl_recv {{ set req.http.X-Seen = \"yes\"; }}\n");
+    assert_eq!(playing(&ruled, &text.concat()).0, "");
 }
 
 #[test]
