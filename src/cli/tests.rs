@@ -159,6 +159,7 @@ fn files_that_rules_name_are_opened() {
     let (end, out, _) = typed(&["check", &tree.main()]);
     assert_eq!(end, End::Faults);
     assert!(out.contains("error: site `www.example`: ") && out.contains("chain.pem"), "{out}");
+    assert!(out.contains("main.vcl:"), "where it is said: {out}");
     assert!(out.ends_with(": 1 site, 2 routes, 2 backends: 1 fault\n"), "{out}");
     let made = rcgen::generate_simple_self_signed(["www.example".to_owned(), "example".to_owned()]).unwrap();
     std::fs::write(tree.0.join("chain.pem"), made.cert.pem()).unwrap();

@@ -199,7 +199,7 @@ faults! {
         "A line of an `acl` is an address in quotes and, where more than one address is meant, a prefix behind it: `\"192.0.2.0\"/24;`, `\"2001:db8::\"/48;`. The bits behind the prefix are zero. `!` in front makes an exception.",
         Main("acl office { \"192.0.2.7\"/24; }\ngateway { .trusted = office; }\n");
     E038 BadTemplate, Error, "no name of a log file",
-        "`{state}` is the state folder, `{site}` the site's name, `{day}` the date. Nothing else stands between braces.",
+        "`{state}` is the state folder, `{site}` the site's name, `{day}` the date. A name of a path (`{project}`) stands between braces where every route that uses the log confines it to the rows of a table: `.backend = lookup(projects, \"{project}\")`, without a third part. Otherwise a visitor could make files by typing addresses. So each key of that table is a part of a file's name: no longer than 100 bytes, without a slash, without a dot in front, and such that no two rows write to one file.",
         Main("log visitors { .file = \"{state}/log/{host}.log\"; }\nbackend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { .log = visitors; route \"/\" { .backend = trac; } }\n");
     E039 BadDigest, Error, "no fingerprint",
         "A fingerprint is `sha256:` and 64 hexadecimal digits, with or without colons. `openssl x509 -in cert.pem -noout -fingerprint -sha256` prints it.",
@@ -327,8 +327,8 @@ faults! {
     E126 UselessCall, Error, "a value that goes nowhere",
         "The statement works out a value, and nothing is done with it.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { regsub(req.url, \"a\", \"b\"); }\n");
-    E127 CallsTooDeep, Error, "too many subs call each other in a row",
-        "A sub may call another, which calls another, up to 64 of them.",
+    E127 CallsTooDeep, Error, "rules lie too deep in each other",
+        "A sub may call another, which calls another, up to 64 of them. Blocks, calls and values may lie in each other 150 deep, counted through all calls: so deep they fit the memory of any thread.",
         Made(|| {
             let mut text = String::from("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { call s0; }\n");
             text.extend((0..100).map(|at| format!("sub s{at} {{ call s{}; }}\n", at + 1)));

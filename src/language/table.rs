@@ -585,6 +585,13 @@ static ROUTE: &[Setting] = &[
     ),
     row("encoded_slash", Type::Word(SLASH_WORDS), "refuse", "What happens to `%2f` in a path.", "keep"),
     row(
+        "log",
+        Type::Name(Kind::Log),
+        "the log of its site",
+        "Where this route's records go; its files may be named by names of the path.",
+        "visitors",
+    ),
+    row(
         "total_timeout",
         Type::Duration,
         "what the gateway says",

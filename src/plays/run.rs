@@ -67,6 +67,7 @@ pub fn play(gateway: &Gateway, script: &Script, visited: &mut Visited) -> Result
                 return Err(vec![Flaw::new(case.line, why, "`doorward check` shows the rules' own faults")]);
             }
         };
+        visited.marks.extend(stage.begun());
         for scene in &case.scenes {
             report.requests += 1;
             let decision = stage.decide(&scene.asked, &scene.given);
