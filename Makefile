@@ -19,7 +19,7 @@ build: ## the program, in release
 where: ## where that program lies
 	@cargo build --release --locked --quiet --message-format=json | sed -n 's/.*"executable":"\([^"]*\/doorward\)".*/\1/p'
 
-install: build ## program, manual page, completions, unit and documents, below PREFIX (/usr/local); DESTDIR for packages
+install: build ## program, manual page, completions, unit, documents: below PREFIX (/usr/local), in DESTDIR for packages
 	@packaging/install.sh "$$($(MAKE) -s where)"
 
 test: ## everything a change must pass
