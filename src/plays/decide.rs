@@ -271,6 +271,10 @@ impl<'g> Stage<'g> {
             }
             Err(fault) => world.refuse(&fault, &ask),
         }
+        let answer = &mut world.decision.answer;
+        if asked.method == Method::HEAD || matches!(answer.status, 204 | 304) {
+            answer.body = Bytes::new();
+        }
         let ending = world.decision.ending();
         if world.decision.sent.is_empty() {
             world.decision.way_to_backend = world.decision.way.len();
@@ -370,6 +374,8 @@ impl<'g> Stage<'g> {
         let default = door.as_ref().ok().and_then(|door| door.backend);
         case.default = default.map_or(Choice::None, Choice::Backend);
         let mut flow = Flow::begin(rules, case);
+        // A backend has taken something of the body: it can't be sent again.
+        let mut taken = false;
         for _ in 0..TURNS_MAX {
             match flow.next(world) {
                 Next::Route => {
@@ -405,9 +411,14 @@ impl<'g> Stage<'g> {
                         return Err(Fault::with(Cause::Internal, "rules ask for a fetch without a backend"));
                     };
                     let route = door.as_ref().ok().map(|door| door.route);
-                    if errand.with_body
-                        && let Err(fault) = world.fits(route, asked)
-                    {
+                    let with_body = errand.with_body && !asked.body.is_empty();
+                    if with_body && taken {
+                        let text = "the body was sent to a backend already, and can't be sent again";
+                        world.tell(Kind::Fault, text, None);
+                        flow.answered(Err(Cause::RuleFault));
+                        continue;
+                    }
+                    if with_body && let Err(fault) = world.fits(route, asked) {
                         refused(world, &mut flow, &fault);
                         continue;
                     }
@@ -417,16 +428,19 @@ impl<'g> Stage<'g> {
                     let upgrade = request.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
                     headers::clean_ruled(&mut headers, &method);
                     ask_to_switch(&mut headers, upgrade.as_ref());
-                    if !errand.with_body || asked.body.is_empty() {
-                        headers.remove(CONTENT_LENGTH);
+                    headers.remove(CONTENT_LENGTH);
+                    if with_body {
+                        headers.insert(CONTENT_LENGTH, HeaderValue::from(asked.body.len()));
                     }
                     headers.insert(HOST, sent_host);
+                    let head_only = method == Method::HEAD;
                     let url = String::from_utf8_lossy(url.as_bytes()).into_owned();
                     let answer = send(world, errand.backend, (method, url, headers), &request, &before);
+                    taken |= with_body && answer.as_ref().map_or_else(|cause| reached(*cause), |_| true);
                     flow.answered(answer.map(|scripted| {
                         let Scripted { status, mut headers, body } = scripted;
                         headers::clean_answer(&mut headers);
-                        world.decision.answer.body = body;
+                        world.decision.answer.body = if head_only { Bytes::new() } else { body };
                         Reply::of_backend(status, None, Version::HTTP_11, headers)
                     }));
                 }
@@ -440,6 +454,20 @@ impl<'g> Stage<'g> {
         }
         Err(Fault::with(Cause::Internal, "the rules come to no end"))
     }
+}
+
+/// Whether a backend that gave no answer may have taken something of the body.
+const fn reached(cause: Cause) -> bool {
+    !matches!(
+        cause,
+        Cause::Refused
+            | Cause::Unreachable
+            | Cause::ConnectTimeout
+            | Cause::Tls
+            | Cause::Unhealthy
+            | Cause::NoneHealthy
+            | Cause::MaxConnections
+    )
 }
 
 /// What rules of the backend's side made of the request must be open to this visitor too.
