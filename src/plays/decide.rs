@@ -411,7 +411,7 @@ impl<'g> Stage<'g> {
                         return Err(Fault::with(Cause::Internal, "rules ask for a fetch without a backend"));
                     };
                     let route = door.as_ref().ok().map(|door| door.route);
-                    let with_body = errand.with_body && !asked.body.is_empty();
+                    let with_body = errand.with_body && asked.body_bytes() > 0;
                     if with_body && taken {
                         let text = "the body was sent to a backend already, and can't be sent again";
                         world.tell(Kind::Fault, text, None);
@@ -430,7 +430,7 @@ impl<'g> Stage<'g> {
                     ask_to_switch(&mut headers, upgrade.as_ref());
                     headers.remove(CONTENT_LENGTH);
                     if with_body {
-                        headers.insert(CONTENT_LENGTH, HeaderValue::from(asked.body.len()));
+                        headers.insert(CONTENT_LENGTH, HeaderValue::from(asked.body_bytes()));
                     }
                     headers.insert(HOST, sent_host);
                     let head_only = method == Method::HEAD;
