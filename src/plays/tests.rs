@@ -906,3 +906,33 @@ fn what_a_log_does_not_hold_makes_a_decision_undecidable_only_where_it_counts() 
         assert_eq!(one(&recv(&body), request, address), hangs, "{body}");
     }
 }
+
+#[test]
+fn an_answer_of_the_rules_own_making_is_known_from_a_log() {
+    let moved = |synth: &str| {
+        format!(
+            "backend a {{ .url = \"http://127.0.0.1:1\"; }}\nsite \"www.example\" {{ route \"/\" {{ .backend = a; }} }}\n\
+             sub vcl_recv {{ if (req.url ~ \"^/old\") {{ return (synth(301, \"/new\" + req.http.Accept)); }} }}\n\
+             sub vcl_synth {{ {synth} }}\n"
+        )
+    };
+    let found = |synth: &str, status| {
+        let log = line("203.0.113.0", "GET /old", status, " id=0123456789abc seconds=0.001000");
+        let found = replayed(&moved(synth), None, &log);
+        (found.same, found.unknowns.into_keys().next())
+    };
+    let hangs = |on: &str| (0, Some(on.to_owned()));
+    let usual = "if (resp.status == 301) { set resp.http.Location = resp.reason; return (deliver); }";
+    assert_eq!(found(usual, 301), (1, None));
+    assert_eq!(found(usual, 404), (0, None));
+    assert_eq!(found("if (cause) { set resp.status = 410; }", 301), (1, None));
+    assert_eq!(
+        found("if (resp.reason == \"/new\") { set resp.status = 410; }", 301),
+        hangs("req.http.accept")
+    );
+    assert_eq!(found("if (req.http.Cookie) { set resp.status = 410; }", 301), hangs("req.http.cookie"));
+    assert_eq!(
+        found("if (req.restarts == 0 && req.http.Cookie) { return (restart); }", 301),
+        hangs("req.http.cookie")
+    );
+}
