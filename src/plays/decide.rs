@@ -64,8 +64,8 @@ struct World<'s> {
     names: Vec<(String, String)>,
     decision: Decision,
     phase: Option<Phase>,
-    /// The line a step was told of last: a line with two statements is one step.
-    last: Option<(String, usize)>,
+    /// The rule that was told of last, and its line: an `if` and its question are one step.
+    last: Option<(String, usize, String)>,
 }
 
 /// How a backend plays.
@@ -127,13 +127,14 @@ impl Surroundings for World<'_> {
             self.decision.way.push(mark);
         }
         let Some(place) = self.gateway.telling(mark) else { return };
-        let line = (place.file.clone(), place.line);
-        if self.last.as_ref() == Some(&line) {
+        // The question of an `if` has a mark beside that of the statement.
+        let told = (place.file.clone(), place.line, place.source.clone());
+        if self.last.as_ref() == Some(&told) {
             return;
         }
         let text = self.phase.map_or("", Phase::sub).to_owned();
         self.tell(Kind::Rule, text, Some(place));
-        self.last = Some(line);
+        self.last = Some(told);
     }
 
     fn entered(&mut self, phase: Phase) {

@@ -815,17 +815,38 @@ fn the_story_of_a_ruled_request_names_its_rules() {
         story(&decision),
         "site     www.example  (main.vcl:6)\n\
          route    / → backend home  (main.vcl:9)\n\
-         rule     if (req.http.User-Agent ~ \"badbot\") {  (main.vcl:17, vcl_recv)\n\
-         rule     if (req.url == \"/secret\") { set req.url = \"/private/x\"; }  (main.vcl:20, vcl_recv)\n\
-         rule     if (req.http.X-Turn) { set req.backend_hint = turns.backend(); }  (main.vcl:21, vcl_recv)\n\
-         rule     if (req.http.X-Class == \"dear\") {  (main.vcl:22, vcl_recv)\n\
-         rule     if (req.url ~ \"^/now\") {  (main.vcl:25, vcl_recv)\n\
+         rule     if (req.http.User-Agent ~ \"badbot\")  (main.vcl:17, vcl_recv)\n\
+         rule     if (req.url == \"/secret\")  (main.vcl:20, vcl_recv)\n\
+         rule     set req.url = \"/private/x\";  (main.vcl:20, vcl_recv)\n\
+         rule     if (req.http.X-Turn)  (main.vcl:21, vcl_recv)\n\
+         rule     if (req.http.X-Class == \"dear\")  (main.vcl:22, vcl_recv)\n\
+         rule     if (req.url ~ \"^/now\")  (main.vcl:25, vcl_recv)\n\
          rewrite  GET www.example/private/x\n\
          route    /private/ → backend home  (main.vcl:8)\n\
          access   refused to read: network(office)  (main.vcl:8)\n\
          fault    denied: the route /private/ does not admit the visitor\n\
          end      403, denied\n"
     );
+}
+
+/// What was asked and what was done are two lines of a story, also where they are one of the file.
+#[test]
+fn a_story_shows_whether_the_answer_was_yes() {
+    let gateway = gateway(
+        "backend home { .url = \"http://127.0.0.1:8003\"; }\nsite \"www.example\" { route \"/\" { .backend = home; } }\n\
+         sub vcl_recv { if (req.path == \"/a\") { set req.http.A = \"{1}\"; } else if (req.path == \"/b\" || req.path == \"/c\") { unset req.http.A; }\n\
+         if (req.http.B\n&& req.http.C) { unset req.http.C; } }\n",
+    );
+    let told = |path: &str| -> Vec<String> {
+        let story = story(&decided(&gateway, &format!("GET https://www.example{path}")));
+        story.lines().filter_map(|line| line.strip_prefix("rule     ")).map(str::to_owned).collect()
+    };
+    let last = "if (req.http.B  (main.vcl:4, vcl_recv)";
+    let first = "if (req.path == \"/a\")  (main.vcl:3, vcl_recv)";
+    assert_eq!(told("/a"), [first, "set req.http.A = \"{1}\";  (main.vcl:3, vcl_recv)", last]);
+    let other = "else if (req.path == \"/b\" || req.path == \"/c\")  (main.vcl:3, vcl_recv)";
+    assert_eq!(told("/b"), [first, other, "unset req.http.A;  (main.vcl:3, vcl_recv)", last]);
+    assert_eq!(told("/d"), [first, last]);
 }
 
 #[test]
