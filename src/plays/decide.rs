@@ -507,7 +507,7 @@ fn street(asked: &Asked) -> Street {
     Street {
         peer: crate::base::address::Peer::new((asked.from(), 40_000).into()),
         trusted: false,
-        port: if secure { 443 } else { 80 },
+        local: super::asked::ours(secure),
         secure: secure.then_some(Secure { name: None, certificate: None, protocol: "TLSv1.3" }),
     }
 }
