@@ -327,8 +327,8 @@ faults! {
     E126 UselessCall, Error, "a value that goes nowhere",
         "The statement works out a value, and nothing is done with it.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { regsub(req.url, \"a\", \"b\"); }\n");
-    E127 CallsTooDeep, Error, "too many subs call each other in a row",
-        "A sub may call another, which calls another, up to 64 of them.",
+    E127 CallsTooDeep, Error, "rules lie too deep in each other",
+        "A sub may call another, which calls another, up to 64 of them. Blocks, calls and values may lie in each other 150 deep, counted through all calls: so deep they fit the memory of any thread.",
         Made(|| {
             let mut text = String::from("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { call s0; }\n");
             text.extend((0..100).map(|at| format!("sub s{at} {{ call s{}; }}\n", at + 1)));

@@ -18,6 +18,7 @@ use crate::plan::BackendId;
 
 mod directors;
 mod flow;
+mod hostile;
 mod machine;
 
 /// A world that stands still: the time, a row of random numbers, ill backends.

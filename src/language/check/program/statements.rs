@@ -523,7 +523,8 @@ impl<'t> Writer<'_, 't, '_> {
                         span,
                         format!("`{}` has to say how it ends", self.sub_of(phase)),
                     )
-                    .label(format!("write `return (…);` with {actions}")),
+                    .label(format!("write `return (…);` with {actions}"))
+                    .help("to leave only a part of it, put that part into a sub of its own: `return;` ends the sub that was called"),
                 );
             }
             return Some(Do::Return(Return::Sub));

@@ -276,6 +276,40 @@ fn the_text_of_a_private_file_is_in_no_message() {
 }
 
 #[test]
+fn rules_that_lie_too_deep_are_refused_wherever_the_depth_comes_from() {
+    let blocks = |inside: &str| format!("{}{inside}{}", "if (req.url) { ".repeat(60), "}".repeat(60));
+    let subs: String =
+        (1..4).map(|at| format!("sub s{at} {{ {} }}\n", blocks(&format!("call s{};", at - 1)))).collect();
+    let deep = format!("{SITE}sub s0 {{ set req.http.X = \"1\"; }}\n{subs}sub vcl_recv {{ call s3; }}");
+    assert_eq!(codes(&deep), ["E127"]);
+    assert_eq!(codes(&deep.replace("call s3;", "call s1;").replace("sub s3", "sub vcl_deliver")), ["E127"]);
+    let values = format!("std.tolower({}", "std.toupper(".repeat(40)) + "req.url" + &")".repeat(41);
+    let values = format!(
+        "{SITE}sub f STRING {{ return {values}; }} sub g STRING {{ return {}; }} sub h STRING {{ return {}; }}\n\
+         sub vcl_recv {{ set req.http.X = h(); }}",
+        values.replace("req.url", "f()"),
+        values.replace("req.url", "g()")
+    );
+    assert_eq!(
+        codes(&format!(
+            "{values}\nsub x STRING {{ return {}h(){}; }} sub vcl_deliver {{ set resp.http.X = x(); }}",
+            "std.tolower(".repeat(40),
+            ")".repeat(40)
+        )),
+        ["E127"]
+    );
+    let sum = |signs: usize| {
+        format!(
+            "{SITE}sub vcl_recv {{ declare local var.x INTEGER; set var.x = req.restarts{}; if (var.x > 1) {{ return (pass); }} }}",
+            " + 1".repeat(signs)
+        )
+    };
+    assert_eq!(codes(&sum(64)), [""; 0]);
+    assert_eq!(codes(&sum(65)), ["E127"]);
+    assert_eq!(codes(&sum(20_000)), ["E127"]);
+}
+
+#[test]
 fn long_and_wide_rules_are_read_in_linear_time() {
     let mut text = String::from(SITE);
     text.push_str("sub vcl_recv {\n");
