@@ -389,6 +389,40 @@ fn no_text_brings_a_play_down() {
 }
 
 #[test]
+fn the_log_of_a_visit_is_told() {
+    const LOGS: &str = r#"gateway { .state = "/s"; }
+backend app { .url = "http://127.0.0.1:8001"; .visitor_address = none; }
+table projects BACKEND { "numpy": app, }
+log projects { .file = "{state}/{site}/{project}-{day}.log"; }
+log all { .file = "{state}/all.log"; }
+site "a.example" { .log = all; .force_https = no;
+    route "/p/{project}/" { .backend = lookup(projects, "{project}"); .log = projects; }
+    route "/" { .backend = app; } }
+site "b.example" { .force_https = no; route "/" { .backend = app; } }
+"#;
+    for rules in [LOGS.to_owned(), format!("{LOGS} sub vcl_recv {{ set req.http.X-A = \"b\"; }}")] {
+        let gateway = gateway(&rules);
+        for (url, told) in [
+            ("http://a.example/p/numpy/x", Some("projects: /s/a.example/numpy-{day}.log")),
+            ("http://a.example/x", Some("all: /s/all.log")),
+            ("http://a.example/p/nobody/x", None),
+            ("http://b.example/", None),
+        ] {
+            let decision = decided(&gateway, &format!("GET {url}"));
+            let record = decision.steps.iter().find(|step| step.kind == Kind::Record);
+            assert_eq!(record.map(|step| &*step.text), told, "{url}");
+        }
+        let logs: Vec<String> = gateway.doors().into_iter().map(|door| door.log).collect();
+        assert_eq!(logs, ["projects", "all", "default"]);
+    }
+    let plain = LOGS.replace(" .log = projects;", "");
+    assert_eq!(
+        draw(&compare(&gateway(LOGS), &gateway(&plain))),
+        "site     a.example /p/{project}/  log: projects → the site's  (main.vcl:7)\n"
+    );
+}
+
+#[test]
 fn two_trees_are_compared_by_their_doors() {
     let old = gateway(RULES);
     assert_eq!(compare(&old, &gateway(RULES)), []);
