@@ -109,7 +109,7 @@ impl<'t> Writer<'_, 't, '_> {
                 _ => {}
             }
         }
-        if written.body.is_empty() && !written.broken {
+        if !written.broken && !written.body.iter().any(|member| matches!(member, Member::Block(_))) {
             self.no_backend(name);
         }
         let mark = self.mark(name);
