@@ -199,17 +199,17 @@ pub struct Coverage {
     pub routes: (usize, usize),
     /// In file order.
     pub missed_rules: Vec<Spot>,
-    pub missed_routes: Vec<MissedRoute>,
+    pub missed_routes: Vec<Route>,
 }
 
 /// Site, path, place.
-type MissedRoute = (String, String, Option<Spot>);
+pub type Route = (String, String, Option<Spot>);
 
 /// Of one tree of rules, under every environment that plays had it read: what one of them has been to, was been to.
 pub fn coverage<'a>(all: impl IntoIterator<Item = (&'a Gateway, &'a Visited)>) -> Coverage {
     let mut found = Coverage::default();
     let mut lines: BTreeMap<(u32, usize), (bool, Spot)> = BTreeMap::new();
-    let mut routes: BTreeMap<(usize, usize), (bool, MissedRoute)> = BTreeMap::new();
+    let mut routes: BTreeMap<(usize, usize), (bool, Route)> = BTreeMap::new();
     for (gateway, visited) in all {
         for (at, span) in gateway.own_marks() {
             let Some(spot) = gateway.spot(span) else { continue };

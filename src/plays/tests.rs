@@ -233,6 +233,11 @@ fn every_expectation_can_fail_and_says_what_came() {
         ("rule main.vcl:10", "rule main.vcl:10 to be reached", "it was not"),
         ("no rule main.vcl:9", "rule main.vcl:9 not to be reached", "it was"),
         ("log contains \"x\"", "log something with \"x\" in it", "log none"),
+        (
+            "record contains \"/error\"",
+            "record something with \"/error\" in it",
+            "record /var/lib/doorward/log/www.example/access-{day}.log",
+        ),
     ] {
         let text = format!(
             "```given\nbackend wiki answers 200\n  Content-Type: text/plain\n  body \"page\"\n```\n\
@@ -722,6 +727,34 @@ fn a_backend_is_asked_for_a_tunnel_unless_rules_take_it_away() {
 }
 
 #[test]
+fn a_line_goes_where_the_route_says_if_it_admits() {
+    let rules = r#"
+acl office { "192.0.2.0"/24; }
+backend a { .url = "http://127.0.0.1:1"; }
+table tools BACKEND { "map": a, }
+log visitors { .file = "/log/{site}.log"; }
+log tool { .file = "/log/{tool}-{day}.log"; .errors = "/log/{tool}.errors"; }
+site "www.example" {
+    .log = visitors;
+    route "/" { .backend = a; }
+    route "/{tool}/" { .backend = lookup(tools, "{tool}"); .log = tool; .allow = network(office); }
+}
+"#;
+    let asked = |path: &str, from: &str, file: &str| {
+        format!("```request\nGET https://www.example{path} from {from}\n```\n```expect\nrecord {file}\n```\n")
+    };
+    let text = [
+        asked("/", "192.0.2.1", "/log/www.example.log"),
+        asked("/map/", "192.0.2.1", "/log/map-{day}.log"),
+        asked("/map/", "203.0.113.1", "/log/www.example.log"),
+        asked("/nothing/", "192.0.2.1", "/log/www.example.log"),
+    ];
+    assert_eq!(playing(rules, &text.concat()).0, "");
+    let ruled = format!("{rules}sub vcl_recv {{ set req.http.X-Seen = \"yes\"; }}\n");
+    assert_eq!(playing(&ruled, &text.concat()).0, "");
+}
+
+#[test]
 fn what_is_larger_than_a_route_takes_reaches_no_backend() {
     let plain = r#"
 backend a { .url = "http://127.0.0.1:1"; }
@@ -893,4 +926,34 @@ fn what_a_log_does_not_hold_makes_a_decision_undecidable_only_where_it_counts() 
         let body = format!("{body} if (req.url == \"/never\") {{ set req.backend_hint = turns.backend(); }}");
         assert_eq!(one(&recv(&body), request, address), hangs, "{body}");
     }
+}
+
+#[test]
+fn an_answer_of_the_rules_own_making_is_known_from_a_log() {
+    let moved = |synth: &str| {
+        format!(
+            "backend a {{ .url = \"http://127.0.0.1:1\"; }}\nsite \"www.example\" {{ route \"/\" {{ .backend = a; }} }}\n\
+             sub vcl_recv {{ if (req.url ~ \"^/old\") {{ return (synth(301, \"/new\" + req.http.Accept)); }} }}\n\
+             sub vcl_synth {{ {synth} }}\n"
+        )
+    };
+    let found = |synth: &str, status| {
+        let log = line("203.0.113.0", "GET /old", status, " id=0123456789abc seconds=0.001000");
+        let found = replayed(&moved(synth), None, &log);
+        (found.same, found.unknowns.into_keys().next())
+    };
+    let hangs = |on: &str| (0, Some(on.to_owned()));
+    let usual = "if (resp.status == 301) { set resp.http.Location = resp.reason; return (deliver); }";
+    assert_eq!(found(usual, 301), (1, None));
+    assert_eq!(found(usual, 404), (0, None));
+    assert_eq!(found("if (cause) { set resp.status = 410; }", 301), (1, None));
+    assert_eq!(
+        found("if (resp.reason == \"/new\") { set resp.status = 410; }", 301),
+        hangs("req.http.accept")
+    );
+    assert_eq!(found("if (req.http.Cookie) { set resp.status = 410; }", 301), hangs("req.http.cookie"));
+    assert_eq!(
+        found("if (req.restarts == 0 && req.http.Cookie) { return (restart); }", 301),
+        hangs("req.http.cookie")
+    );
 }
