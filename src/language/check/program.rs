@@ -130,6 +130,10 @@ struct Here<'a> {
     next_slot: u32,
     /// How many `switch` are open.
     switches: usize,
+    /// The value that is read holds something of a private file.
+    secret: bool,
+    /// Locals that were given such a value.
+    secret_locals: BTreeSet<u32>,
 }
 
 struct Writer<'w, 't, 'a> {

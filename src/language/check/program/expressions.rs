@@ -196,7 +196,11 @@ impl<'a> Writer<'_, '_, 'a> {
             ExprKind::Sum { first, rest } => self.sum(first, rest, hint),
             ExprKind::Product { first, rest } => self.product(first, rest, hint),
             ExprKind::Compare { how, how_span, left, right } => {
-                self.compare(*how, *how_span, left, right, hint)
+                // Whether it is the same tells nothing of what it is.
+                let secret = self.here.secret;
+                let typed = self.compare(*how, *how_span, left, right, hint);
+                self.here.secret = secret;
+                typed
             }
             ExprKind::Not(inner) => {
                 if self.is_varnish() && matches!(inner.kind, ExprKind::Not(_)) {
@@ -724,7 +728,10 @@ impl<'a> Writer<'_, '_, 'a> {
             Symbol::Indexed(variable, name) => {
                 Typed { of: variable.of(), value: Expr::Named { variable, name } }
             }
-            Symbol::Local(local) => Typed { of: local.of, value: Expr::Read(Place::Local(local.slot)) },
+            Symbol::Local(local) => {
+                self.here.secret |= self.here.secret_locals.contains(&local.slot.0);
+                Typed { of: local.of, value: Expr::Read(Place::Local(local.slot)) }
+            }
         })
     }
 
@@ -809,6 +816,7 @@ impl<'a> Writer<'_, '_, 'a> {
     /// A `let` as a value.
     fn constant_named(&mut self, span: Span) -> Option<Typed> {
         let known = self.checker.named(span)?;
+        self.here.secret |= known.private;
         Some(match known.constant {
             Constant::Text(text) => Typed::text(text),
             Constant::Bool(truth) => Typed::constant(Type::Bool, Value::Bool(truth)),
