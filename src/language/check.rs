@@ -90,6 +90,8 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
     for item in &items {
         let written = match item {
             Item::Declaration(written) => match written.kind {
+                // Fastly's are objects: `program` makes them.
+                Kind::Director if dialect == Dialect::Fastly => continue,
                 Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {
                     checker.not_yet(written.kind_span);
                     continue;

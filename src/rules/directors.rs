@@ -46,6 +46,8 @@ struct Director {
 struct State {
     members: Vec<Member>,
     sticky: bool,
+    /// The share of its weight that must be well for it to be well (Fastly's `.quorum`).
+    quorum: f64,
     shard: ShardParams,
     /// Of a shard director: what its own parameters fall back to.
     param: Option<ObjectId>,
@@ -129,6 +131,10 @@ impl Directors {
                 state
             });
         }
+    }
+
+    pub fn set_quorum(&self, id: ObjectId, quorum: f64) {
+        self.change(id, |state| state.quorum = quorum);
     }
 
     pub fn set_sticky(&self, id: ObjectId, sticky: bool) {
@@ -271,10 +277,13 @@ impl Rules {
                 depth < DEPTH_MAX
                     && self.directors.get(id).is_some_and(|director| {
                         let state = director.state.load();
-                        state
-                            .members
-                            .iter()
-                            .any(|member| self.is_well(member.choice, around, depth + 1, looks))
+                        let mut well =
+                            |member: &&Member| self.is_well(member.choice, around, depth + 1, looks);
+                        if state.quorum <= 0.0 {
+                            return state.members.iter().any(|member| well(&member));
+                        }
+                        let weight: f64 = state.members.iter().filter(well).map(|member| member.weight).sum();
+                        weight > 0.0 && state.has_quorum(weight)
                     })
             }
         }
@@ -337,6 +346,9 @@ impl Rules {
     fn by_weight(&self, state: &State, share: f64, around: &dyn Surroundings) -> Choice {
         let well = |member: &&Member| member.weight > 0.0 && self.healthy(member.choice, around);
         let all: f64 = state.members.iter().filter(well).map(|member| member.weight).sum();
+        if !state.has_quorum(all) {
+            return Choice::None;
+        }
         let mut end = 0.0;
         let mut last = Choice::None;
         for member in state.members.iter().filter(well) {
@@ -419,6 +431,11 @@ impl Rules {
 }
 
 impl State {
+    fn has_quorum(&self, well: f64) -> bool {
+        let all: f64 = self.members.iter().map(|member| member.weight).sum();
+        well >= all * self.quorum
+    }
+
     fn choice(&self, member: usize) -> Choice {
         self.members.get(member).map_or(Choice::None, |member| member.choice)
     }

@@ -8,6 +8,7 @@
 mod actions;
 mod calls;
 mod depth;
+mod directors;
 mod expressions;
 mod names;
 mod objects;
@@ -87,12 +88,14 @@ pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Pr
         writer.clashes(items);
     }
     writer.follow();
+    let made = writer.directors(items);
     let mut subs = Vec::new();
     writer.lower_all(items, &mut subs);
     writer.speak(writer.built_in_speech());
     writer.lower_all(built_in, &mut subs);
     writer.leftovers();
-    let program = writer.finish(subs);
+    let mut program = writer.finish(subs);
+    make_first(&mut program, made);
     let deep = depth::too_deep(&program).and_then(|id| program.sub(id));
     if let Some(sub) = deep.filter(|_| !checker.found.has_errors()) {
         checker.fault::<()>(
@@ -108,6 +111,20 @@ pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Pr
         );
     }
     Arc::new(program)
+}
+
+/// What the tree declares as objects is there before its own `vcl_init` runs.
+fn make_first(program: &mut Program, made: Vec<program::Step>) {
+    let span = made.first().and_then(|step| program.marks.get(step.mark.0 as usize)).copied();
+    let (Some(span), Ok(id)) = (span, u32::try_from(program.subs.len())) else { return };
+    let (name, returns) = (Phase::Init.sub().into(), Type::Void);
+    program.subs.push(program::Sub { name, span, built_in: false, returns, body: made.into() });
+    if let Some(bodies) = program.phases.get_mut(Phase::Init as usize) {
+        bodies.insert(0, SubId(id));
+    }
+    if let Some(own) = program.own.get_mut(Phase::Init as usize) {
+        *own = true;
+    }
 }
 
 /// A local variable.

@@ -25,6 +25,9 @@ impl<'r> Machine<'r, '_> {
     /// `new`.
     pub(super) fn make(&mut self, id: ObjectId, args: &[Value<'r>]) {
         let class = self.program.objects.get(id.0 as usize).map(|object| object.class);
+        if matches!(class, Some(Class::Random | Class::HashDirector)) {
+            self.rules.directors.set_quorum(id, args.first().map_or(0.0, amount));
+        }
         if class == Some(Class::Fallback) {
             self.rules.directors.set_sticky(id, args.first().is_some_and(is_true));
         }

@@ -180,3 +180,35 @@ fn rules_that_refuse_to_start_are_not_loaded() {
     let started = Rules::start(tree.program.unwrap(), Vec::new(), vec!["a".into()], &mut Quiet::new());
     assert_eq!(started.unwrap_err().text, "vcl_init returned `fail`");
 }
+
+#[test]
+fn fastlys_directors_are_declared() {
+    let rules = fastly(
+        "director r random { .quorum = 60%; .retries = 3; { .backend = a; .weight = 1; } { .backend = b; .weight = 2; } }\n\
+         director f fallback { { .backend = b; } { .backend = a; } }\n\
+         director t round-robin { { .backend = a; } { .backend = b; } }\n\
+         director h hash { { .backend = a; .weight = 1; } { .backend = b; .weight = 1; } }\n\
+         director c client { { .backend = a; .weight = 1; } { .backend = b; .weight = 1; } }\n\
+         sub vcl_recv {\n#FASTLY recv\n\
+         if (req.url ~ \"^/r\") { set req.backend = r; } elseif (req.url ~ \"^/f\") { set req.backend = f; }\n\
+         elseif (req.url ~ \"^/t\") { set req.backend = t; } elseif (req.url ~ \"^/h\") { set req.backend = h; }\n\
+         else { set req.backend = c; }\n return (pass); }",
+    );
+    let asked = |url: &str, ill: &[usize], random: f64| {
+        let mut around = Quiet::new();
+        around.ill = ill.to_vec();
+        around.random = vec![random; 8];
+        let went = drive(&rules, asks(&format!("GET {url}"), &[]), around, Vec::new());
+        went.asked.first().map_or_else(|| "nobody".to_owned(), |asked| asked[..1].to_owned())
+    };
+    let both = |a: &str, b: &str| (a.to_owned(), b.to_owned());
+    assert_eq!((asked("/r", &[], 0.1), asked("/r", &[], 0.9)), both("a", "b"));
+    // Two thirds are above the quorum, one third is not.
+    assert_eq!((asked("/r", &[0], 0.1), asked("/r", &[1], 0.1)), both("b", "nobody"));
+    assert_eq!((asked("/f", &[], 0.0), asked("/f", &[1], 0.0)), both("b", "a"));
+    assert_eq!((asked("/t", &[], 0.0), asked("/t", &[], 0.0)), both("a", "b"));
+    let pages: Vec<String> = (0..20).map(|page| asked(&format!("/h{page}"), &[], 0.0)).collect();
+    assert!(pages.iter().any(|one| one == "a") && pages.iter().any(|one| one == "b"), "{pages:?}");
+    assert_eq!(asked("/h1", &[], 0.0), asked("/h1", &[], 0.9));
+    assert!((0..20).all(|page| asked(&format!("/c{page}"), &[], 0.0) == asked("/c", &[], 0.5)));
+}

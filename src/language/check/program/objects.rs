@@ -5,9 +5,10 @@ use super::expressions::Typed;
 use crate::language::ast;
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
-use crate::language::program::{self, Argument, Do, ObjectId, Value};
+use crate::language::program::{self, Argument, Do, ObjectId, Place, Value};
 use crate::language::source::Span;
-use crate::language::vocabulary::{Class, Phase, Phases, Type};
+use crate::language::table::Kind;
+use crate::language::vocabulary::{Class, Method, Phase, Phases, Type, Variable};
 
 /// What a `new` makes.
 pub(super) struct Made<'a> {
@@ -17,6 +18,15 @@ pub(super) struct Made<'a> {
     pub(super) span: Span,
     /// Its `new` was read: Varnish knows no object before.
     is_ready: bool,
+    /// Fastly's `client`: it chooses by who asks.
+    pub(super) by_client: bool,
+}
+
+impl<'a> Made<'a> {
+    /// One that a declaration makes.
+    pub(super) const fn declared(name: &'a str, span: Span) -> Self {
+        Self { name, class: None, span, is_ready: true, by_client: false }
+    }
 }
 
 impl Writer<'_, '_, '_> {
@@ -29,7 +39,7 @@ impl Writer<'_, '_, '_> {
         }
         let class = self.class(class);
         self.object_of.insert(key, self.objects.len());
-        self.objects.push(Made { name: text, class, span: name, is_ready: false });
+        self.objects.push(Made { name: text, class, span: name, is_ready: false, by_client: false });
     }
 
     fn class(&self, class: Span) -> Option<Class> {
@@ -152,7 +162,18 @@ impl Writer<'_, '_, '_> {
     /// A director's name where a value should stand.
     pub(super) fn object_alone(&mut self, at: usize, span: Span) -> Option<Typed> {
         let quote = self.quote(span);
-        let director = self.objects.get(at).and_then(|made| made.class).is_some_and(Class::is_director);
+        if let Some((index, _)) = self.checker.names.get(&(Kind::Director, self.text(span))) {
+            self.checker.used.insert((Kind::Director, *index));
+        }
+        let made = self.objects.get(at)?;
+        let director = made.class?.is_director();
+        if made.by_client {
+            let who = program::Expr::Read(Place::Variable(Variable::ClientIdentity));
+            let args = Box::new([Argument::Value(who)]);
+            let object = ObjectId(u32::try_from(at).unwrap_or(u32::MAX));
+            let value = program::Expr::Method { object, method: Method::HashBackend, args };
+            return Some(Typed { of: Type::Backend, value });
+        }
         if director && self.is_fastly() {
             let choice = program::Choice::Director(ObjectId(u32::try_from(at).unwrap_or(u32::MAX)));
             return Some(Typed::constant(Type::Backend, Value::Backend(choice)));

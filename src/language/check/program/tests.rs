@@ -319,6 +319,25 @@ fn a_secret_is_compared_hashed_and_sent_but_not_shown() {
 }
 
 #[test]
+fn a_director_of_fastlys_says_what_it_can_do() {
+    let said = |director: &str, code: &[&str]| {
+        let text = format!(
+            "{FASTLY}{director}\nsub vcl_recv {{\n#FASTLY recv\n set req.backend = d; return (pass); }}"
+        );
+        assert_eq!(codes(&text), code, "{director}\n{}", faults(&text));
+    };
+    said("director d random { .quorum = 50%; .retries = 2; { .backend = a; .weight = 1; } }", &[]);
+    said("director d fallback { { .backend = a; } }", &[]);
+    said("director d chash { { .backend = a; .id = \"x\"; } }", &["E016"]);
+    said("director d dns { { .backend = a; } }", &["E018"]);
+    said("director d fallback { .quorum = 50%; { .backend = a; } }", &["E017"]);
+    said("director d random { { .backend = nobody; .weight = 1; } }", &["E014"]);
+    said("director d random { { .weight = 1; } }", &["E024"]);
+    said("director d random { }", &["E024"]);
+    said("director d random { .quorum = 120%; { .backend = a; } }", &["E020"]);
+}
+
+#[test]
 fn rules_that_lie_too_deep_are_refused_wherever_the_depth_comes_from() {
     let blocks = |inside: &str| format!("{}{inside}{}", "if (req.url) { ".repeat(60), "}".repeat(60));
     let subs: String =
