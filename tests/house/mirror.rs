@@ -281,7 +281,8 @@ fn what_a_play_says_is_what_happens() {
     let mut differ = Vec::new();
     for (method, path, with, body) in REQUESTS {
         let (status, answered, text) = answer(path);
-        let lines: String = answered.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect();
+        let lines =
+            answered.iter().map(|(name, value)| format!("{name}: {value}\r\n")).collect::<Vec<_>>().concat();
         let length = if answered.iter().any(|(name, _)| *name == "Content-Length") {
             String::new()
         } else {
@@ -292,10 +293,10 @@ fn what_a_play_says_is_what_happens() {
         // The house.
         let mut request = format!("{method} {path} HTTP/1.1\r\nHost: www.test\r\n");
         for (name, value) in *with {
-            request.push_str(&format!("{name}: {value}\r\n"));
+            request.extend([format!("{name}: {value}\r\n")]);
         }
         if !body.is_empty() {
-            request.push_str(&format!("Content-Length: {}\r\n", body.len()));
+            request.extend([format!("Content-Length: {}\r\n", body.len())]);
         }
         let reply: Reply = stage.visitor().ask(&format!("{request}\r\n{body}"));
         let mut went: Vec<Errand> = Vec::new();

@@ -71,7 +71,7 @@ fn texts_are_stopped_while_they_grow() {
 fn rules_end_also_where_subs_call_others_over_and_over() {
     let mut text = String::from("sub s0 { if (req.url == \"/x\") { return (pass); } }\n");
     for at in 1..40 {
-        text.push_str(&format!("sub s{at} {{ call s{}; call s{}; }}\n", at - 1, at - 1));
+        text.extend([format!("sub s{at} {{ call s{}; call s{}; }}\n", at - 1, at - 1)]);
     }
     text.push_str("sub vcl_recv { call s39; }");
     assert!(fault(&ours(&text), &[]).contains("100,000 statements"));

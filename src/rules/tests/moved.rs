@@ -127,17 +127,15 @@ fn fastlys(dice: &mut Dice, phase: &str) -> String {
     let asked = dice.one(&["bereq.url", "bereq.http.A", "bereq.method"]);
     let again = "if (req.restarts < 2) { restart; }".to_owned();
     match (phase, dice.roll(6)) {
-        ("recv", 0) => "return (pass);".to_owned(),
+        ("recv" | "miss", 0) => "return (pass);".to_owned(),
         ("recv", 1) => "if (req.http.A ~ \"(o.)\") { set req.http.G = \"1\"; }".to_owned(),
         ("recv", _) => format!("set req.http.B = {value};"),
-        ("miss", 0) => "return (pass);".to_owned(),
         ("miss" | "pass", 1) => format!("set req.http.B = {asked};"),
         ("miss" | "pass", _) => {
             format!("set bereq.http.B = {};", if dice.roll(2) == 0 { value } else { asked })
         }
-        ("fetch", 0) => again,
+        ("fetch" | "error" | "deliver", 0) => again,
         ("fetch", _) => format!("set beresp.http.B = {};", if dice.roll(2) == 0 { value } else { asked }),
-        ("error", 0) | ("deliver", 0) => again,
         ("error", _) => format!("set obj.http.B = {value};"),
         (_, _) => format!("set resp.http.B = {value};"),
     }
@@ -166,20 +164,20 @@ fn seen(rules: &Rules, seed: u64) -> String {
                 let errand = flow.errand().unwrap();
                 let Question { method, url, headers, .. } = errand.question;
                 let url = String::from_utf8_lossy(url.as_bytes()).into_owned();
-                out.push_str(&format!("{} {method} {url} {headers:?}\n", errand.backend.0));
+                out.extend([format!("{} {method} {url} {headers:?}\n", errand.backend.0)]);
                 flow.answered(if dice.roll(3) == 0 { Err(Cause::Read) } else { ok() });
             }
             Next::Deliver => {
                 let case = flow.into_case();
                 let resp = case.resp.unwrap();
-                out.push_str(&format!(
+                out.extend([format!(
                     "{} {:?} {:?} {:?}\n",
                     resp.status, resp.headers, case.cause, case.fault
-                ));
+                )]);
                 break;
             }
             Next::Fail(fault) => {
-                out.push_str(&format!("{fault:?}"));
+                out.extend([format!("{fault:?}")]);
                 break;
             }
         }
@@ -198,7 +196,7 @@ fn compare(text: &str, seed: u64) -> bool {
     let rules = load(text);
     let found = seen(&rules, seed);
     let mut whole = load(text);
-    let thrifty = whole.needs.clone();
+    let thrifty = whole.needs;
     whole.needs = Needs { req_later: true, bereq_later: true, rollback: true, groups: true, ..whole.needs };
     assert_eq!(found, seen(&whole, seed), "seed {seed}, {thrifty:?}\n{text}");
     !(thrifty.req_later && thrifty.bereq_later)
@@ -210,7 +208,7 @@ fn written(dice: &mut Dice, phases: &[&str], statement: impl Fn(&mut Dice, &str)
         let count = [0, 0, 0, 1, 1, 2, 3][dice.roll(7)];
         if count > 0 {
             let body: Vec<String> = (0..count).map(|_| statement(dice, phase)).collect();
-            text.push_str(&format!("sub vcl_{phase} {{\n{}\n}}\n", body.join("\n")));
+            text.extend([format!("sub vcl_{phase} {{\n{}\n}}\n", body.join("\n"))]);
         }
     }
     text

@@ -340,8 +340,10 @@ fn a_director_of_fastlys_says_what_it_can_do() {
 #[test]
 fn rules_that_lie_too_deep_are_refused_wherever_the_depth_comes_from() {
     let blocks = |inside: &str| format!("{}{inside}{}", "if (req.url) { ".repeat(60), "}".repeat(60));
-    let subs: String =
-        (1..4).map(|at| format!("sub s{at} {{ {} }}\n", blocks(&format!("call s{};", at - 1)))).collect();
+    let subs: String = (1..4)
+        .map(|at| format!("sub s{at} {{ {} }}\n", blocks(&format!("call s{};", at - 1))))
+        .collect::<Vec<_>>()
+        .concat();
     let deep = format!("{SITE}sub s0 {{ set req.http.X = \"1\"; }}\n{subs}sub vcl_recv {{ call s3; }}");
     assert_eq!(codes(&deep), ["E127"]);
     assert_eq!(codes(&deep.replace("call s3;", "call s1;").replace("sub s3", "sub vcl_deliver")), ["E127"]);
