@@ -2,7 +2,14 @@
 //! each figure with its target; a figure that misses is marked. Memory is the growth of the process at its
 //! peak, measured in a process of its own.
 
-#![allow(clippy::print_stdout, clippy::expect_used, clippy::unwrap_used, clippy::indexing_slicing, clippy::cast_precision_loss, clippy::disallowed_methods)]
+#![allow(
+    clippy::print_stdout,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::cast_precision_loss,
+    clippy::disallowed_methods
+)]
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -37,7 +44,11 @@ const ROWS: &[Row] = &[
     Row { name: "look a route up", target: Target::Nanoseconds(200.0), measure: route_looked_up },
     Row { name: "a vcl_recv of forty lines", target: Target::Nanoseconds(1_000.0), measure: recv_run },
     Row { name: "check", target: Target::Seconds(0.1), measure: examples_checked },
-    Row { name: "an address in 100,000 networks", target: Target::Nanoseconds(100.0), measure: network_found },
+    Row {
+        name: "an address in 100,000 networks",
+        target: Target::Nanoseconds(100.0),
+        measure: network_found,
+    },
     Row { name: "load a table of 1,000,000 rows", target: Target::Seconds(2.0), measure: table_loaded },
 ];
 
@@ -98,7 +109,8 @@ fn compiled(main: &str) -> Settings {
 
 /// A gateway with so many routes, every third with a name in it.
 fn routes(count: usize) -> String {
-    let mut text = String::from("backend app { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" {\n");
+    let mut text =
+        String::from("backend app { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" {\n");
     for n in 0..count {
         let inner = if n % 3 == 2 { "{part}/" } else { "" };
         writeln!(text, "    route \"/projects/p{n}/svn/{inner}\" {{ .backend = app; }}").expect("a String");
@@ -126,7 +138,8 @@ fn routes_memory() -> Vec<(String, f64)> {
     let before = peak_bytes();
     let own = std::env::current_exe().expect("this program's own file");
     let done = Command::new(own).arg("--only-routes").output().expect("it runs");
-    let peak: u64 = String::from_utf8_lossy(&done.stdout).trim().parse().expect("the peak of the other process");
+    let peak: u64 =
+        String::from_utf8_lossy(&done.stdout).trim().parse().expect("the peak of the other process");
     black_box(before);
     vec![(String::new(), peak as f64 / 1e6)]
 }
@@ -157,8 +170,9 @@ fn network_found() -> Vec<(String, f64)> {
         (Network::new(address, 24).expect("a network"), n % 5 != 0)
     });
     let set = NetworkSet::new(networks);
-    let asked: Vec<ClientIp> =
-        (0_u32..4_096).map(|n| ClientIp::new(IpAddr::V4(Ipv4Addr::from(n.wrapping_mul(40_503_001))))).collect();
+    let asked: Vec<ClientIp> = (0_u32..4_096)
+        .map(|n| ClientIp::new(IpAddr::V4(Ipv4Addr::from(n.wrapping_mul(40_503_001)))))
+        .collect();
     let took = each(200, 4_096, |n| {
         black_box(set.contains(asked[n as usize]));
     });
@@ -218,7 +232,10 @@ fn examples_checked() -> Vec<(String, f64)> {
         })
         .max_by_key(|(_, took)| *took)
         .expect("the demo gateway");
-    let folder = name.parent().and_then(Path::file_name).map_or_else(String::new, |name| name.to_string_lossy().into_owned());
+    let folder = name
+        .parent()
+        .and_then(Path::file_name)
+        .map_or_else(String::new, |name| name.to_string_lossy().into_owned());
     vec![(format!(", the slowest of the gateways that come along ({folder})"), slowest.as_secs_f64())]
 }
 
@@ -305,7 +322,8 @@ mod recv {
         let settings = super::compiled(RULES);
         let backends = settings.backends.iter().map(|backend| backend.name.clone()).collect();
         let program = Arc::clone(settings.program.as_ref().expect("there are rules"));
-        let rules = Rules::start(program, settings.networks.clone(), backends, &mut Quiet).expect("they start");
+        let rules =
+            Rules::start(program, settings.networks.clone(), backends, &mut Quiet).expect("they start");
         let mut headers = http::HeaderMap::new();
         for (name, value) in [
             ("host", "www.example"),

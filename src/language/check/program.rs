@@ -12,6 +12,7 @@ mod names;
 mod objects;
 mod operators;
 mod patterns;
+mod secrets;
 mod statements;
 mod subs;
 #[cfg(test)]
@@ -25,7 +26,7 @@ use self::objects::Made;
 use self::patterns::Patterns;
 use self::subs::Routine;
 use super::Checker;
-use crate::language::ast::Item;
+use crate::language::ast::{Declaration, Item, Member};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::program::{self, Choice, Mark, Program, Slot, SubId};
@@ -76,6 +77,7 @@ pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Pr
         patterns: Patterns::default(),
         tables,
         missing: BTreeSet::new(),
+        secrets: Vec::new(),
         here: Here::default(),
         checker,
     };
@@ -101,6 +103,8 @@ struct Local {
     of: Type,
     span: Span,
     used: bool,
+    /// Something of a private file was put into it.
+    secret: bool,
 }
 
 /// Where in the rules the writer is.
@@ -137,6 +141,8 @@ struct Writer<'w, 't, 'a> {
     tables: Vec<Arc<program::Table>>,
     /// Names that are like no other are reported once.
     missing: BTreeSet<&'a str>,
+    /// Where private values went into what is being worked out.
+    secrets: Vec<Span>,
     here: Here<'a>,
 }
 
@@ -219,7 +225,10 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 continue;
             }
             match self.text(version.number) {
-                "4.0" if self.dialect == Dialect::Varnish => self.syntax = Syntax::Vcl40,
+                "4.0" if self.dialect == Dialect::Varnish => {
+                    self.syntax = Syntax::Vcl40;
+                    self.sockets(items);
+                }
                 "4.0" | "4.1" => {}
                 _ => {
                     let quote = self.quote(version.number);
@@ -230,6 +239,26 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                             format!("VCL {quote} is not spoken here"),
                         )
                         .label("write `4.1` or `4.0`"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// Sockets of the file system came with VCL 4.1.
+    fn sockets(&mut self, items: &[Item]) {
+        for item in items {
+            let Item::Declaration(Declaration { kind: Kind::Backend, body, .. }) = item else { continue };
+            for member in body {
+                let Member::Setting(setting) = member else { continue };
+                if self.text(setting.name) == "path" {
+                    self.fault::<()>(
+                        Diagnostic::new(
+                            Code::OtherDialect,
+                            setting.name,
+                            "`.path` is no setting under `vcl 4.0;`",
+                        )
+                        .label("it belongs to `vcl 4.1;`"),
                     );
                 }
             }

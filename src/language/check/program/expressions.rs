@@ -135,6 +135,15 @@ impl<'a> Writer<'_, '_, 'a> {
 
     /// A value of whatever type it has; `hint` is what is asked for.
     pub(super) fn judge(&mut self, expr: &ast::Expr, hint: Type) -> Option<Typed> {
+        let before = self.secrets.len();
+        let typed = self.judged(expr, hint);
+        if typed.as_ref().is_none_or(|typed| typed.of == Type::Bool) {
+            self.veiled(before);
+        }
+        typed
+    }
+
+    fn judged(&mut self, expr: &ast::Expr, hint: Type) -> Option<Typed> {
         let span = expr.span;
         if self.is_varnish()
             && matches!(
@@ -705,7 +714,12 @@ impl<'a> Writer<'_, '_, 'a> {
             Symbol::Indexed(variable, name) => {
                 Typed { of: variable.of(), value: Expr::Named { variable, name } }
             }
-            Symbol::Local(local) => Typed { of: local.of, value: Expr::Read(Place::Local(local.slot)) },
+            Symbol::Local(local) => {
+                if local.secret {
+                    self.secrets.push(span);
+                }
+                Typed { of: local.of, value: Expr::Read(Place::Local(local.slot)) }
+            }
         })
     }
 
@@ -790,6 +804,9 @@ impl<'a> Writer<'_, '_, 'a> {
     /// A `let` as a value.
     fn constant_named(&mut self, span: Span) -> Option<Typed> {
         let known = self.checker.named(span)?;
+        if known.private {
+            self.secrets.push(span);
+        }
         Some(match known.constant {
             Constant::Text(text) => Typed::text(text),
             Constant::Bool(truth) => Typed::constant(Type::Bool, Value::Bool(truth)),
@@ -825,7 +842,9 @@ impl<'a> Writer<'_, '_, 'a> {
                 .label("write `if(condition, a, b)`"),
             );
         };
+        let before = self.secrets.len();
         let truth = self.value(&condition.value, Type::Bool);
+        self.veiled(before);
         let a = self.judge(&yes.value, hint);
         let b = self
             .judge(&no.value, a.as_ref().map_or(hint, |a| if hint == Type::String { hint } else { a.of }));

@@ -285,7 +285,9 @@ impl<'t> Writer<'_, 't, '_> {
             });
         };
         // A backend may be given a whole `none`; all else has its value here.
+        let before = self.secrets.len();
         let typed = self.value(value, wanted)?;
+        self.secret_put(&place, before);
         let read = |place: &Place| Box::new(program::Expr::Read(place.clone()));
         let value = match change {
             Change::Replace => typed,
@@ -304,8 +306,10 @@ impl<'t> Writer<'_, 't, '_> {
 
     fn add(&mut self, target: Span, value: &Expr) -> Option<Do> {
         let place = self.place(target, Access::Write);
+        let before = self.secrets.len();
         let value = self.value(value, Type::String);
         let (place, of) = place?;
+        self.secret_put(&place, before);
         if of != Type::Header || matches!(&place, Place::Header { part: Some(_), .. }) {
             let quote = self.quote(target);
             return self.fault(
@@ -345,7 +349,9 @@ impl<'t> Writer<'_, 't, '_> {
 
     /// `log …;` and its like: a function with one text.
     fn told(&mut self, function: Function, span: Span, value: &Expr) -> Option<Do> {
+        let before = self.secrets.len();
         let text = self.value(value, Type::String);
+        self.secret_called(function, &[], span, before);
         let here = self.may_call(function.phases(), span);
         let args = Box::new([Argument::Value(text?)]);
         here.then(|| Do::Evaluate(program::Expr::Call { function, args }))
@@ -367,10 +373,10 @@ impl<'t> Writer<'_, 't, '_> {
                 "STRING", "BOOL", "INTEGER", "FLOAT", "TIME", "RTIME", "IP", "BACKEND", "INT", "REAL",
                 "DURATION", "BYTES",
             ];
-            let near = self.checker.suggestions.nearest(word, words);
+            let near = self.checker.suggestions.near(word, words);
             let fault = Diagnostic::new(Code::TypesClash, of, format!("no local can hold {quote}"));
             self.fault::<()>(match near {
-                Some(near) => fault.label(format!("did you mean `{near}`?")),
+                Some(near) => fault.meant(near),
                 None => {
                     fault.label("there are STRING, BOOL, INT, REAL, DURATION, TIME, BYTES, IP and BACKEND")
                 }
@@ -387,8 +393,10 @@ impl<'t> Writer<'_, 't, '_> {
             );
             return;
         }
+        let before = self.secrets.len();
         let value = value.and_then(|value| self.value(value, of));
         let Some(slot) = self.declare(name, of) else { return };
+        self.secret_put(&Place::Local(slot), before);
         steps.push(Step { mark, what: Do::Declare { slot, of } });
         if let Some(value) = value {
             steps.push(Step { mark, what: Do::Set { place: Place::Local(slot), value } });
@@ -403,10 +411,12 @@ impl<'t> Writer<'_, 't, '_> {
             None => Some(None),
             Some(status) => self.value(status, Type::Int).map(Some),
         };
+        let before = self.secrets.len();
         let reason = match reason {
             None => Some(None),
             Some(reason) => self.value(reason, Type::String).map(Some),
         };
+        self.hidden(before, "an answer");
         if let (Some(Some(program::Expr::Constant(Value::Int(number)))), Some(status)) =
             (&status_value, status)
         {
