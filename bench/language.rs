@@ -189,7 +189,7 @@ fn table_loaded() -> Vec<(String, f64)> {
         .with(
             "main.vcl",
             0o644,
-            "table titles from file \"rows.txt\";\n\
+            "table titles { from file \"rows.txt\"; }\n\
              backend app { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = app; } }\n\
              sub vcl_deliver { set resp.http.X-Title = table.lookup(titles, req.http.X-Project, \"\"); }\n",
         );

@@ -248,10 +248,7 @@ fn every_block_of_rules_in_the_pages_is_what_it_says() {
     for block in all.iter().flat_map(|page| blocks(page)) {
         seen += 1;
         let files = Memory::default().with("main.vcl", 0o644, whole(&block));
-        let found = match settings::compile(&language::read(&files, Path::new("main.vcl"), &|_| None)) {
-            Ok(_) => None,
-            Err(faults) => Some(faults),
-        };
+        let found = settings::compile(&language::read(&files, Path::new("main.vcl"), &|_| None)).err();
         let codes = |faults: &Diagnostics| faults.iter().any(|fault| fault.code.code() == block.words);
         match (&found, block.words.as_str()) {
             (None, "") => {}

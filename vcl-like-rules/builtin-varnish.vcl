@@ -15,8 +15,8 @@ sub vcl_req_method {
     if (req.method == "PRI") {
         return (synth(405));
     }
-    if (req.method != "GET" && req.method != "HEAD" && req.method != "PUT" && req.method != "POST" &&
-        req.method != "TRACE" && req.method != "OPTIONS" && req.method != "DELETE" && req.method != "PATCH") {
+    if (req.method != "GET" && req.method != "HEAD" && req.method != "PUT" && req.method != "POST"
+            && req.method != "TRACE" && req.method != "OPTIONS" && req.method != "DELETE" && req.method != "PATCH") {
         return (pipe);
     }
 }

@@ -28,8 +28,7 @@ sub vcl_builtin_recv {
 }
 
 # A request without a host, or with one that has two readings, was refused at the door.
-sub vcl_req_host {
-}
+sub vcl_req_host { }
 
 # Only what asks for a page and changes nothing can be answered from a cache.
 sub vcl_req_method {
@@ -72,48 +71,42 @@ sub vcl_hit {
     return (deliver);
 }
 
-sub vcl_builtin_hit {
-}
+sub vcl_builtin_hit { }
 
 sub vcl_miss {
     call vcl_builtin_miss;
     return (fetch);
 }
 
-sub vcl_builtin_miss {
-}
+sub vcl_builtin_miss { }
 
 sub vcl_pass {
     call vcl_builtin_pass;
     return (fetch);
 }
 
-sub vcl_builtin_pass {
-}
+sub vcl_builtin_pass { }
 
 sub vcl_pipe {
     call vcl_builtin_pipe;
     return (pipe);
 }
 
-sub vcl_builtin_pipe {
-}
+sub vcl_builtin_pipe { }
 
 sub vcl_purge {
     call vcl_builtin_purge;
     return (synth(200, "Purged"));
 }
 
-sub vcl_builtin_purge {
-}
+sub vcl_builtin_purge { }
 
 sub vcl_deliver {
     call vcl_builtin_deliver;
     return (deliver);
 }
 
-sub vcl_builtin_deliver {
-}
+sub vcl_builtin_deliver { }
 
 # To make a page of your own: set resp.http.Content-Type, and resp.body.
 sub vcl_synth {
@@ -121,8 +114,7 @@ sub vcl_synth {
     return (deliver);
 }
 
-sub vcl_builtin_synth {
-}
+sub vcl_builtin_synth { }
 
 # The backend's side
 
@@ -131,8 +123,7 @@ sub vcl_backend_fetch {
     return (fetch);
 }
 
-sub vcl_builtin_backend_fetch {
-}
+sub vcl_builtin_backend_fetch { }
 
 # Four reasons not to keep an answer. Whoever asks for it within the next two minutes does not wait for another
 # visitor's answer, which would not be for him either.
@@ -167,8 +158,8 @@ sub vcl_beresp_cookie {
 
 # It says so. What is said to gateways alone comes before what is said to all.
 sub vcl_beresp_control {
-    if (beresp.http.Surrogate-Control ~ "(?i)no-store" ||
-        (!beresp.http.Surrogate-Control && beresp.http.Cache-Control ~ "(?i)no-cache|no-store|private")) {
+    if (beresp.http.Surrogate-Control ~ "(?i)no-store"
+            || (!beresp.http.Surrogate-Control && beresp.http.Cache-Control ~ "(?i)no-cache|no-store|private")) {
         call vcl_beresp_hitmiss;
     }
 }
@@ -192,8 +183,7 @@ sub vcl_backend_error {
     return (deliver);
 }
 
-sub vcl_builtin_backend_error {
-}
+sub vcl_builtin_backend_error { }
 
 # When rules are loaded and let go
 

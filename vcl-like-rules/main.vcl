@@ -10,9 +10,9 @@ let https = env("DOORWARD_HTTPS", "127.0.0.1:8443");
 let admin = env("DOORWARD_ADMIN", "127.0.0.1:9900");
 
 gateway {
-    .http  = http;                  # sends everybody to https
+    .http  = http;  # sends everybody to https
     .https = https;
-    .admin = admin;                 # health and metrics, read only
+    .admin = admin;  # health and metrics, read only
     .state = state;
 }
 
@@ -21,16 +21,16 @@ backend wiki    { .url = "unix:" + state + "/demo/wiki.sock"; }
 backend area    { .url = "unix:" + state + "/demo/area.sock"; .between_bytes_timeout = 30s; }
 
 # Nobody listens there: open /down/ to see what visitors are told then.
-backend down    { .url = "http://127.0.0.1:1"; .connect_timeout = 1s; }
+backend down { .url = "http://127.0.0.1:1"; .connect_timeout = 1s; }
 
 log visitors {
-    .format = combined;             # or json
+    .format = combined;  # or json
     .file   = "{state}/log/{site}/access-{day}.log";
     .errors = "{state}/log/{site}/error-{day}.log";
 }
 
 site "localhost" {
-    .certificate = local;           # from an authority this machine makes for itself; or files("chain.pem", "key.pem")
+    .certificate = local;  # from an authority this machine makes for itself; or files("chain.pem", "key.pem")
     .force_https = yes;
     .log         = visitors;
 

@@ -14,7 +14,7 @@ use super::arguments::{Flag, Given};
 use super::{End, JSON, Paper, format, rules};
 use crate::base::clock;
 use crate::language::mend::{Mended, mend};
-use crate::language::{self, Diagnostics, Files};
+use crate::language::{self, Diagnostics, Files, Span};
 use crate::plan::CertificateWish;
 use crate::settings::{self, Disk, Settings};
 use crate::tls;
@@ -116,10 +116,11 @@ fn many(count: usize, what: &str) -> String {
 fn look(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     let now = clock::wall();
-    for site in &settings.sites {
+    for (at, site) in settings.sites.iter().enumerate() {
         let CertificateWish::Files { chain, key } = &site.certificate else { continue };
         let names: Vec<Box<str>> = std::iter::once(&site.name).chain(&site.aliases).cloned().collect();
-        let about = |text: String| format!("site `{}`: {text}", site.name);
+        let place = place(settings, settings.places.site(at));
+        let about = |text: String| format!("site `{}`: {text}{place}", site.name);
         match tls::files::load(chain, key, &names, now) {
             Ok(certificate) => {
                 let odd = certificate.warnings.into_iter();
@@ -128,21 +129,31 @@ fn look(settings: &Settings) -> Vec<Finding> {
             Err(text) => findings.push(Finding { is_error: true, text: about(text) }),
         }
     }
-    for backend in &settings.backends {
+    for (at, backend) in settings.backends.iter().enumerate() {
         // Reads its authorities; connects to nobody.
         if let Err(text) = upstream::Backend::new(backend.clone()) {
-            findings.push(Finding { is_error: true, text: format!("backend `{}`: {text}", backend.name) });
+            let place = place(settings, settings.places.backend(at));
+            let text = format!("backend `{}`: {text}{place}", backend.name);
+            findings.push(Finding { is_error: true, text });
         }
     }
     resolve(settings, &mut findings);
     findings
 }
 
+/// ` (sites.vcl:7)`
+fn place(settings: &Settings, span: Option<Span>) -> String {
+    let sources = &settings.places.sources;
+    span.and_then(|span| Some((span, sources.place(span.file, span.start)?)))
+        .map(|(span, place)| format!(" ({}:{})", sources.name(span.file), place.line))
+        .unwrap_or_default()
+}
+
 /// A name that DNS does not know today may be known tomorrow: a warning.
 fn resolve(settings: &Settings, findings: &mut Vec<Finding>) {
     let began = clock::now();
     let mut seen = BTreeSet::new();
-    for backend in &settings.backends {
+    for (at, backend) in settings.backends.iter().enumerate() {
         let Address::Tcp { host, port } = &backend.address else { continue };
         if !seen.insert(host) {
             continue;
@@ -156,7 +167,8 @@ fn resolve(settings: &Settings, findings: &mut Vec<Finding>) {
                 Err(error) => format!("backend `{}`: `{host}` can't be resolved: {error}", backend.name),
             }
         };
-        findings.push(Finding { is_error: false, text });
+        let place = place(settings, settings.places.backend(at));
+        findings.push(Finding { is_error: false, text: text + &place });
     }
 }
 

@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{Given, shown};
 use super::{COVERAGE, End, JSON, MAIN, Paper, usage};
-use crate::plays::{self, Gateway, Script, Visited};
+use crate::plays::{self, Coverage, Gateway, Script, Visited};
 
 /// Folders below folders, and files in all, that are looked through.
 const DEPTH_MAX: usize = 16;
@@ -82,13 +82,8 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
         paper.say(&out);
     } else {
         if given.has(&COVERAGE) {
-            for ((main, _), tree) in &trees {
-                let Some(gateway) = &tree.gateway else { continue };
-                paper.say(&format!(
-                    "\n{}: {}",
-                    main.display(),
-                    plays::coverage(gateway, &tree.visited).draw()
-                ));
+            for (main, found) in coverages(&trees) {
+                paper.say(&format!("\n{}: {}", main.display(), found.draw()));
             }
             paper.say("\n");
         }
@@ -259,11 +254,20 @@ fn main_of(file: &Path, script: &Script, given: &Given) -> Option<PathBuf> {
     }
 }
 
+/// One for each main file, whatever environments its plays had it read.
+fn coverages(trees: &Trees) -> Vec<(&Path, Coverage)> {
+    let mut of_one: BTreeMap<&Path, Vec<(&Gateway, &Visited)>> = BTreeMap::new();
+    for ((main, _), tree) in trees {
+        if let Some(gateway) = &tree.gateway {
+            of_one.entry(main).or_default().push((gateway, &tree.visited));
+        }
+    }
+    of_one.into_iter().map(|(main, all)| (main, plays::coverage(all))).collect()
+}
+
 fn coverage_json(trees: &Trees) -> String {
     let mut out = String::new();
-    for ((main, _), tree) in trees {
-        let Some(gateway) = &tree.gateway else { continue };
-        let found = plays::coverage(gateway, &tree.visited);
+    for (main, found) in coverages(trees) {
         out.push_str(if out.is_empty() { "" } else { "," });
         let _ = write!(out, "{{\"rules\":");
         plays::quote(&mut out, &main.display().to_string());

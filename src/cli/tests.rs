@@ -159,6 +159,7 @@ fn files_that_rules_name_are_opened() {
     let (end, out, _) = typed(&["check", &tree.main()]);
     assert_eq!(end, End::Faults);
     assert!(out.contains("error: site `www.example`: ") && out.contains("chain.pem"), "{out}");
+    assert!(out.contains("main.vcl:"), "where it is said: {out}");
     assert!(out.ends_with(": 1 site, 2 routes, 2 backends: 1 fault\n"), "{out}");
     let made = rcgen::generate_simple_self_signed(["www.example".to_owned(), "example".to_owned()]).unwrap();
     std::fs::write(tree.0.join("chain.pem"), made.cert.pem()).unwrap();
@@ -279,6 +280,12 @@ fn plays_are_found_run_and_counted() {
         out.contains("\"routes\":[1,2],\"missed\":[],\"missed_routes\":[\"www.example /wiki/\"]}]}"),
         "{out}"
     );
+    // What is visited under one environment counts for the tree.
+    let wiki = play("192.0.2.1", "wiki").replacen("/x", "/wiki/x", 1);
+    std::fs::write(folder.join("bad.md"), format!("env LEVEL=staging\n\n{wiki}")).unwrap();
+    let (_, out, _) = typed(&["test", folder_name, "--coverage"]);
+    assert_eq!(out.matches("visited: ").count(), 1, "{out}");
+    assert!(out.contains("2 of 2 routes\n"), "{out}");
     // A play that can't be understood is no play that went well.
     std::fs::write(folder.join("bad.md"), play("192.0.2.1", "odl")).unwrap();
     let (end, out, _) = typed(&["test", folder_name]);

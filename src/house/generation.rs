@@ -1,6 +1,6 @@
 //! From a file of rules to a generation: what the corridor needs, and what outlives it.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs;
 use std::os::unix::fs::{DirBuilderExt as _, PermissionsExt as _};
 use std::path::Path;
@@ -12,7 +12,7 @@ use super::Environment;
 use crate::base::address::PseudonymKey;
 use crate::base::{clock, random};
 use crate::language;
-use crate::plan::Site;
+use crate::plan::{Site, SiteId};
 use crate::record::{BackendFigures, Level, LogConfig, Office};
 use crate::rules::{Rules, Table};
 use crate::settings::{self, Disk, Doors, Gateway, Settings};
@@ -178,6 +178,15 @@ fn world(
         _ => Backend::new(config.clone()).map(Arc::new),
     };
     let backends = settings.backends.iter().map(backend).collect::<Result<_, String>>()?;
+    let mut route_sheets = BTreeMap::new();
+    for (at, site) in settings.sites.iter().enumerate() {
+        for recorded in site.routes.iter().filter_map(|route| route.log.as_deref()) {
+            if let Some(log) = settings.logs.get(recorded.log.0) {
+                let place = (SiteId(at), recorded.log);
+                route_sheets.entry(place).or_insert_with(|| keep.office.sheet(&site.name, log));
+            }
+        }
+    }
     let sheet = |site: &Site| {
         let named = site.log.as_ref().and_then(|name| settings.logs.iter().find(|log| log.name == *name));
         keep.office.sheet(&site.name, named.unwrap_or(&settings.default_log))
@@ -192,6 +201,7 @@ fn world(
     }
     Ok(World {
         sheets: settings.sites.iter().map(sheet).collect(),
+        route_sheets,
         rules: Table::new(settings.sites.clone()),
         rulebook: rulebook(settings, keep)?,
         backends,

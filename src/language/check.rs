@@ -66,6 +66,7 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
         logs: Vec::new(),
         probes: Vec::new(),
         tables: Vec::new(),
+        rows: Vec::new(),
         program: None,
         found: Found::default(),
         dialect,
@@ -81,8 +82,9 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
         if let Item::Declaration(written) = item
             && written.kind == Kind::Table
         {
-            let table = checker.table(written);
+            let (table, rows) = checker.table(written);
             checker.tables.push(Arc::new(table));
+            tree.rows.push(rows);
         }
     }
     for item in &items {

@@ -94,3 +94,17 @@ pub fn lines(sources: &Sources, file: FileId) -> impl Iterator<Item = (&str, u32
 pub fn place(file: FileId, start: u32, piece: &str) -> Span {
     Span::new(file, start, start.saturating_add(u32::try_from(piece.len()).unwrap_or(u32::MAX)))
 }
+
+/// The place of the row with this key among rows that begin at `starts`. Only for faults: it looks at them all.
+pub fn row(sources: &Sources, starts: &[(FileId, u32)], key: &str) -> Option<Span> {
+    starts.iter().find_map(|(file, start)| {
+        let text = sources.whole(*file).get(*start as usize..)?;
+        let (quote, text) = match text.strip_prefix('"') {
+            Some(inside) => (1, inside),
+            None => (0, text),
+        };
+        let ends = text.strip_prefix(key)?.starts_with(|c: char| c == '"' || c.is_whitespace());
+        let length = u32::try_from(key.len()).unwrap_or(u32::MAX).saturating_add(2 * quote);
+        ends.then(|| Span::new(*file, *start, start.saturating_add(length)))
+    })
+}

@@ -127,6 +127,11 @@ impl Found {
         }
     }
 
+    /// Whether another error would only be counted: then nothing needs to be said of it.
+    pub const fn only_counts(&self) -> bool {
+        self.list.len() >= FAULTS_MAX && self.warnings == 0
+    }
+
     pub const fn has_errors(&self) -> bool {
         self.errors > 0
     }

@@ -151,7 +151,7 @@ faults! {
         "Durations are a number and one of ms, s, m, h, d, w, y (`1.5h`). Sizes are a whole number and one of B, KB, MB, GB, TB, counted in powers of 1024. Capital letters matter: `m` is minutes, `MB` is megabytes.",
         Main("gateway { .head_bytes_max = 64kb; }\n");
     E022 DeclaredTwice, Error, "declared twice",
-        "Names of `let`, `backend`, `acl`, `log`, `probe`, `table`, of objects and of subs of your own are used once in a tree, those of local variables once in a sub, and there is one `gateway`. Were both taken, which one counts would depend on the order of files. Keep one, or rename one. (A sub that the gateway calls, such as `vcl_recv`, may be written several times: its bodies run one after another.)",
+        "Names of `let`, `backend`, `acl`, `log`, `probe`, `table`, of objects and of subs of your own are used once in a tree, those of local variables once in a sub, and there is one `gateway`. Were both taken, which one counts would depend on the order of files. Keep one, or rename one. Only a sub that the gateway calls, such as `vcl_recv`, may be written several times: its bodies run one after another.",
         Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nbackend trac { .url = \"http://127.0.0.1:8001\"; }\n");
     E023 SetTwice, Error, "set twice",
         "A setting stands once in its declaration. Where several values are taken they are parted by commas: `.http = \":80\", \":8080\";`.",
@@ -199,7 +199,7 @@ faults! {
         "A line of an `acl` is an address in quotes and, where more than one address is meant, a prefix behind it: `\"192.0.2.0\"/24;`, `\"2001:db8::\"/48;`. The bits behind the prefix are zero. `!` in front makes an exception.",
         Main("acl office { \"192.0.2.7\"/24; }\ngateway { .trusted = office; }\n");
     E038 BadTemplate, Error, "no name of a log file",
-        "`{state}` is the state folder, `{site}` the site's name, `{day}` the date. Nothing else stands between braces.",
+        "`{state}` is the state folder, `{site}` the site's name, `{day}` the date. A name of a path (`{project}`) stands between braces where every route that uses the log confines it to the rows of a table: `.backend = lookup(projects, \"{project}\")`, without a third part. Otherwise a visitor could make files by typing addresses. So each key of that table is a part of a file's name: no longer than 100 bytes, without a slash, without a dot in front, and such that no two rows write to one file.",
         Main("log visitors { .file = \"{state}/log/{host}.log\"; }\nbackend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { .log = visitors; route \"/\" { .backend = trac; } }\n");
     E039 BadDigest, Error, "no fingerprint",
         "A fingerprint is `sha256:` and 64 hexadecimal digits, with or without colons. `openssl x509 -in cert.pem -noout -fingerprint -sha256` prints it.",
@@ -327,8 +327,8 @@ faults! {
     E126 UselessCall, Error, "a value that goes nowhere",
         "The statement works out a value, and nothing is done with it.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { regsub(req.url, \"a\", \"b\"); }\n");
-    E127 CallsTooDeep, Error, "too many subs call each other in a row",
-        "A sub may call another, which calls another, up to 64 of them.",
+    E127 CallsTooDeep, Error, "rules lie too deep in each other",
+        "A sub may call another, which calls another, up to 64 of them. Blocks, calls and values may lie in each other 150 deep, counted through all calls: so deep they fit the memory of any thread.",
         Made(|| {
             let mut text = String::from("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { call s0; }\n");
             text.extend((0..100).map(|at| format!("sub s{at} {{ call s{}; }}\n", at + 1)));
@@ -412,7 +412,7 @@ mod tests {
     #[test]
     fn a_fault_is_explained_with_an_example() {
         let text = explain("e014").unwrap();
-        assert!(text.starts_with("E014 (error): nothing of that name is declared\n\nThe setting names"));
+        assert!(text.starts_with("E014 (error): nothing of that name is declared\n\nA setting or a rule names"));
         assert!(text.contains("    site \"www.example\""));
         assert_eq!(explain("E999"), None);
     }

@@ -56,9 +56,9 @@ pub fn tree(files: &dyn Files, main: &Path) -> Formatted {
         let fragment = loaded.fragments.contains(&file);
         match layout(&loaded.sources, file, loaded.dialect, fragment) {
             Ok(text) => {
-                laid.push(Laid { path: path.to_owned(), changed: text != loaded.sources.whole(file), text })
+                laid.push(Laid { path: path.to_owned(), changed: text != loaded.sources.whole(file), text });
             }
-            Err(fault) => found.push(fault),
+            Err(fault) => found.push(*fault),
         }
     }
     Formatted { files: laid, found: Diagnostics::new(Arc::new(loaded.sources), found) }
@@ -100,25 +100,32 @@ pub fn text(text: &str, name: &Path) -> Result<String, Diagnostics> {
         };
     }
     layout(&sources, main, dialect, false).map_err(|fault| {
-        found.push(fault);
+        found.push(*fault);
         Diagnostics::new(Arc::new(sources), found)
     })
 }
 
 /// The text laid out, unless that would change what it says.
-fn layout(sources: &Sources, file: FileId, dialect: Dialect, fragment: bool) -> Result<String, Diagnostic> {
+fn layout(
+    sources: &Sources,
+    file: FileId,
+    dialect: Dialect,
+    fragment: bool,
+) -> Result<String, Box<Diagnostic>> {
     let before = sources.whole(file);
     let after = layout::layout(before, file, dialect, fragment);
     if says(before, file, dialect) == says(&after, file, dialect) {
         return Ok(after);
     }
-    Err(Diagnostic::new(
-        Code::Unexpected,
-        Span::new(file, 0, 0),
-        "a layout for this file would have changed what it says",
-    )
-    .label("it is left as it is")
-    .help("this is a fault of doorward; please report it with the file"))
+    Err(Box::new(
+        Diagnostic::new(
+            Code::Unexpected,
+            Span::new(file, 0, 0),
+            "a layout for this file would have changed what it says",
+        )
+        .label("it is left as it is")
+        .help("this is a fault of doorward; please report it with the file"),
+    ))
 }
 
 /// All that is not white space, in its order: tokens, then comments.

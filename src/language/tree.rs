@@ -4,9 +4,10 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::data;
 use super::diagnostic::Found;
 use super::program::{Program, Table};
-use super::source::{Sources, Span, quoted};
+use super::source::{FileId, Sources, Span, quoted};
 use super::table::{self, Kind};
 use super::vocabulary::Dialect;
 
@@ -168,7 +169,16 @@ pub struct Tree {
     /// First those that are declared by name, then those that stand in a backend.
     pub probes: Vec<Declaration>,
     pub tables: Vec<Arc<Table>>,
+    /// Where the rows of each table begin; for tables of backends, whose keys settings judge further.
+    pub(super) rows: Vec<Vec<(FileId, u32)>>,
     /// The subs, ready to run. Worth nothing where faults were found.
     pub program: Option<Arc<Program>>,
     pub found: Found,
+}
+
+impl Tree {
+    /// Where a row stands, by its table and its key; for a table of backends. Looks through them all.
+    pub fn row(&self, table: usize, key: &str) -> Option<Span> {
+        data::row(&self.sources, self.rows.get(table)?, key)
+    }
 }

@@ -16,6 +16,10 @@ use crate::base::address::{ClientIp, NetworkSet};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct BackendId(pub usize);
 
+/// A log by its place in the list of its generation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct LogId(pub usize);
+
 /// A site by its place in the list of its generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct SiteId(pub usize);
@@ -176,6 +180,54 @@ impl Key {
         Cow::Owned(text.collect())
     }
 
+    /// What the names stand for where this is the text: `fill`, read backwards. `None` for a text that no names
+    /// make. Of two names without a slash between them nobody could tell where one ends: see `tells_apart`.
+    pub fn read<'t>(&self, text: &'t str) -> Option<Vec<(usize, &'t str)>> {
+        let mut found: Vec<(usize, &str)> = Vec::new();
+        let mut segments = text.split('/');
+        let mut rest = segments.next()?;
+        let mut name = None;
+        // A name reaches to what is written behind it, or to the end of its segment.
+        let mut close = |name: Option<usize>, value: &'t str| {
+            let Some(name) = name else { return value.is_empty() };
+            let other = found.iter().any(|(known, before)| *known == name && *before != value);
+            found.push((name, value));
+            !value.is_empty() && !other
+        };
+        for piece in &self.0 {
+            match piece {
+                Piece::Name(at) => name = Some(*at),
+                Piece::Text(text) => {
+                    for (at, written) in text.split('/').enumerate() {
+                        if at > 0 {
+                            if !close(name.take(), rest) {
+                                return None;
+                            }
+                            rest = segments.next()?;
+                        }
+                        rest = match name {
+                            Some(_) => rest.strip_suffix(written)?,
+                            None => rest.strip_prefix(written)?,
+                        };
+                    }
+                }
+            }
+        }
+        (close(name, rest) && segments.next().is_none()).then_some(found)
+    }
+
+    /// Whether a slash stands between any two of its names.
+    pub fn tells_apart(&self) -> bool {
+        let mut open = false;
+        self.0.iter().all(|piece| match piece {
+            Piece::Text(text) => {
+                open &= !text.contains('/');
+                true
+            }
+            Piece::Name(_) => !std::mem::replace(&mut open, true),
+        })
+    }
+
     /// As the rules write it, with the names of the route.
     pub fn written(&self, names: &[Box<str>]) -> String {
         let braced: Vec<String> = names.iter().map(|name| format!("{{{name}}}")).collect();
@@ -214,6 +266,17 @@ pub struct Route {
     pub body_bytes_max: Option<u64>,
     pub total_timeout: Option<Duration>,
     pub encoded_slash: EncodedSlash,
+    /// `None`: where its site's visits are written.
+    pub log: Option<Box<Recorded>>,
+}
+
+/// Where the visits of a route are written.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recorded {
+    pub log: LogId,
+    /// The names that stand in the names of its files, in the log's order: their places among those of the
+    /// route. `settings` takes none that is not confined to the rows of a table.
+    pub names: Box<[usize]>,
 }
 
 impl Route {
@@ -325,6 +388,43 @@ mod tests {
             ("PUT", "/a.git/info/lfs/objects/1", "", false),
         ] {
             assert_eq!(reads(Serves::Git, method, path, query), read, "{method} {path}?{query}");
+        }
+    }
+
+    #[test]
+    fn a_key_is_read_backwards() {
+        let text = |text: &str| Piece::Text(text.into());
+        let name = Piece::Name;
+        for (pieces, written, found) in [
+            (vec![name(0)], "numpy", Some(vec![(0, "numpy")])),
+            (vec![name(0)], "a/b", None),
+            (vec![name(0)], "", None),
+            (vec![text("svn-"), name(1)], "svn-a", Some(vec![(1, "a")])),
+            (vec![text("svn-"), name(1)], "svn-", None),
+            (vec![text("svn-"), name(1)], "git-a", None),
+            (vec![name(1), text("/"), name(0)], "g/a", Some(vec![(1, "g"), (0, "a")])),
+            (vec![name(1), text("/"), name(0)], "g/a/b", None),
+            (vec![name(1), text("/"), name(0)], "g", None),
+            (
+                vec![name(0), text("-x/y/z"), name(1), text(".git")],
+                "a-x/y/zb.git",
+                Some(vec![(0, "a"), (1, "b")]),
+            ),
+            (vec![name(0), text("-x/y/z"), name(1), text(".git")], "a-x/w/zb.git", None),
+            (vec![name(0), text("/"), name(0)], "a/a", Some(vec![(0, "a"), (0, "a")])),
+            (vec![name(0), text("/"), name(0)], "a/b", None),
+            (vec![text("a/b")], "a/b", Some(vec![])),
+        ] {
+            assert_eq!(Key(pieces.clone().into()).read(written), found, "{pieces:?} {written}");
+        }
+        for (pieces, apart) in [
+            (vec![name(0)], true),
+            (vec![name(0), text("-"), name(1)], false),
+            (vec![name(0), name(1)], false),
+            (vec![name(0), text("-/"), name(1), text("/"), name(2)], true),
+            (vec![name(0), text("/"), name(1), text("x"), name(2)], false),
+        ] {
+            assert_eq!(Key(pieces.clone().into()).tells_apart(), apart, "{pieces:?}");
         }
     }
 

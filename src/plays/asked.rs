@@ -106,6 +106,13 @@ impl Asked {
         self.target.scheme != Some(Scheme::Http)
     }
 
+    /// How much is sent: the body that is written, or what a play says of one that nobody wants to read.
+    pub fn body_bytes(&self) -> u64 {
+        let said =
+            self.headers.get(http::header::CONTENT_LENGTH).and_then(|said| said.to_str().ok()?.parse().ok());
+        said.unwrap_or(self.body.len() as u64)
+    }
+
     /// As a person would name it.
     pub fn title(&self, host: &str) -> String {
         let scheme = if self.is_secure() { "https" } else { "http" };

@@ -2,11 +2,11 @@
 //! route are found, the rules are run and access is judged by the very code that serves; only backends, time,
 //! health and chance are what a play says they are.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::asked::Asked;
@@ -16,6 +16,7 @@ use super::script::{Given, Played, Scripted};
 use super::tell;
 use crate::answer::{self, Ask};
 use crate::base::address::{ClientIp, PseudonymKey};
+use crate::base::amount::write_size;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
@@ -24,7 +25,8 @@ use crate::language::vocabulary::{Action, Phase};
 use crate::message::exchange::Secure;
 use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
-use crate::message::{Body, Host, Request, Street, headers};
+use crate::message::request::Upgrade;
+use crate::message::{Body, Request, Street, headers};
 use crate::plan::{BackendId, Route, VisitorAddress};
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
 use crate::rules::doorplate::Decided;
@@ -43,6 +45,8 @@ const STEPS_MAX: usize = 2_000;
 pub struct Stage<'g> {
     pub gateway: &'g Gateway,
     rules: Option<Rules>,
+    /// The rules that ran in `vcl_init`.
+    begun: BTreeSet<Mark>,
     asked: u64,
 }
 
@@ -178,6 +182,16 @@ impl World<'_> {
         }
     }
 
+    /// What is sent must not be larger than the route takes.
+    fn fits(&self, route: Option<&Route>, asked: &Asked) -> Result<(), Fault> {
+        let most = route.and_then(|route| route.body_bytes_max);
+        let most = most.unwrap_or(self.gateway.settings.gateway.bounds.body_bytes_max);
+        if most == 0 || asked.body_bytes() <= most {
+            return Ok(());
+        }
+        Err(Fault::with(Cause::BodyTooLarge, format!("the body is larger than {}", write_size(most))))
+    }
+
     /// An answer of the gateway itself.
     fn answer(&mut self, response: Response<Body>) {
         let (parts, body) = response.into_parts();
@@ -211,7 +225,12 @@ impl<'g> Stage<'g> {
             let place = place.map(|place| format!(" ({}:{})", place.file, place.line)).unwrap_or_default();
             format!("the rules do not start: {}{place}", fault.text)
         })?;
-        Ok(Self { gateway, rules, asked: 0 })
+        Ok(Self { gateway, rules, begun: world.decision.marks, asked: 0 })
+    }
+
+    /// The rules that ran before anybody asked.
+    pub fn begun(&self) -> &BTreeSet<Mark> {
+        &self.begun
     }
 
     /// What becomes of one request. The next one meets the directors where this one leaves them.
@@ -282,6 +301,7 @@ impl<'g> Stage<'g> {
             None => {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
+                world.fits(Some(door.route), asked)?;
                 Self::plain(&mut request, backend, world, ask);
                 Ok(())
             }
@@ -296,6 +316,7 @@ impl<'g> Stage<'g> {
         let mut headers = std::mem::take(&mut request.headers);
         let own = world.host_header(backend);
         headers.insert(HOST, own.unwrap_or_else(|| request.host.header()));
+        ask_to_switch(&mut headers, request.upgrade.as_ref());
         let url = request.target_for_backend().to_string();
         let method = request.method.clone();
         match send(world, backend, (method, url, headers), request, &before) {
@@ -324,7 +345,6 @@ impl<'g> Stage<'g> {
         doorplate::not_ours(&request.path)?;
         // Rules may still lead to a route where there is none.
         let mut door = look_up(world, found, &request);
-        let mut host = request.host.clone();
         let before = request.headers.clone();
         let mut case = Case::of(&mut request, &street(asked), world.now);
         if let Some(upgrade) = &request.upgrade {
@@ -337,11 +357,10 @@ impl<'g> Stage<'g> {
             match flow.next(world) {
                 Next::Route => {
                     let judged = if flow.case().moved {
-                        doorplate::reread(&flow.case().req, &host).and_then(|decided| {
+                        doorplate::reread(&flow.case().req, &request.host).and_then(|decided| {
                             let Decided { method, host: written, path, query } = decided;
                             (request.method, request.path, request.query) = (method, path, query);
-                            host = written;
-                            found = doorplate::site_of(&gateway.table, found, &host);
+                            found = doorplate::site_of(&gateway.table, found, &written);
                             let target = request.target_for_backend();
                             world.rewritten(&request.method, found, target.as_str());
                             flow.case_mut().req.url = Url::Canonical(target);
@@ -360,7 +379,7 @@ impl<'g> Stage<'g> {
                     if matches!(next, Next::Pipe) {
                         world.decision.handling = Handling::Pipe;
                     }
-                    if let Err(fault) = judge_again(world, &mut flow, found, &host, &mut request) {
+                    if let Err(fault) = judge_again(world, &mut flow, found, &mut request) {
                         refused(world, &mut flow, &fault);
                         continue;
                     }
@@ -368,10 +387,19 @@ impl<'g> Stage<'g> {
                     let Some(errand) = errand else {
                         return Err(Fault::with(Cause::Internal, "rules ask for a fetch without a backend"));
                     };
+                    let route = door.as_ref().ok().map(|door| door.route);
+                    if errand.with_body
+                        && let Err(fault) = world.fits(route, asked)
+                    {
+                        refused(world, &mut flow, &fault);
+                        continue;
+                    }
                     let Question { method, url, mut headers, .. } = errand.question;
                     let own = world.host_header(errand.backend);
                     let sent_host = doorplate::host_sent(&headers, request.host.header(), own.as_ref());
+                    let upgrade = request.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
                     headers::clean_ruled(&mut headers, &method);
+                    ask_to_switch(&mut headers, upgrade.as_ref());
                     if !errand.with_body || asked.body.is_empty() {
                         headers.remove(CONTENT_LENGTH);
                     }
@@ -402,7 +430,6 @@ fn judge_again<'g>(
     world: &mut World<'g>,
     flow: &mut Flow<'_>,
     found: SiteRef<'g>,
-    host: &Host,
     request: &mut Request,
 ) -> Result<(), Fault> {
     let case = flow.case_mut();
@@ -410,7 +437,7 @@ fn judge_again<'g>(
     if !case.sent_elsewhere && matches!(bereq.url, Url::Canonical(_)) {
         return Ok(());
     }
-    let Decided { method, host, path, query } = doorplate::reread(bereq, host)?;
+    let Decided { method, host, path, query } = doorplate::reread(bereq, &request.host)?;
     let found = doorplate::site_of(&world.gateway.table, found, &host);
     let before = (
         std::mem::replace(&mut request.method, method),
@@ -515,9 +542,29 @@ fn judge(world: &mut World<'_>, route: &Route, request: &Request) -> Result<(), 
 /// Access, then who answers: the corridor's order.
 fn admit(world: &mut World<'_>, door: &Door<'_>, request: &Request) -> Result<BackendId, Fault> {
     judge(world, door.route, request)?;
-    door.backend.ok_or_else(|| {
+    let backend = door.backend.ok_or_else(|| {
         Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", door.route.path))
-    })
+    })?;
+    recorded(world, door.route);
+    Ok(backend)
+}
+
+/// Where the visit is written, told where the rules say it.
+fn recorded(world: &mut World<'_>, route: &Route) {
+    let settings = &world.gateway.settings;
+    let Some(site) = world.decision.door.and_then(|(site, _)| settings.sites.get(site)) else { return };
+    let (log, names) = match &route.log {
+        Some(recorded) => {
+            let names = recorded.names.iter().filter_map(|at| world.names.get(*at));
+            let names: Vec<&str> = names.map(|(_, value)| value.as_str()).collect();
+            (settings.logs.get(recorded.log.0), names.join("/"))
+        }
+        None => (settings.logs.iter().find(|log| site.log.as_ref() == Some(&log.name)), String::new()),
+    };
+    let Some(log) = log else { return };
+    let [visits, _] = log.files(&settings.gateway.state, &site.name);
+    let text = format!("{}: {}", log.name, visits.path("{day}", &names).display());
+    world.tell(Kind::Record, text, None);
 }
 
 /// The rules make the answer, and may read why.
@@ -559,6 +606,14 @@ fn send(
         world.below(changed(&HeaderMap::new(), &answer.headers));
     }
     answer
+}
+
+/// What a visitor who wants a tunnel asks of the backend, as the corridor asks it.
+fn ask_to_switch(headers: &mut HeaderMap, upgrade: Option<&Upgrade>) {
+    if let Some(upgrade) = upgrade {
+        headers.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+        headers.insert(UPGRADE, upgrade.protocol.clone());
+    }
 }
 
 /// A visitor's address as the backend learns it. The key of the day is the house's secret: here it is always

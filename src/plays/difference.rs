@@ -260,6 +260,11 @@ impl<'g> Comparison<'g> {
         if from != to {
             self.push(Turn::Limits, &what, format!("{from} → {to}"), place());
         }
+        let (from, to) = (old.log(was), new.log(route));
+        if from != to {
+            let shown = |log: Option<&str>| log.unwrap_or("the site's").to_owned();
+            self.push(Turn::Site, &what, format!("log: {} → {}", shown(from), shown(to)), place());
+        }
         if was.serves != route.serves {
             let text = format!("serves {} → {}", doors::serves(was.serves), doors::serves(route.serves));
             self.push(Turn::Access, &what, text, place());

@@ -31,7 +31,7 @@ impl Gateway {
                 read: "anyone".to_owned(),
                 write: "anyone".to_owned(),
                 limits: "-".to_owned(),
-                log: log(site),
+                log: site_log(site),
                 serves: "redirect",
             }));
         }
@@ -46,9 +46,14 @@ impl Gateway {
             read: self.who(&route.read),
             write: self.who(&route.write),
             limits: limits(route),
-            log: log(site),
+            log: self.log(route).map_or_else(|| site_log(site), str::to_owned),
             serves: serves(route.serves),
         }
+    }
+
+    /// The log that a route has of its own.
+    pub(super) fn log(&self, route: &Route) -> Option<&str> {
+        Some(&*self.settings.logs.get(route.log.as_ref()?.log.0)?.name)
     }
 
     /// Who answers: a backend, or a table and the name that is looked up in it.
@@ -83,7 +88,7 @@ pub(super) fn limits(route: &Route) -> String {
     if all.is_empty() { "-".to_owned() } else { all.join(", ") }
 }
 
-fn log(site: &Site) -> String {
+fn site_log(site: &Site) -> String {
     site.log.as_deref().unwrap_or("default").to_owned()
 }
 

@@ -67,6 +67,7 @@ pub fn play(gateway: &Gateway, script: &Script, visited: &mut Visited) -> Result
                 return Err(vec![Flaw::new(case.line, why, "`doorward check` shows the rules' own faults")]);
             }
         };
+        visited.marks.extend(stage.begun());
         for scene in &case.scenes {
             report.requests += 1;
             let decision = stage.decide(&scene.asked, &scene.given);
@@ -202,13 +203,26 @@ pub struct Coverage {
     pub missed_routes: Vec<(String, String, Option<Spot>)>,
 }
 
-pub fn coverage(gateway: &Gateway, visited: &Visited) -> Coverage {
+/// Of one tree of rules, under every environment that plays had it read: what one of them has been to, was been to.
+pub fn coverage<'a>(all: impl IntoIterator<Item = (&'a Gateway, &'a Visited)>) -> Coverage {
     let mut found = Coverage::default();
     let mut lines: BTreeMap<(u32, usize), (bool, Spot)> = BTreeMap::new();
-    for (at, span) in gateway.own_marks() {
-        let Some(spot) = gateway.spot(span) else { continue };
-        let been = visited.marks.contains(&at);
-        lines.entry((span.file.0, spot.line)).or_insert((false, spot)).0 |= been;
+    let mut routes: BTreeMap<(usize, usize), (bool, String, String, Option<Spot>)> = BTreeMap::new();
+    for (gateway, visited) in all {
+        for (at, span) in gateway.own_marks() {
+            let Some(spot) = gateway.spot(span) else { continue };
+            let been = visited.marks.contains(&at);
+            lines.entry((span.file.0, spot.line)).or_insert((false, spot)).0 |= been;
+        }
+        for (at, site) in gateway.settings.sites.iter().enumerate() {
+            for (number, route) in site.routes.iter().enumerate() {
+                let row = routes.entry((at, number)).or_insert_with(|| {
+                    let place = gateway.route_spot((at, number));
+                    (false, site.name.to_string(), route.path.to_string(), place)
+                });
+                row.0 |= visited.doors.contains(&(at, number));
+            }
+        }
     }
     for (been, spot) in lines.into_values() {
         found.rules.1 += 1;
@@ -218,15 +232,12 @@ pub fn coverage(gateway: &Gateway, visited: &Visited) -> Coverage {
             found.missed_rules.push(spot);
         }
     }
-    for (at, site) in gateway.settings.sites.iter().enumerate() {
-        for (number, route) in site.routes.iter().enumerate() {
-            found.routes.1 += 1;
-            if visited.doors.contains(&(at, number)) {
-                found.routes.0 += 1;
-            } else {
-                let place = gateway.route_spot((at, number));
-                found.missed_routes.push((site.name.to_string(), route.path.to_string(), place));
-            }
+    for (been, site, path, place) in routes.into_values() {
+        found.routes.1 += 1;
+        if been {
+            found.routes.0 += 1;
+        } else {
+            found.missed_routes.push((site, path, place));
         }
     }
     found

@@ -167,6 +167,17 @@ fn fence(line: &str) -> Option<(char, usize, &str)> {
     (indent < 4 && length >= 3 && !behind.contains('`')).then_some((mark, length, behind))
 }
 
+/// A line that says for which rules the play is, wherever it stands. Prose may begin with the same words.
+fn is_front(line: &str) -> bool {
+    let one_word = |rest: &str| !rest.is_empty() && !rest.contains(char::is_whitespace);
+    let line = line.trim();
+    if let Some(path) = line.strip_prefix("rules: ") {
+        return one_word(path.trim()) && path.ends_with(".vcl");
+    }
+    let set = line.strip_prefix("env ").and_then(|rest| rest.split_once('='));
+    set.is_some_and(|(name, _)| one_word(name))
+}
+
 impl Reader {
     fn flaw(&mut self, line: usize, message: impl Into<String>, help: impl Into<String>) {
         if self.flaws.len() < FLAWS_MAX {
@@ -197,17 +208,28 @@ impl Reader {
                 }
                 self.block(kind, number, &inside);
             } else if let Some((level, name)) = heading(line) {
-                front = false;
+                // A title may stand above them.
+                front &= level == 1 && self.case.is_none() && !self.has_front();
                 self.end_case();
                 self.section(level);
                 self.case = Some(Case { name, line: number, scenes: Vec::new() });
             } else if line.trim().is_empty() {
-                front &= self.script.rules.is_none() && self.script.environment.is_empty();
+                front &= !self.has_front();
             } else if front {
                 front = self.front(number, line.trim());
+            } else if is_front(line) {
+                self.flaw(
+                    number,
+                    "this is prose here: the play is for other rules or another environment",
+                    "write it in the first lines, below the title at most",
+                );
             }
         }
         self.end_case();
+    }
+
+    fn has_front(&self) -> bool {
+        self.script.rules.is_some() || !self.script.environment.is_empty()
     }
 
     /// The lines above everything else: which rules, which environment. False where prose begins.

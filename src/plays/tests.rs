@@ -184,7 +184,7 @@ fn a_play_goes_as_it_says() {
     assert_eq!(report.failures, []);
     assert_eq!((report.cases, report.requests), (2, 3));
     assert_eq!(
-        coverage(&gateway, &visited).draw(),
+        coverage([(&gateway, &visited)]).draw(),
         "visited: 0 of 0 lines of rules, 1 of 5 routes\n\
          never visited: route /trac/ of www.example  (main.vcl:10)\n\
          never visited: route /closed/ of www.example  (main.vcl:11)\n\
@@ -346,6 +346,8 @@ fn a_wrong_word_is_a_fault_with_its_line_and_never_ignored() {
         ("```request\nGET https://www.example/\n".to_owned(), 1, "this block has no end"),
         (format!("rulse: main.vcl\n\n{}", with("", "")), 1, "did you mean `rules`?"),
         (format!("rules:\n\n{}", with("", "")), 1, "no rules are named"),
+        (format!("Prose.\n\nrules: a.vcl\n{}", with("", "")), 3, "in the first lines"),
+        (format!("{}\nenv SITE=staging\n", with("", "")), 11, "in the first lines"),
     ] {
         let flaws = match parse(&text) {
             Ok(script) => match play(&gateway, &script, &mut Visited::default()) {
@@ -682,11 +684,92 @@ rule main.vcl:39
 "#;
 
 #[test]
+fn a_title_may_stand_above_the_rules_a_play_is_for() {
+    let text = format!("# The wiki\n\nrules: other.vcl\nenv X=1\n\n## Open\n{}", with("", ""));
+    let script = parse(&text).unwrap();
+    assert_eq!(script.rules.as_deref(), Some(Path::new("other.vcl")));
+    assert_eq!(script.environment, [("X".to_owned(), "1".to_owned())]);
+}
+
+#[test]
+fn what_runs_before_the_first_request_has_been_visited() {
+    let rules = r#"
+backend a { .url = "http://127.0.0.1:1"; }
+site "www.example" { route "/" { .backend = a; } }
+sub vcl_init { new pair = directors.round_robin(); pair.add_backend(a); }
+sub vcl_recv { set req.backend_hint = pair.backend(); }
+"#;
+    let (failures, visited) =
+        playing(rules, "```request\nGET https://www.example/\n```\n```expect\nbackend a\n```\n");
+    assert_eq!(failures, "");
+    assert_eq!(
+        coverage([(&gateway(rules), &visited)]).draw(),
+        "visited: 2 of 2 lines of rules, 1 of 1 routes\n"
+    );
+}
+
+#[test]
+fn a_backend_is_asked_for_a_tunnel_unless_rules_take_it_away() {
+    let asked = |path: &str| {
+        format!("```request\nGET https://www.example{path}\nConnection: Upgrade\nUpgrade: websocket\n```\n")
+    };
+    let kept = "```expect\nbereq header Upgrade: websocket\n```\n";
+    let taken = "```expect\nno bereq header Upgrade\n```\n";
+    let plain = "backend a { .url = \"http://127.0.0.1:1\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\n";
+    let ruled = format!("{plain}sub vcl_recv {{ if (req.url == \"/no\") {{ unset req.http.Upgrade; }} }}\n");
+    assert_eq!(playing(plain, &format!("{}{kept}", asked("/"))).0, "");
+    assert_eq!(playing(&ruled, &format!("{}{kept}{}{taken}", asked("/"), asked("/no"))).0, "");
+}
+
+#[test]
+fn what_is_larger_than_a_route_takes_reaches_no_backend() {
+    let plain = r#"
+backend a { .url = "http://127.0.0.1:1"; }
+gateway { .body_bytes_max = 100B; }
+site "www.example" { route "/" { .backend = a; } route "/files/" { .backend = a; .body_bytes_max = 1KB; } }
+"#;
+    let sent = |path: &str, bytes: u32, expected: &str| {
+        format!(
+            "```request\nPOST https://www.example{path}\nContent-Length: {bytes}\n```\n```expect\n{expected}\n```\n"
+        )
+    };
+    let text = [
+        sent("/", 100, "backend a"),
+        sent("/", 101, "413\ncause body_too_large\nno backend"),
+        sent("/files/", 1024, "backend a"),
+        sent("/files/", 1025, "413\ncause body_too_large\nno backend"),
+    ];
+    assert_eq!(playing(plain, &text.concat()).0, "");
+    let ruled = format!("{plain}sub vcl_recv {{ set req.http.X-Seen = \"yes\"; }}\n");
+    assert_eq!(playing(&ruled, &text.concat()).0, "");
+}
+
+#[test]
+fn what_was_visited_in_another_environment_was_visited() {
+    let been = |domain: &str, path: &str| {
+        let gateway = gateway(&format!(
+            "backend a {{ .url = \"http://127.0.0.1:1\"; }}\nsite \"{domain}\" {{\n\
+             route \"/\" {{ .backend = a; }}\nroute \"/x/\" {{ .backend = a; }}\n}}\n\
+             sub vcl_recv {{\nif (req.url == \"/x\") {{\nset req.http.A = \"b\";\n}}\n}}\n"
+        ));
+        let text = format!("```request\nGET https://{domain}{path}\n```\n```expect\nbackend a\n```\n");
+        let mut visited = Visited::default();
+        play(&gateway, &parse(&text).unwrap(), &mut visited).unwrap();
+        (gateway, visited)
+    };
+    let (one, other) = (been("www.example", "/"), been("staging.example", "/x"));
+    let both = coverage([(&one.0, &one.1), (&other.0, &other.1)]);
+    assert_eq!(both.draw(), "visited: 2 of 2 lines of rules, 2 of 2 routes\n");
+    let alone = coverage([(&one.0, &one.1)]);
+    assert!(alone.draw().starts_with("visited: 1 of 2 lines of rules, 1 of 2 routes\n"));
+}
+
+#[test]
 fn rules_run_in_plays_as_they_do_in_the_corridor() {
     let (failures, visited) = playing(RULED, RULED_PLAY);
     assert_eq!(failures, "");
     let gateway = gateway(RULED);
-    let told = coverage(&gateway, &visited).draw();
+    let told = coverage([(&gateway, &visited)]).draw();
     assert!(told.contains("3 of 3 routes\n"), "{told}");
     assert!(told.ends_with("\nnever visited: set req.http.X-Seen = \"yes\";  (main.vcl:23)\n"), "{told}");
 }

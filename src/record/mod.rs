@@ -11,6 +11,7 @@
 //!
 //! | part | what it holds |
 //! |---|---|
+//! | `config` | what a `log` says; names of files |
 //! | `veil` | what is taken out of text before it is written, and how the rest is escaped |
 //! | `line` | the formats |
 //! | `pen` | one worker's batches and counters |
@@ -32,7 +33,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use config::{Format, LogConfig};
+pub use config::{FileName, Format, LogConfig};
 pub use metrics::{BackendFigures, Handshake, Listener};
 pub use office::{Level, Office, Options, Sheet};
 pub use pen::{Pen, Presence};
@@ -46,6 +47,7 @@ impl LogConfig {
             format: Format::Combined,
             file: "{state}/log/{site}/access-{day}.log".into(),
             errors: "{state}/log/{site}/error-{day}.log".into(),
+            names: Box::default(),
         }
     }
 }

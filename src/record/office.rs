@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::{fmt, io};
 
+use super::config::FileName;
 use super::metrics::{BackendFigures, Meters};
 use super::{Format, LogConfig, Pen, process, veil, writer};
 use crate::base::clock::{Wall, wall};
@@ -33,70 +34,43 @@ pub(super) enum Paper {
     Errors,
 }
 
-/// A site and its log, the templates filled in but for the day.
+/// A site and a log, its files named but for the day and the names of a path.
 pub(super) struct Plate {
     /// As the label in metrics: the site's name, or `-`.
     pub label: Box<str>,
     /// The site's name where lines say it: where several sites share the file, and in JSON.
     pub in_lines: Option<Box<[u8]>>,
     pub log: LogConfig,
-    visits: Box<str>,
-    errors: Box<str>,
+    visits: FileName,
+    errors: FileName,
 }
 
 impl Plate {
     fn new(state: &Path, label: &str, folder: &str, log: &LogConfig) -> Self {
-        let folder = safe_name(folder);
-        let fill = |template: &str| -> Box<str> {
-            let text = template.replace("{state}", &state.to_string_lossy()).replace("{site}", &folder);
-            // A path that begins nowhere begins in the state folder, not where the house was started.
-            state.join(text).to_string_lossy().into()
-        };
+        let [visits, errors] = log.files(state, folder);
         let shared = !log.file.contains("{site}") || !log.errors.contains("{site}");
         // JSON goes to collectors, which read many files as one.
         let named = shared || log.format == Format::Json;
         let mut name = Vec::new();
         veil::escape(&mut name, label.as_bytes());
-        Self {
-            label: label.into(),
-            in_lines: named.then(|| name.into()),
-            log: log.clone(),
-            visits: fill(&log.file),
-            errors: fill(&log.errors),
-        }
+        Self { label: label.into(), in_lines: named.then(|| name.into()), log: log.clone(), visits, errors }
     }
 
-    pub fn path(&self, paper: Paper, day: u64) -> PathBuf {
-        let template = match paper {
+    /// `names`: what the names of a path stand for, as `FileName` takes them.
+    pub fn path(&self, paper: Paper, day: u64, names: &str) -> PathBuf {
+        let file = match paper {
             Paper::Visits => &self.visits,
             Paper::Errors => &self.errors,
         };
-        PathBuf::from(template.replace("{day}", &Wall::from_seconds(day * 86_400).day()))
+        file.path(&Wall::from_seconds(day * 86_400).day(), names)
     }
-}
-
-/// A site's name as one folder: nothing in it can point elsewhere.
-fn safe_name(name: &str) -> String {
-    let mut safe: String = name
-        .chars()
-        .take(200)
-        .map(|c| {
-            if c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.') {
-                c.to_ascii_lowercase()
-            } else {
-                '_'
-            }
-        })
-        .collect();
-    if safe.starts_with('.') {
-        safe.replace_range(..1, "_");
-    }
-    if safe.is_empty() { "unknown".to_owned() } else { safe }
 }
 
 pub(super) struct Parcel {
     pub sheet: Sheet,
     pub paper: Paper,
+    /// Whose of the sheet's files: empty where it has one.
+    pub names: Box<str>,
     pub day: u64,
     pub bytes: Vec<u8>,
     pub lines: u64,
@@ -185,6 +159,7 @@ impl Office {
             format: Format::Combined,
             file: "{state}/log/doorward-{day}.log".into(),
             errors: "{state}/log/doorward-{day}.log".into(),
+            names: Box::default(),
         };
         let plates = vec![
             Arc::new(Plate::new(&options.state, "-", "unknown", &options.unknown)),
@@ -233,6 +208,7 @@ impl Office {
         self.send(Parcel {
             sheet: Sheet::HOUSE,
             paper: Paper::Errors,
+            names: Box::default(),
             day: now.day_number(),
             bytes,
             lines: 1,
@@ -341,24 +317,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_sites_name_makes_one_folder() {
-        for (name, folder) in [
-            ("www.example.org", "www.example.org"),
-            ("WWW.Example.org", "www.example.org"),
-            ("../../etc", "_._.._etc"),
-            ("..", "_."),
-            ("a/b\\c\0d e", "a_b_c_d_e"),
-            ("[2001:db8::1]", "_2001_db8__1_"),
-            ("", "unknown"),
-        ] {
-            assert_eq!(safe_name(name), folder);
-        }
+    fn lines_name_the_site_where_the_file_does_not() {
         let plate = Plate::new(Path::new("/s"), "a.example", "a.example", &LogConfig::standard());
-        assert_eq!(plate.path(Paper::Visits, 20_777), Path::new("/s/log/a.example/access-2026-11-20.log"));
+        assert_eq!(
+            plate.path(Paper::Visits, 20_777, ""),
+            Path::new("/s/log/a.example/access-2026-11-20.log")
+        );
         assert!(plate.in_lines.is_none());
-        let relative = LogConfig { file: "all.log".into(), ..LogConfig::standard() };
-        let plate = Plate::new(Path::new("/s"), "a.example", "a.example", &relative);
-        assert_eq!(plate.path(Paper::Visits, 0), Path::new("/s/all.log"));
+        let shared = LogConfig { file: "all.log".into(), ..LogConfig::standard() };
+        let plate = Plate::new(Path::new("/s"), "a.example", "a.example", &shared);
         assert_eq!(plate.in_lines.as_deref(), Some(&b"a.example"[..]));
     }
 }

@@ -2,6 +2,7 @@
 //! worker writes.
 
 use std::cell::{Cell, RefCell};
+use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 
@@ -53,17 +54,39 @@ struct Inner {
     handshakes: Vec<LocalIntCounter>,
 }
 
+/// Where a line goes: a sheet, and which of its files where they are named by names of a path.
+#[derive(Clone, Copy)]
+pub(super) struct Page<'a> {
+    pub sheet: Sheet,
+    pub names: &'a str,
+}
+
+impl Page<'_> {
+    /// Of a sheet with one file.
+    pub const fn of(sheet: Sheet) -> Page<'static> {
+        Page { sheet, names: "" }
+    }
+}
+
 /// One site as this worker sees it.
 struct Leaf {
     plate: Arc<Plate>,
     format: Format,
     dirty: bool,
-    visits: Batch,
-    errors: Batch,
+    batches: Batches,
+    /// The same for those whose files are named by names of a path; gone with the next flush, so that there are
+    /// never more than were visited since the last.
+    named: HashMap<Box<str>, Batches>,
     statuses: Vec<(u16, LocalIntCounter)>,
     seconds: LocalHistogram,
     bytes_in: LocalIntCounter,
     bytes_out: LocalIntCounter,
+}
+
+#[derive(Default)]
+struct Batches {
+    visits: Batch,
+    errors: Batch,
 }
 
 #[derive(Default)]
@@ -72,11 +95,20 @@ struct Batch {
     lines: u64,
 }
 
+impl Batches {
+    fn hand_over(&mut self, office: &Office, page: Page<'_>, day: u64) {
+        self.visits.hand_over(office, page, Paper::Visits, day);
+        self.errors.hand_over(office, page, Paper::Errors, day);
+    }
+}
+
 impl Batch {
-    fn hand_over(&mut self, office: &Office, sheet: Sheet, paper: Paper, day: u64) {
+    fn hand_over(&mut self, office: &Office, page: Page<'_>, paper: Paper, day: u64) {
         if self.lines > 0 {
             let bytes = std::mem::take(&mut self.bytes);
-            office.send(Parcel { sheet, paper, day, bytes, lines: std::mem::take(&mut self.lines) });
+            let lines = std::mem::take(&mut self.lines);
+            let Page { sheet, names } = page;
+            office.send(Parcel { sheet, paper, names: names.into(), day, bytes, lines });
         }
     }
 }
@@ -125,7 +157,7 @@ impl Pen {
         let inner = &mut *self.inner.borrow_mut();
         inner.begin(&self.office, now);
         inner.count_fault(fault.cause);
-        inner.trouble(&self.office, sheet, now, &trouble);
+        inner.trouble(&self.office, Page::of(sheet), now, &trouble);
     }
 
     /// Why a connection never came to a request. Strangers knock with all kinds of garbage, so only the
@@ -144,7 +176,7 @@ impl Pen {
 
     /// What a rule says of a visit (`std.log`): a line among the errors of its site, veiled like all else. Beyond
     /// what a worker may write in a second lines are counted as dropped.
-    pub(super) fn remark(&self, sheet: Sheet, id: RequestId, text: &[u8]) {
+    pub(super) fn remark(&self, page: Page<'_>, id: RequestId, text: &[u8]) {
         let now = self.wall();
         let (last, written) = self.remarks.get();
         let written = if last == now.seconds { written } else { 0 };
@@ -156,7 +188,7 @@ impl Pen {
         veil::prose(&mut veiled, &String::from_utf8_lossy(text));
         let inner = &mut *self.inner.borrow_mut();
         inner.begin(&self.office, now);
-        inner.remark(&self.office, sheet, now, &Remark { id, text: &veiled });
+        inner.remark(&self.office, page, now, &Remark { id, text: &veiled });
         self.take_back(veiled);
     }
 
@@ -205,7 +237,7 @@ impl Pen {
 
     /// Writes a visit's line, its fault's line, and counts both. A tunnel stays out of the
     /// histogram: it lasts as long as somebody likes.
-    pub(super) fn write(&self, sheet: Sheet, visit: &Visit<'_>, detail: Option<&[u8]>, in_histogram: bool) {
+    pub(super) fn write(&self, page: Page<'_>, visit: &Visit<'_>, detail: Option<&[u8]>, in_histogram: bool) {
         let now = self.wall();
         let inner = &mut *self.inner.borrow_mut();
         inner.begin(&self.office, now);
@@ -215,16 +247,14 @@ impl Pen {
         if let (Some(cause), Some(detail)) = (visit.cause, detail) {
             let trouble =
                 Trouble { id: visit.id, cause, status: visit.status, backend: visit.backend, detail };
-            inner.trouble(&self.office, sheet, now, &trouble);
+            inner.trouble(&self.office, page, now, &trouble);
         }
         let Inner { stamp, leaves, dirty, day, .. } = inner;
-        let Some(leaf) = leaf(leaves, dirty, &self.office, sheet) else { return };
-        line::visit(&mut leaf.visits.bytes, leaf.format, leaf.plate.in_lines.as_deref(), now, stamp, visit);
-        leaf.visits.lines += 1;
+        let Some(leaf) = leaf(leaves, dirty, &self.office, page.sheet) else { return };
         leaf.count(&self.office, visit, in_histogram);
-        if leaf.visits.bytes.len() >= BATCH_BYTES {
-            leaf.visits.hand_over(&self.office, sheet, Paper::Visits, *day);
-        }
+        leaf.line(&self.office, page, Paper::Visits, *day, |into, format, site| {
+            line::visit(into, format, site, now, stamp, visit);
+        });
     }
 
     pub(super) fn buffer(&self) -> Vec<u8> {
@@ -273,39 +303,30 @@ impl Inner {
         }
     }
 
-    fn trouble(&mut self, office: &Office, sheet: Sheet, now: Wall, trouble: &Trouble<'_>) {
+    fn trouble(&mut self, office: &Office, page: Page<'_>, now: Wall, trouble: &Trouble<'_>) {
         let Inner { stamp, leaves, dirty, day, .. } = self;
-        let Some(leaf) = leaf(leaves, dirty, office, sheet) else { return };
-        line::trouble(
-            &mut leaf.errors.bytes,
-            leaf.format,
-            leaf.plate.in_lines.as_deref(),
-            now,
-            stamp,
-            trouble,
-        );
-        leaf.errors.lines += 1;
-        if leaf.errors.bytes.len() >= BATCH_BYTES {
-            leaf.errors.hand_over(office, sheet, Paper::Errors, *day);
-        }
+        let Some(leaf) = leaf(leaves, dirty, office, page.sheet) else { return };
+        leaf.line(office, page, Paper::Errors, *day, |into, format, site| {
+            line::trouble(into, format, site, now, stamp, trouble);
+        });
     }
 
-    fn remark(&mut self, office: &Office, sheet: Sheet, now: Wall, remark: &Remark<'_>) {
+    fn remark(&mut self, office: &Office, page: Page<'_>, now: Wall, remark: &Remark<'_>) {
         let Self { stamp, leaves, dirty, day, .. } = self;
-        let Some(leaf) = leaf(leaves, dirty, office, sheet) else { return };
-        line::remark(&mut leaf.errors.bytes, leaf.format, leaf.plate.in_lines.as_deref(), now, stamp, remark);
-        leaf.errors.lines += 1;
-        if leaf.errors.bytes.len() >= BATCH_BYTES {
-            leaf.errors.hand_over(office, sheet, Paper::Errors, *day);
-        }
+        let Some(leaf) = leaf(leaves, dirty, office, page.sheet) else { return };
+        leaf.line(office, page, Paper::Errors, *day, |into, format, site| {
+            line::remark(into, format, site, now, stamp, remark);
+        });
     }
 
     fn hand_over(&mut self, office: &Office) {
         for sheet in self.dirty.drain(..) {
             let Some(Some(leaf)) = self.leaves.get_mut(sheet.0 as usize) else { continue };
             leaf.dirty = false;
-            leaf.visits.hand_over(office, sheet, Paper::Visits, self.day);
-            leaf.errors.hand_over(office, sheet, Paper::Errors, self.day);
+            leaf.batches.hand_over(office, Page::of(sheet), self.day);
+            for (names, mut batches) in leaf.named.drain() {
+                batches.hand_over(office, Page { sheet, names: &names }, self.day);
+            }
             for (_, counter) in &leaf.statuses {
                 counter.flush();
             }
@@ -346,13 +367,41 @@ impl Leaf {
         Self {
             format: plate.log.format,
             dirty: false,
-            visits: Batch::default(),
-            errors: Batch::default(),
+            batches: Batches::default(),
+            named: HashMap::new(),
             statuses: Vec::new(),
             seconds: meters.seconds.with_label_values(&[site]).local(),
             bytes_in: meters.bytes.with_label_values(&[site, "in"]).local(),
             bytes_out: meters.bytes.with_label_values(&[site, "out"]).local(),
             plate,
+        }
+    }
+
+    /// Writes one line into a batch, which goes when it is large.
+    fn line(
+        &mut self,
+        office: &Office,
+        page: Page<'_>,
+        paper: Paper,
+        day: u64,
+        write: impl FnOnce(&mut Vec<u8>, Format, Option<&[u8]>),
+    ) {
+        let batches = if page.names.is_empty() {
+            &mut self.batches
+        } else if self.named.contains_key(page.names) {
+            let Some(batches) = self.named.get_mut(page.names) else { return };
+            batches
+        } else {
+            self.named.entry(page.names.into()).or_default()
+        };
+        let batch = match paper {
+            Paper::Visits => &mut batches.visits,
+            Paper::Errors => &mut batches.errors,
+        };
+        write(&mut batch.bytes, self.format, self.plate.in_lines.as_deref());
+        batch.lines += 1;
+        if batch.bytes.len() >= BATCH_BYTES {
+            batch.hand_over(office, page, paper, day);
         }
     }
 

@@ -638,6 +638,55 @@ fn more_sites_than_open_files() {
 }
 
 #[test]
+fn each_name_has_its_files_and_few_of_them_are_open() {
+    const NAMES: usize = 400;
+    let log = LogConfig {
+        file: "{state}/log/{site}/{group}/{project}-{day}.log".into(),
+        errors: "{state}/log/{site}/{group}/{project}-errors.log".into(),
+        names: ["group", "project"].map(Into::into).into(),
+        ..LogConfig::standard()
+    };
+    let desk = desk();
+    let sheet = desk.office.sheet("a.example", &log);
+    for round in 1..3 {
+        for name in 0..NAMES {
+            let mut ticket = desk.ticket();
+            ticket.route(sheet, ["g", &*format!("p{name}")].into_iter());
+            ticket.remark(b"seen");
+            ticket.answered(StatusCode::OK);
+        }
+        desk.settle();
+        let open =
+            fs::read_dir("/proc/self/fd").unwrap().filter_map(|file| fs::read_link(file.ok()?.path()).ok());
+        let ours = open.filter(|path| path.starts_with(&desk.folder.0)).count();
+        assert!((1..=writer::OPEN_FILES_MAX).contains(&ours), "{ours}");
+        for name in 0..NAMES {
+            for file in [format!("p{name}-2026-11-20.log"), format!("p{name}-errors.log")] {
+                let text = desk.folder.read(&format!("log/a.example/g/{file}"));
+                assert_eq!(text.lines().count(), round, "{file}");
+            }
+        }
+    }
+    // They count as visits of their site, and tomorrow has files of its own.
+    let metrics = desk.office.scrape(&[]);
+    assert!(metrics.contains("doorward_requests_total{site=\"a.example\",status=\"200\"} 800"), "{metrics}");
+    desk.pen.time.set(Some(Wall { seconds: NOON.seconds + 86_400, ..NOON }));
+    let mut ticket = desk.ticket();
+    ticket.route(sheet, ["g", "p7"].into_iter());
+    ticket.answered(StatusCode::OK);
+    drop(ticket);
+    // Whoever loses his route is the site's again.
+    let mut ticket = desk.ticket();
+    ticket.route(sheet, ["g", "p8"].into_iter());
+    ticket.no_route();
+    drop(ticket);
+    desk.settle();
+    assert_eq!(desk.folder.read("log/a.example/g/p7-2026-11-21.log").lines().count(), 1);
+    assert_eq!(desk.folder.read("log/a.example/access-2026-11-21.log").lines().count(), 1);
+    assert_eq!(desk.office.dropped(), 0);
+}
+
+#[test]
 fn metrics_are_documented() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/metrics.md");
     let manual = metrics::manual();

@@ -14,6 +14,7 @@ use http::{HeaderMap, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::line::Visit;
+use super::pen::Page;
 use super::{Pen, Sheet, veil};
 use crate::base::address::Anonymous;
 use crate::base::cause::Cause;
@@ -40,7 +41,12 @@ const REMARKS_MAX: u32 = 64;
 
 pub struct Ticket {
     pen: Rc<Pen>,
+    /// The site's.
+    site: Sheet,
+    /// The route's, where it has one.
     sheet: Sheet,
+    /// What the names in its files' names stand for: a part of the text that is in no line.
+    names: Range<usize>,
     id: RequestId,
     client: Anonymous,
     began: Instant,
@@ -81,7 +87,9 @@ impl Ticket {
         Self {
             text: pen.buffer(),
             pen,
+            site: Sheet::NOBODY,
             sheet: Sheet::NOBODY,
+            names: 0..0,
             id,
             client,
             began: now(),
@@ -113,9 +121,35 @@ impl Ticket {
         self.client = client;
     }
 
-    /// The site that was asked; its log gets the line.
+    /// The site that was asked; its log gets the line, unless a route with one of its own is found.
     pub fn site(&mut self, sheet: Sheet) {
+        self.site = sheet;
+        self.no_route();
+    }
+
+    /// The route has a log of its own, with files that are named by these values: keys of a table, never what a
+    /// stranger made up.
+    pub fn route<'n>(&mut self, sheet: Sheet, names: impl Iterator<Item = &'n str>) {
         self.sheet = sheet;
+        self.names = self.part(|text| {
+            for (at, name) in names.enumerate() {
+                if at > 0 {
+                    text.push(b'/');
+                }
+                text.extend_from_slice(name.as_bytes());
+            }
+        });
+    }
+
+    /// The visit belongs to no route with a log of its own, or to none any more.
+    pub fn no_route(&mut self) {
+        self.sheet = self.site;
+        self.names = 0..0;
+    }
+
+    fn page<'t>(&self, text: &'t [u8]) -> Page<'t> {
+        let names = text.get(self.names.clone()).and_then(|names| std::str::from_utf8(names).ok());
+        Page { sheet: self.sheet, names: names.unwrap_or_default() }
     }
 
     pub fn asked(&mut self, asked: &Asked<'_>) {
@@ -172,7 +206,7 @@ impl Ticket {
     pub fn remark(&mut self, text: &[u8]) {
         if self.remarks < REMARKS_MAX {
             self.remarks += 1;
-            self.pen.remark(self.sheet, self.id, text);
+            self.pen.remark(self.page(&self.text), self.id, text);
         }
     }
 
@@ -265,7 +299,7 @@ impl Drop for Ticket {
             referer: part(&self.referer),
             agent: part(&self.agent),
         };
-        self.pen.write(self.sheet, &visit, detail.as_ref().map(part), !self.tunnel);
+        self.pen.write(self.page(&text), &visit, detail.as_ref().map(part), !self.tunnel);
         self.pen.take_back(text);
     }
 }

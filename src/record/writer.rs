@@ -17,7 +17,10 @@ use super::Sheet;
 use super::office::{Level, Message, Parcel, Shared, note_line};
 use crate::base::clock::{Instant, now, wall};
 
-const OPEN_FILES_MAX: usize = 128;
+/// However many sites and projects are visited: a table may name ten thousand files.
+pub(super) const OPEN_FILES_MAX: usize = 128;
+/// A file that nobody wrote to for so long is closed; the next line opens it again.
+const UNUSED: Duration = Duration::from_secs(300);
 /// What may wait for one file that does not open or take; and for all such files, so that they leave room
 /// in the queue for the others.
 const WAITING_BYTES_MAX: usize = 1 << 20;
@@ -35,6 +38,8 @@ pub(super) struct Writer {
     /// The newest day that was written.
     day: u64,
     uses: u64,
+    /// Unused files were looked for.
+    tidied: Option<Instant>,
     /// Lost lines already spoken of, and when.
     confessed: u64,
     confessed_at: Option<Instant>,
@@ -47,6 +52,7 @@ struct Page {
     file: Option<File>,
     day: u64,
     used: u64,
+    used_at: Option<Instant>,
     waiting: VecDeque<Waiting>,
     waiting_bytes: usize,
     /// The last try failed, at this time.
@@ -77,6 +83,7 @@ impl Writer {
             waiting_bytes: 0,
             day: 0,
             uses: 0,
+            tidied: None,
             confessed: 0,
             confessed_at: None,
             notes: Vec::new(),
@@ -88,6 +95,8 @@ impl Writer {
             let troubled = self.waiting_bytes > 0 || self.shared.dropped() > self.confessed;
             let message = if troubled {
                 messages.recv_timeout(RETRY)
+            } else if self.open > 0 {
+                messages.recv_timeout(UNUSED)
             } else {
                 messages.recv().map_err(|_| RecvTimeoutError::Disconnected)
             };
@@ -104,6 +113,7 @@ impl Writer {
             }
             self.retry(false);
             self.confess(false);
+            self.close_unused(now());
         }
         // What was sent while the last message was on its way.
         while let Ok(message) = messages.try_recv() {
@@ -127,7 +137,12 @@ impl Writer {
             self.shared.drop_lines(parcel.lines);
             return;
         };
-        self.put(&plate.path(parcel.paper, parcel.day), parcel.day, parcel.bytes, parcel.lines);
+        self.put(
+            &plate.path(parcel.paper, parcel.day, &parcel.names),
+            parcel.day,
+            parcel.bytes,
+            parcel.lines,
+        );
     }
 
     fn put(&mut self, path: &Path, day: u64, bytes: Vec<u8>, lines: u64) {
@@ -140,6 +155,7 @@ impl Writer {
         let page = self.files.entry(path.to_owned()).or_default();
         page.day = day;
         page.used = self.uses;
+        page.used_at = Some(now());
         if page.failed.is_some()
             && (page.waiting_bytes + length > WAITING_BYTES_MAX
                 || self.waiting_bytes + length > WAITING_BYTES_MAX_IN_ALL)
@@ -222,7 +238,7 @@ impl Writer {
             }
             if let Some(plate) = self.shared.plate(Sheet::HOUSE) {
                 let day = wall().day_number();
-                let path = plate.path(super::office::Paper::Errors, day);
+                let path = plate.path(super::office::Paper::Errors, day, "");
                 // Not queued, so there is nothing to release: counted as if it had been.
                 self.shared.hold(line.len());
                 self.put(&path, day, line, 1);
@@ -259,6 +275,19 @@ impl Writer {
             page.shut();
         }
         self.files.retain(|_, page| page.day >= day || !page.waiting.is_empty());
+    }
+
+    fn close_unused(&mut self, now: Instant) {
+        let long_ago = |at: Option<Instant>| at.is_none_or(|at| now.saturating_duration_since(at) >= UNUSED);
+        if !long_ago(self.tidied) {
+            return;
+        }
+        self.tidied = Some(now);
+        for page in self.files.values_mut().filter(|page| page.waiting.is_empty() && long_ago(page.used_at)) {
+            self.open -= usize::from(page.file.is_some());
+            page.shut();
+        }
+        self.files.retain(|_, page| page.file.is_some() || !page.waiting.is_empty());
     }
 
     fn close_least_used(&mut self) -> bool {

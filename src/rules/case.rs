@@ -54,6 +54,8 @@ pub struct Case {
     pub bans: Vec<Bytes>,
     /// Bytes that rules have made so far.
     pub made: usize,
+    /// Statements that ran so far.
+    pub steps: u32,
     /// What `shard_param` objects hold for this request alone.
     pub shards: Vec<(ObjectId, ShardParams)>,
     /// A rule asked to drop the body of the request on its way to the backend.
@@ -264,6 +266,7 @@ impl Case {
             hash: Vec::new(),
             bans: Vec::new(),
             made: 0,
+            steps: 0,
             shards: Vec::new(),
             drop_body: false,
             at: None,

@@ -25,6 +25,10 @@ pub const REPLICAS: u32 = 67;
 const RING_MAX: u32 = 1 << 20;
 /// Directors may be members of directors; one that is its own member ends here.
 const DEPTH_MAX: usize = 16;
+/// Members that one question may look at, in directors within directors.
+const LOOKS_MAX: usize = 10_000;
+/// Members of one director: rules may add some while requests run.
+const MEMBERS_MAX: usize = 1_000;
 
 /// The directors of a program, in the order of its objects.
 #[derive(Debug)]
@@ -129,6 +133,11 @@ impl Directors {
 
     pub fn set_sticky(&self, id: ObjectId, sticky: bool) {
         self.change(id, |state| state.sticky = sticky);
+    }
+
+    /// Whether a director takes no more members.
+    pub fn is_full(&self, id: ObjectId) -> bool {
+        self.get(id).is_some_and(|director| director.state.load().members.len() >= MEMBERS_MAX)
     }
 
     /// False where a shard director has one of the same backend and name already.
@@ -246,10 +255,15 @@ impl Rules {
 
     /// A backend is as well as its probe says; a director, while one of its members is.
     pub fn healthy(&self, choice: Choice, around: &dyn Surroundings) -> bool {
-        self.is_well(choice, around, 0)
+        let mut looks = LOOKS_MAX;
+        self.is_well(choice, around, 0, &mut looks)
     }
 
-    fn is_well(&self, choice: Choice, around: &dyn Surroundings, depth: usize) -> bool {
+    fn is_well(&self, choice: Choice, around: &dyn Surroundings, depth: usize, looks: &mut usize) -> bool {
+        if *looks == 0 {
+            return false;
+        }
+        *looks -= 1;
         match choice {
             Choice::None => false,
             Choice::Backend(backend) => around.healthy(backend),
@@ -257,14 +271,21 @@ impl Rules {
                 depth < DEPTH_MAX
                     && self.directors.get(id).is_some_and(|director| {
                         let state = director.state.load();
-                        state.members.iter().any(|member| self.is_well(member.choice, around, depth + 1))
+                        state
+                            .members
+                            .iter()
+                            .any(|member| self.is_well(member.choice, around, depth + 1, looks))
                     })
             }
         }
     }
 
     /// When a backend, or any of a director's, changed its health last.
-    fn changed(&self, choice: Choice, around: &dyn Surroundings, depth: usize) -> f64 {
+    fn changed(&self, choice: Choice, around: &dyn Surroundings, depth: usize, looks: &mut usize) -> f64 {
+        if *looks == 0 {
+            return 0.0;
+        }
+        *looks -= 1;
         match choice {
             Choice::Backend(backend) => around.changed(backend),
             Choice::Director(id) if depth < DEPTH_MAX => self.directors.get(id).map_or(0.0, |director| {
@@ -272,7 +293,7 @@ impl Rules {
                 state
                     .members
                     .iter()
-                    .map(|member| self.changed(member.choice, around, depth + 1))
+                    .map(|member| self.changed(member.choice, around, depth + 1, looks))
                     .fold(0.0, f64::max)
             }),
             Choice::None | Choice::Director(_) => 0.0,
@@ -384,8 +405,9 @@ impl Rules {
         }
         let Some(other) = walk.next(0, true, around) else { return state.choice(chosen) };
         let now = around.now();
-        let since =
-            |member: usize| (now - self.changed(state.choice(member), around, 0), state.rampup_of(member));
+        let since = |member: usize| {
+            (now - self.changed(state.choice(member), around, 0, &mut { LOOKS_MAX }), state.rampup_of(member))
+        };
         let ((chosen_since, chosen_ramp), (other_since, other_ramp)) = (since(chosen), since(other));
         let keep = if chosen_since < chosen_ramp {
             !rampup || other_since < other_ramp || around.random() * chosen_ramp < chosen_since

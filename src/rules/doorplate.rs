@@ -84,8 +84,9 @@ pub struct Decided {
     pub query: Option<Query>,
 }
 
-/// Reads what rules wrote as strictly as what a visitor sends. `host` is the one that holds where they wrote none.
-pub fn reread(question: &Question, host: &Host) -> Result<Decided, Fault> {
+/// Reads what rules wrote as strictly as what a visitor sends. `typed` is the visitor's own host: it is the one that
+/// is sent where they left none.
+pub fn reread(question: &Question, typed: &Host) -> Result<Decided, Fault> {
     let method = question.method.clone();
     if method == Method::CONNECT {
         return Err(Cause::NotImplemented.into());
@@ -95,8 +96,8 @@ pub fn reread(question: &Question, host: &Host) -> Result<Decided, Fault> {
         if path == b"*" && method == Method::OPTIONS { SitePath::asterisk() } else { SitePath::parse(path)? };
     let query = query.map(Query::parse).transpose()?;
     let host = match question.headers.get(HOST) {
-        Some(written) if written.as_bytes() != host.as_typed().as_bytes() => Host::read(written.clone())?,
-        _ => host.clone(),
+        Some(written) if written.as_bytes() != typed.as_typed().as_bytes() => Host::read(written.clone())?,
+        _ => typed.clone(),
     };
     Ok(Decided { method, host, path, query })
 }

@@ -270,8 +270,8 @@ impl<'r> Flow<'r> {
             Way::Fetch => return At::MakeBereq,
             Way::Miss | Way::Pass => {
                 self.case.pass = way == Way::Pass;
-                if self.fastly() {
-                    // There `vcl_miss` and `vcl_pass` write what the backend gets.
+                // There `vcl_miss` and `vcl_pass` write what the backend gets; from one to the other it is kept.
+                if self.fastly() && self.case.bereq.is_none() {
                     self.make_bereq(around);
                 }
                 self.run(if self.case.pass { Phase::Pass } else { Phase::Miss }, around)

@@ -31,8 +31,9 @@ use crate::plan::BackendId;
 
 /// Bytes that the rules of one visit may make: headers, bodies, texts. What is above is a fault of the rules.
 pub const MADE_BYTES_MAX: usize = 1 << 20;
-/// Subs can't call themselves, so this is only deeper than anybody writes.
-const CALLS_MAX: u32 = 200;
+/// Statements that one visit may run. Nothing loops, but subs that call others twice, which call others twice, come
+/// to as many as one likes.
+pub const STEPS_MAX: u32 = 100_000;
 
 /// What rules need of the world around them.
 // Whoever answers for real gives texts of its own; only the defaults are constants.
@@ -155,8 +156,8 @@ pub fn run(
         frame: Vec::new(),
         base: 0,
         groups: Groups::default(),
-        calls: 0,
         hashing: false,
+        too_long: Cell::new(false),
     };
     let verdict = machine.bodies()?;
     if listens {
@@ -180,9 +181,10 @@ struct Machine<'r, 'c> {
     /// Where those of the running sub begin.
     base: usize,
     groups: Groups,
-    calls: u32,
     /// What is written now is only hashed, and nothing but a backend comes of it: addresses are written whole.
     hashing: bool,
+    /// A number was written that has more digits than Varnish writes.
+    too_long: Cell<bool>,
 }
 
 /// What the last match found, where the program asks for it.
@@ -243,17 +245,12 @@ impl<'r> Machine<'r, '_> {
     }
 
     fn sub(&mut self, sub: &'r Sub) -> Run<After<'r>> {
-        if self.calls >= CALLS_MAX {
-            return self.fault("subs call each other too deep");
-        }
-        self.calls += 1;
         let hashing = std::mem::take(&mut self.hashing);
         let base = std::mem::replace(&mut self.base, self.frame.len());
         let after = self.block(&sub.body)?;
         self.frame.truncate(self.base);
         self.base = base;
         self.hashing = hashing;
-        self.calls -= 1;
         Ok(after)
     }
 
@@ -267,7 +264,15 @@ impl<'r> Machine<'r, '_> {
     fn block(&mut self, block: &'r Block) -> Run<After<'r>> {
         for step in block {
             self.come_by(step.mark);
-            match self.step(&step.what)? {
+            self.case.steps += 1;
+            if self.case.steps > STEPS_MAX {
+                return self.fault("the rules ran more than 100,000 statements for one request");
+            }
+            let after = self.step(&step.what)?;
+            if self.too_long.get() {
+                return self.fault("a number is too large to be written as text");
+            }
+            match after {
                 After::Next => {}
                 other => return Ok(other),
             }
@@ -555,6 +560,14 @@ impl<'r> Machine<'r, '_> {
 
     fn matched(&mut self, text: &'r Expr, id: PatternId) -> Run<bool> {
         let Some(pattern) = self.pattern(id) else { return Ok(false) };
+        // What a match finds can be read later, and what it says is known at once: nothing here is only hashed.
+        let hashing = std::mem::take(&mut self.hashing);
+        let matched = self.matched_as_shown(text, pattern, id);
+        self.hashing = hashing;
+        matched
+    }
+
+    fn matched_as_shown(&mut self, text: &'r Expr, pattern: &Pattern, id: PatternId) -> Run<bool> {
         if self.rules.needs.groups {
             let value = self.eval(text)?;
             let text = self.text_of(&value).into_owned();
@@ -603,6 +616,11 @@ impl<'r> Machine<'r, '_> {
         Ok(buffer)
     }
 
+    /// Stops a text while it grows: it is counted only when it is whole.
+    fn growing(&mut self, buffer: &[u8]) -> Run<()> {
+        if buffer.len() > MADE_BYTES_MAX { self.made(buffer.len()) } else { Ok(()) }
+    }
+
     fn append(&mut self, part: &'r Expr, buffer: &mut Vec<u8>) -> Run<()> {
         match part {
             Expr::Concat(parts) => {
@@ -614,13 +632,13 @@ impl<'r> Machine<'r, '_> {
             _ => {
                 if let Some(value) = self.look(part) {
                     self.write(&value, buffer);
-                    return Ok(());
+                } else {
+                    let value = self.eval(part)?;
+                    self.write(&value, buffer);
                 }
-                let value = self.eval(part)?;
-                self.write(&value, buffer);
             }
         }
-        Ok(())
+        self.growing(buffer)
     }
 
     fn compares(&self, how: Order, left: &Value<'_>, right: &Value<'_>) -> bool {

@@ -263,6 +263,7 @@ mod tests {
             body_bytes_max: None,
             total_timeout: None,
             encoded_slash: EncodedSlash::Refuse,
+            log: None,
         }
     }
 

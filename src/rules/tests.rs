@@ -18,6 +18,7 @@ use crate::plan::BackendId;
 
 mod directors;
 mod flow;
+mod hostile;
 mod machine;
 
 /// A world that stands still: the time, a row of random numbers, ill backends.
@@ -67,15 +68,15 @@ impl Surroundings for Quiet {
         if backend.0 == 0 { self.changed } else { 0.0 }
     }
 
-    fn site(&self) -> &str {
+    fn site(&self) -> &'static str {
         "www.test"
     }
 
-    fn route(&self) -> &str {
+    fn route(&self) -> &'static str {
         "/"
     }
 
-    fn hostname(&self) -> &str {
+    fn hostname(&self) -> &'static str {
         "gate"
     }
 
@@ -181,6 +182,8 @@ fn asks(line: &str, fields: &[(&str, &str)]) -> Case {
     Case::new(RequestId::next(), req, visitor, 784_111_777.0)
 }
 
+/// As the driver hands it in.
+#[allow(clippy::unnecessary_wraps)]
 fn ok() -> Result<Reply, Cause> {
     Ok(Reply::of_backend(200, None, Version::HTTP_11, headers(&[("cache-control", "max-age=60")])))
 }

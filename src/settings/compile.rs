@@ -2,10 +2,11 @@
 
 mod backends;
 mod doors;
+mod logs;
 mod networks;
 mod routes;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -38,19 +39,23 @@ pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostic
         state: PathBuf::from(STATE),
         networks: Vec::new(),
         rows: HashMap::new(),
+        named: Vec::new(),
+        path_names: None,
     };
     compiler.state = compiler.state(doors);
     compiler.networks = tree.acls.iter().map(|acl| Arc::new(compiler.acl(acl))).collect();
     let gateway = compiler.gateway(doors);
-    let logs = tree.logs.iter().map(|log| compiler.log(log)).collect();
+    let logs: Vec<_> = tree.logs.iter().map(|log| compiler.log(log)).collect();
     let backends = tree.backends.iter().filter_map(|backend| compiler.backend(backend)).collect();
     let sites = compiler.sites();
+    compiler.files_of_their_own(&sites, &logs);
     compiler.judge_doors(&sites);
     let default_log = record::LogConfig {
         name: "default".into(),
         format: record::Format::Combined,
         file: compiler.with_state(LOG_FILE).into(),
         errors: compiler.with_state(LOG_ERRORS).into(),
+        names: Box::default(),
     };
     if !compiler.found.has_errors() {
         compiler.empty_handed();
@@ -85,6 +90,10 @@ struct Compiler<'a> {
     networks: Vec<Arc<NetworkSet>>,
     /// The tables that routes look backends up in, as they are needed.
     rows: HashMap<usize, BackendRows>,
+    /// By each `log`: the names of paths in the names of its files.
+    named: Vec<Option<logs::Named>>,
+    /// Every name that stands in a path, once somebody asked.
+    path_names: Option<BTreeSet<String>>,
 }
 
 /// A text setting and where it stands; `None` when it is not set or was faulty.
@@ -218,42 +227,6 @@ impl Compiler<'_> {
         Some(PathBuf::from(self.located(text.get(), span)))
     }
 
-    /// The name of a log file, with `{site}` and `{day}` left in it.
-    fn template(&mut self, (text, span): (&Text, Span)) -> Option<String> {
-        let what = format!("{} is no name of a log file", text.quote());
-        let fault = |label: &str| Diagnostic::new(Code::BadTemplate, span, what.clone()).label(label);
-        let names = match value::placeholders(text.get()) {
-            Ok(names) => names,
-            Err(instead) => return self.fault(fault(instead)),
-        };
-        let known = ["state", "site", "day"];
-        if let Some(unknown) = names.iter().find(|name| !known.contains(*name)) {
-            let near = self.suggestions.nearest(unknown, known);
-            let braced = format!("{{{unknown}}}");
-            let in_a_path = self.tree.sites.iter().flat_map(|site| &site.inside).any(|route| {
-                route
-                    .name
-                    .as_ref()
-                    .is_some_and(|(path, _)| path.get().split('/').any(|segment| segment == braced))
-            });
-            let label = match near {
-                _ if in_a_path => {
-                    "it stands for what a visitor types, and that must not name a file".to_owned()
-                }
-                Some(near) => format!("did you mean `{{{near}}}`?"),
-                None => "there are `{state}`, `{site}` and `{day}`".to_owned(),
-            };
-            return self.fault(fault(&label));
-        }
-        if text.get().is_empty() || text.get().ends_with('/') {
-            return self.fault(fault("write a file"));
-        }
-        if names.contains(&"state") && text.get().rfind("{state}") != Some(0) {
-            return self.fault(fault("`{state}` stands at its beginning, once"));
-        }
-        Some(self.located(text.get(), span))
-    }
-
     fn gateway(&mut self, doors: &Doors) -> Gateway {
         let mut gateway = Gateway {
             http: Vec::new(),
@@ -344,21 +317,6 @@ impl Compiler<'_> {
             listeners.push(address);
         }
         listeners
-    }
-
-    fn log(&mut self, log: &Declaration) -> record::LogConfig {
-        let mut file = |name, default: &str| -> Box<str> {
-            match text(log, name) {
-                Some(written) => self.template(written).unwrap_or_default().into(),
-                None => self.with_state(default).into(),
-            }
-        };
-        let (file, errors) = (file("file", LOG_FILE), file("errors", LOG_ERRORS));
-        let format = match word(log, "format") {
-            Some("json") => record::Format::Json,
-            _ => record::Format::Combined,
-        };
-        record::LogConfig { name: called(log), format, file, errors }
     }
 
     /// What is right and does nothing.

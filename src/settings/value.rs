@@ -327,6 +327,23 @@ pub fn digest(text: &str) -> Result<[u8; 32], Instead> {
     Ok(digest)
 }
 
+/// A segment of a canonical path that is to be a part of a file's name.
+pub fn file_name(text: &str) -> Result<(), Instead> {
+    if text.is_empty() {
+        Err("it is empty")
+    } else if text.starts_with('.') {
+        Err("files that begin with a dot are hidden")
+    } else if text.len() > 100 {
+        Err("it is longer than 100 bytes")
+    } else if text.contains("%2F") {
+        Err("it holds an encoded slash")
+    } else if !text.bytes().all(|byte| byte.is_ascii_graphic() && byte != b'/') {
+        Err("it holds what no file's name does")
+    } else {
+        Ok(())
+    }
+}
+
 /// The names between braces, or what is wrong with the braces.
 pub fn placeholders(text: &str) -> Result<Vec<&str>, Instead> {
     let mut names = Vec::new();

@@ -51,6 +51,7 @@ pub(super) fn health(probe: &ProbeConfig, now: Wall) -> Health {
 
 async fn keep_asking(backend: Weak<Backend>, probe: ProbeConfig, tell: impl Fn(News<'_>)) {
     let mut window = window(&probe);
+    let mut first = true;
     loop {
         let begun = clock::now();
         {
@@ -61,11 +62,14 @@ async fn keep_asking(backend: Weak<Backend>, probe: ProbeConfig, tell: impl Fn(N
                 Ok(()) => "",
                 Err(why) => why.as_ref(),
             };
+            // A backend that begins as sick and is does not change, and yet nobody would know why it gets nothing.
+            let sick_from_the_start = first && !window.healthy() && answer.is_err();
             if let Some(health) = &backend.0.health
-                && health.tell(&window, clock::wall())
+                && (health.tell(&window, clock::wall()) || sick_from_the_start)
             {
                 tell(News { backend: backend.name(), healthy: window.healthy(), why });
             }
+            first = false;
         }
         sleep_until(begun + probe.interval).await;
     }

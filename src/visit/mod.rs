@@ -86,6 +86,7 @@ impl Corridor {
         let route = covered.route;
         rules::doorplate::access(route, &request)?;
         let backend = rules::doorplate::backend(&covered)?;
+        world.recorded(ticket, found.site.id, route, covered.names.values());
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),

@@ -29,7 +29,7 @@ use crate::base::fault::Fault;
 use crate::base::random;
 use crate::language::program::{Choice, Mark};
 use crate::language::source::Sources;
-use crate::message::{Body, Departure, Hints, Host, Request, Street, headers};
+use crate::message::{Body, Departure, Hints, Request, Street, headers};
 use crate::plan::{BackendId, Route};
 use crate::record::{Level, Office, Ticket};
 use crate::rules::case::{Case, Reply, ReplyBody, Url};
@@ -138,8 +138,6 @@ struct Visit<'a> {
     found: SiteRef<'a>,
     /// What was decided on last; its headers are the rules'. Its host is the one the visitor typed.
     request: Request,
-    /// The host that rules decided on.
-    host: Host,
     covered: Result<Covered<'a>, Fault>,
     body: Loan,
     hints: Option<Hints>,
@@ -185,7 +183,6 @@ impl<'a> Visit<'a> {
             ground,
             around,
             found,
-            host: request.host.clone(),
             request,
             covered,
             body: Loan::new(luggage.body),
@@ -208,12 +205,11 @@ impl<'a> Visit<'a> {
     fn judge(&mut self) -> Result<BackendId, Fault> {
         if self.flow.case().moved {
             let doorplate::Decided { method, host, path, query } =
-                doorplate::reread(&self.flow.case().req, &self.host)?;
+                doorplate::reread(&self.flow.case().req, &self.request.host)?;
             self.request.method = method;
             self.request.path = path;
             self.request.query = query;
-            self.host = host;
-            self.found = doorplate::site_of(&self.ground.world.rules, self.found, &self.host);
+            self.found = doorplate::site_of(&self.ground.world.rules, self.found, &host);
             let case = self.flow.case_mut();
             case.req.url = Url::Canonical(self.request.target_for_backend());
             self.covered = cover(self.found, &self.request);
@@ -224,10 +220,14 @@ impl<'a> Visit<'a> {
         }
         let covered = self.covered.as_ref().map_err(Clone::clone)?;
         doorplate::access(covered.route, &self.request)?;
-        covered.backend.clone()
+        let backend = covered.backend.clone()?;
+        let Around { world, ticket, .. } = &mut self.around;
+        world.recorded(ticket, self.found.site.id, covered.route, &covered.names);
+        Ok(backend)
     }
 
     fn refuse(&mut self, fault: Fault) {
+        self.around.ticket.no_route();
         self.flow.refused(fault.cause);
         self.fault = Some(fault);
     }
@@ -260,6 +260,8 @@ impl<'a> Visit<'a> {
                 let reply = Reply::of_backend(parts.status.as_u16(), reason, parts.version, parts.headers);
                 self.flow.answered(Ok(reply));
             }
+            // What the visitor did is no failure of the backend, for rules to ask another.
+            Err(fault) if fault.cause.status() < 500 => self.refuse(fault),
             Err(fault) => self.unanswered(fault),
         }
         None
@@ -277,7 +279,7 @@ impl<'a> Visit<'a> {
         if !case.sent_elsewhere && matches!(bereq.url, Url::Canonical(_)) {
             return Ok(());
         }
-        let doorplate::Decided { method, host, path, query } = doorplate::reread(bereq, &self.host)?;
+        let doorplate::Decided { method, host, path, query } = doorplate::reread(bereq, &self.request.host)?;
         let found = doorplate::site_of(&self.ground.world.rules, self.found, &host);
         let before = (
             std::mem::replace(&mut self.request.method, method),

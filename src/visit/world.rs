@@ -1,6 +1,7 @@
 //! A generation: everything that one reading of the rules says, as the corridor needs it. Swapped whole; a
 //! visit keeps the one it began with.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -11,8 +12,8 @@ use crate::base::address::{NetworkSet, PseudonymKey};
 use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
-use crate::plan::{BackendId, SiteId};
-use crate::record::Sheet;
+use crate::plan::{BackendId, LogId, Route, SiteId};
+use crate::record::{Sheet, Ticket};
 use crate::rules::Table;
 use crate::tls::Acceptor;
 use crate::upstream::Backend;
@@ -26,6 +27,8 @@ pub struct World {
     pub backends: Vec<Arc<Backend>>,
     /// Where each site's lines go, by `plan::SiteId`.
     pub sheets: Vec<Sheet>,
+    /// Where the lines of routes with a log of their own go.
+    pub route_sheets: BTreeMap<(SiteId, LogId), Sheet>,
     /// Knows which certificate each name is shown: the host of a request must be one of its certificate's.
     pub acceptor: Acceptor,
     /// The port to send visitors of plain http to.
@@ -39,6 +42,15 @@ impl World {
     /// Where a site's lines go.
     pub fn sheet(&self, site: SiteId) -> Sheet {
         self.sheets.get(site.0).copied().unwrap_or(Sheet::NOBODY)
+    }
+
+    /// The route is found and admits the visitor: if it has a log of its own, that gets the line. `names` is what
+    /// the names of its path stand for.
+    pub fn recorded<N: AsRef<str>>(&self, ticket: &mut Ticket, site: SiteId, route: &Route, names: &[N]) {
+        let Some(recorded) = &route.log else { return ticket.no_route() };
+        if let Some(sheet) = self.route_sheets.get(&(site, recorded.log)) {
+            ticket.route(*sheet, recorded.names.iter().filter_map(|at| names.get(*at)).map(AsRef::as_ref));
+        }
     }
 
     pub fn backend(&self, id: BackendId) -> Result<&Arc<Backend>, Fault> {

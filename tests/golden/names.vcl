@@ -11,9 +11,17 @@ table projects BACKEND {
     "numpy": numpy,
     from file "parts/projects.txt";
 }
+table owned BACKEND { "numpy": numpy, "größe": scipy, }
 table hosts { "svn": "svn.example", }
 
+# Each project's visits in a file of its own.
+log of_projects { .file = "{state}/log/{site}/{project}-{day}.log"; .errors = "{state}/log/{site}/{project}-error-{day}.log"; }
+
 site lookup(hosts, "svn") {
+    route "/projects/{project}/" {
+        .backend = lookup(owned, "{project}");
+        .log     = of_projects;
+    }
     route "/{project}/" {
         .backend = lookup(projects, "{project}");
         .serves  = subversion;

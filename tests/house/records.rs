@@ -574,3 +574,90 @@ fn what_the_house_itself_ends_is_recorded_as_that() {
     assert!(line("/endless").contains("\" 200 ") && line("/endless").contains("cause=closing"), "{lines}");
     assert!(!lines.contains("left=yes"), "{lines}");
 }
+
+/// A gateway whose projects stand in a file of rows, each with logs of its own.
+fn projects(folder: &Folder, server: &OldServer, rows: &str, more: &str) {
+    folder.write("projects.txt", rows);
+    let site = "log projects { .file = \"{state}/log/{site}/{project}-{day}.log\"; .errors = \"{state}/log/{site}/{project}-error-{day}.log\"; }
+        table projects BACKEND from file \"projects.txt\";
+        site \"www.test\" { .force_https = no;
+            route \"/\" { .backend = old; }
+            route \"/projects/{project}/\" { .backend = lookup(projects, \"{project}\"); .log = projects; .body_bytes_max = 1KB; }
+            route \"/projects/{project}/closed/\" { .backend = lookup(projects, \"{project}\"); .log = projects; .allow = nobody; } }\n";
+    let down = format!("backend down {{ .url = \"http://{}\"; }}\n", closed_port());
+    folder.write("main.vcl", &Stage::text("", &format!("{site}{down}{}{more}", server.declared("old"))));
+}
+
+#[test]
+fn each_project_has_logs_of_its_own() {
+    // The same with rules of the tree's own: one takes `/old/…` to where it is now.
+    let rules = "sub vcl_recv { set req.url = regsub(req.url, \"^/old/\", \"/projects/\"); if (req.url ~ \"/synth$\") { return (synth(410)); } }
+        sub vcl_deliver { std.log(\"delivered\"); }\n";
+    for (more, numpy) in [("", "/projects/numpy/a"), (rules, "/old/numpy/a")] {
+        let server = OldServer::saying("hello");
+        let folder = Folder::new();
+        projects(&folder, &server, "numpy old\nscipy old\nsage down\n", more);
+        let house = Program::serve(&folder.0);
+        let log = |which: &str| log_of(&house.state, "www.test", which);
+        let mut visitor = Visitor::new(connect(house.address("http")));
+        for (path, status) in [
+            (numpy, 200),
+            ("/projects/scipy/b?token=secret", 200),
+            ("/projects/sage/c", 503),
+            ("/projects/nobody/d", 404),
+            ("/projects/..%2fevil/e", 400),
+            ("/projects/numpy/closed/f", 403),
+            ("/projects/later/g", 404),
+            ("/h", 200),
+        ] {
+            assert_eq!(visitor.get(path).status, status, "{path}");
+        }
+        until("all lines", || log("").matches("\" 200 ").count() == 3 && log("access").lines().count() == 5);
+        let lines = |which: &str| log(which).lines().map(str::to_owned).collect::<Vec<_>>();
+        let paths = |which: &str| {
+            let lines = lines(which);
+            let path = |line: &String| line.split(' ').nth(6).unwrap_or_default().to_owned();
+            lines.iter().map(path).collect::<Vec<_>>()
+        };
+        assert_eq!(paths("numpy-2"), [numpy]);
+        assert_eq!(paths("scipy-2"), ["/projects/scipy/b?token=***"]);
+        assert_eq!(paths("sage-2"), ["/projects/sage/c"]);
+        let error = log("sage-error-");
+        assert!(error.contains("cause=refused") || error.contains("cause=unreachable"), "{error}");
+        assert!(lines("scipy-2")[0].starts_with("127.0.0.0 - - ["), "only the network is kept");
+        // What never came to a row, or was turned away, is the site's.
+        let of_site = paths("access").join(" ");
+        for path in ["/projects/nobody/d", "/projects/numpy/closed/f", "/projects/later/g", "/h"] {
+            assert!(of_site.contains(path), "{path}: {of_site}");
+        }
+        assert!(!of_site.contains("scipy") && !log("error").contains("unreachable"));
+        let named: Vec<String> = files_below(&house.state.join("log/www.test"))
+            .iter()
+            .filter_map(|path| Some(path.file_name()?.to_string_lossy().into_owned()))
+            .collect();
+        assert!(named.iter().all(|name| !name.contains("nobody") && !name.contains("later")), "{named:?}");
+        if more.is_empty() {
+            assert!(log("numpy-error-").is_empty());
+        } else {
+            assert!(log("numpy-error-").contains("rule=\"delivered\""), "{named:?}");
+            assert_eq!(visitor.get("/projects/numpy/synth").status, 410);
+            until("the site's line", || log("access").contains("/projects/numpy/synth"));
+        }
+        // A row that comes, and one that goes.
+        folder.write("projects.txt", "numpy old\nlater old\nsage down\n");
+        assert_eq!(house.ask("reload").0, Some(0));
+        for (path, status) in
+            [("/projects/later/1", 200), ("/projects/numpy/2", 200), ("/projects/scipy/3", 404)]
+        {
+            assert_eq!(visitor.get(path).status, status, "{path}");
+        }
+        until("the new project's line", || log("later-2").lines().count() == 1);
+        until("the old one's second line", || log("numpy-2").lines().count() == 2);
+        until("the site's line", || log("access").contains("/projects/scipy/3"));
+        assert_eq!(log("scipy-2").lines().count(), 1);
+        // A row whose key is no name of a file is refused, and the old rules go on.
+        folder.write("projects.txt", "numpy old\n.later old\n");
+        let (code, out, err) = house.ask("reload");
+        assert!(code == Some(1) && format!("{out}{err}").contains("projects.txt:2"), "{out}{err}");
+    }
+}

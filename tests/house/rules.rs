@@ -346,6 +346,26 @@ fn a_body_that_nobody_took_goes_to_the_next() {
 }
 
 #[test]
+fn a_body_that_is_too_large_is_no_failure_of_the_backend() {
+    let server = OldServer::saying("page");
+    let stage = Stage::with(
+        "route \"/\" { .backend = old; .body_bytes_max = 4B; }",
+        &format!(
+            "{}\nsub vcl_backend_error {{ set beresp.status = 200; }}\n\
+             sub vcl_synth {{ set resp.http.X-Cause = cause; }}",
+            server.declared("old")
+        ),
+    );
+    let said = "POST / HTTP/1.1\r\nHost: www.test\r\nContent-Length: 5\r\n\r\nhello";
+    let counted =
+        "POST / HTTP/1.1\r\nHost: www.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n0\r\n\r\n";
+    for sent in [said, counted] {
+        let reply = stage.visitor().ask(sent);
+        assert_eq!((reply.status, reply.header("x-cause")), (413, Some("body_too_large")), "{sent}");
+    }
+}
+
+#[test]
 fn the_backend_is_asked_again() {
     let count = Arc::new(AtomicUsize::new(0));
     let asked = Arc::clone(&count);

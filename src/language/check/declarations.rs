@@ -357,6 +357,12 @@ impl Checker<'_> {
                 Diagnostic::new(Code::NotYet, span, format!("{quote} can't be honoured")).label(*reason);
             return self.fault(fault);
         }
+        if dialect == Dialect::Doorward
+            && table::LATER_SETTINGS.iter().any(|(of, names)| *of == kind && names.contains(&name))
+        {
+            self.not_yet(span);
+            return None;
+        }
         if kind.setting(name, Dialect::Doorward).is_some() {
             let fault = Diagnostic::new(
                 Code::OtherDialect,

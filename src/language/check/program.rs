@@ -7,6 +7,7 @@
 
 mod actions;
 mod calls;
+mod depth;
 mod expressions;
 mod names;
 mod objects;
@@ -93,7 +94,22 @@ pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Pr
     writer.speak(writer.built_in_speech());
     writer.lower_all(built_in, &mut subs);
     writer.leftovers();
-    Arc::new(writer.finish(subs))
+    let program = writer.finish(subs);
+    let deep = depth::too_deep(&program).and_then(|id| program.sub(id));
+    if let Some(sub) = deep.filter(|_| !checker.found.has_errors()) {
+        checker.fault::<()>(
+            Diagnostic::new(
+                Code::CallsTooDeep,
+                sub.span,
+                format!("`{}` and what it calls lie too deep in each other", sub.name),
+            )
+            .label(format!(
+                "at most {} blocks, calls and values in each other, counted through all calls",
+                depth::LEVELS_MAX
+            )),
+        );
+    }
+    Arc::new(program)
 }
 
 /// A local variable.

@@ -41,7 +41,8 @@ struct Filling {
 }
 
 impl Checker<'_> {
-    pub(super) fn table(&mut self, written: &ast::Declaration) -> Table {
+    /// The table, and where its rows begin.
+    pub(super) fn table(&mut self, written: &ast::Declaration) -> (Table, Vec<(FileId, u32)>) {
         let faults = self.found.errors();
         self.spoken(written);
         let name = self.declared_name(written).map(|(name, _)| name.get().into()).unwrap_or_default();
@@ -83,7 +84,8 @@ impl Checker<'_> {
         if filling.broken || written.broken || self.found.errors() > faults {
             self.broken_tables.insert(filling.index);
         }
-        Table { name, of: filling.of, rows: filling.rows }
+        let places = if filling.of == Type::Backend { filling.places } else { Vec::new() };
+        (Table { name, of: filling.of, rows: filling.rows }, places)
     }
 
     fn row_type(&mut self, flags: &[Span]) -> Option<Type> {
@@ -308,18 +310,11 @@ impl Checker<'_> {
         filling.twice += 1;
         let sources = self.sources;
         let searched = if filling.twice > SEARCHES_MAX { &[][..] } else { &filling.places };
-        let first = searched.iter().find(|(file, start)| {
-            let text = sources.whole(*file).get(*start as usize..).unwrap_or_default();
-            let text = text.strip_prefix('"').unwrap_or(text);
-            text.strip_prefix(key)
-                .is_some_and(|behind| behind.starts_with(|c: char| c == '"' || c.is_whitespace()))
-        });
+        let first = data::row(sources, searched, key);
         let fault = Diagnostic::new(Code::RowTwice, at, format!("a second row for {shown}"))
             .label("take one of them out");
         let fault = match first {
-            Some((file, start)) => {
-                fault.at(Span::new(*file, *start, start.saturating_add(1)), "the first stands here")
-            }
+            Some(first) => fault.at(first, "the first stands here"),
             None => fault,
         };
         self.found.push(fault);

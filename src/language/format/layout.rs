@@ -384,7 +384,7 @@ impl<'a> Page<'a> {
         let Some(block) = &entry.block else {
             let trailing = self.trailing(entry.end - 1);
             let chunks = self.chunks(entry.first, entry.end, within);
-            let (kind, cells) = self.columns(entry, within, &prefix, chunks, indent);
+            let (kind, cells) = self.columns(entry, within, &prefix, &chunks, indent);
             self.push(Line { indent, kind, cells, trailing, blank_before });
             return;
         };
@@ -425,11 +425,11 @@ impl<'a> Page<'a> {
         entry: &Entry,
         within: Within,
         prefix: &str,
-        chunks: Vec<Chunk>,
+        chunks: &[Chunk],
         indent: usize,
     ) -> (LineKind, Vec<String>) {
         let first = entry.first;
-        let text = filled(prefix, &chunks, indent * INDENT, INDENT);
+        let text = filled(prefix, chunks, indent * INDENT, INDENT);
         let (name, keys) = match within {
             _ if !prefix.is_empty() || text.contains('\n') => ("", 0),
             Within::Top if self.word(first) == "let" && self.kind(first + 2) == TokenKind::Assign => {

@@ -20,7 +20,7 @@ fn all_files() -> Vec<(PathBuf, String)> {
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() && name != "target" && !name.starts_with('.') {
                 walk(&path, into);
-            } else if name.ends_with(".vcl") {
+            } else if path.extension().is_some_and(|end| end == "vcl") {
                 into.push(path);
             }
         }

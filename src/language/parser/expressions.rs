@@ -141,11 +141,11 @@ impl Parser<'_> {
     fn strand_follows(&mut self, before: &Expr) -> Parsed<bool> {
         let text = matches!(self.kind(), TokenKind::Text(_));
         if !self.rules {
+            if text && self.lines {
+                return Ok(true);
+            }
             if !text || !matches!(before.kind, ExprKind::Text { .. }) {
                 return Ok(false);
-            }
-            if self.lines {
-                return Ok(true);
             }
             if self.starts_line(0) {
                 return Ok(false);

@@ -97,7 +97,10 @@ pub fn call(function: Function, args: &[Given<'_>]) -> Option<Result<Value<'stat
             let Some(pattern) = args.pattern(1) else {
                 return Some(Err("there is no regular expression to replace".into()));
             };
-            text_of(replace_matches(pattern, first(), third(), function == Function::Regsuball))
+            match replace_matches(pattern, first(), third(), function == Function::Regsuball) {
+                Ok(text) => text_of(text),
+                Err(failure) => return Some(Err(failure)),
+            }
         }
         Function::StdTolower | Function::Lower => text_of(first().to_ascii_lowercase()),
         Function::StdToupper | Function::Upper => text_of(first().to_ascii_uppercase()),

@@ -16,7 +16,7 @@ fn bounded(length: usize) -> Result<(), Failure> {
 
 /// The text with the first match, or all, replaced. `\0` to `\9` are groups; a backslash before anything else
 /// stands for what follows it. As in Varnish, only the first match may be empty.
-pub fn replace_matches(pattern: &Regex, text: &[u8], with: &[u8], all: bool) -> Vec<u8> {
+pub fn replace_matches(pattern: &Regex, text: &[u8], with: &[u8], all: bool) -> Result<Vec<u8>, Failure> {
     let mut out = Vec::with_capacity(text.len() + with.len());
     let (mut copied, mut from, mut is_first) = (0, 0, true);
     while from <= text.len() {
@@ -28,22 +28,24 @@ pub fn replace_matches(pattern: &Regex, text: &[u8], with: &[u8], all: bool) -> 
         }
         is_first = false;
         out.extend_from_slice(text.get(copied..found.start()).unwrap_or_default());
-        expand(with, &mut out, |group| groups.get(group).map_or(b"".as_slice(), |found| found.as_bytes()));
+        expand(with, &mut out, |group| groups.get(group).map_or(b"".as_slice(), |found| found.as_bytes()))?;
         (copied, from) = (found.end(), found.end());
         if !all {
             break;
         }
     }
     out.extend_from_slice(text.get(copied..).unwrap_or_default());
-    out
+    Ok(out)
 }
 
-fn expand<'t>(with: &[u8], out: &mut Vec<u8>, group: impl Fn(usize) -> &'t [u8]) {
+/// Bounded as it grows: the groups of every match may be as long as the text, and so may what replaces them.
+fn expand<'t>(with: &[u8], out: &mut Vec<u8>, group: impl Fn(usize) -> &'t [u8]) -> Result<(), Failure> {
     let mut bytes = with.iter().copied().peekable();
     while let Some(byte) = bytes.next() {
         match (byte, bytes.peek().copied()) {
             (b'\\', Some(digit @ b'0'..=b'9')) => {
                 out.extend_from_slice(group(usize::from(digit - b'0')));
+                bounded(out.len())?;
                 bytes.next();
             }
             (b'\\', Some(other)) => {
@@ -53,6 +55,7 @@ fn expand<'t>(with: &[u8], out: &mut Vec<u8>, group: impl Fn(usize) -> &'t [u8])
             _ => out.push(byte),
         }
     }
+    bounded(out.len())
 }
 
 pub(super) fn find(text: &[u8], what: &[u8]) -> Option<usize> {

@@ -11,6 +11,8 @@ use crate::message::headers::trim;
 use crate::rules::case::Case;
 use crate::rules::value::{Text, Value};
 
+/// What sets cookies apart.
+const COOKIES: u8 = b';';
 /// What a header costs beside its letters, so that a great many empty ones count too.
 const HEADER_COST: usize = 32;
 
@@ -157,6 +159,9 @@ impl<'r> Machine<'r, '_> {
         value: &[u8],
     ) -> Run<()> {
         let separator = separator(name);
+        let Some(written) = write_part(separator, part, value) else {
+            return self.fault("the new value would be read as more than one cookie");
+        };
         let mut text = Vec::with_capacity(64);
         let mut done = false;
         for member in self.members(family, name) {
@@ -166,7 +171,7 @@ impl<'r> Machine<'r, '_> {
             }
             begin_member(&mut text, separator);
             if ours {
-                write_part(&mut text, part, value);
+                text.extend_from_slice(&written);
                 done = true;
             } else {
                 text.extend_from_slice(member);
@@ -174,7 +179,7 @@ impl<'r> Machine<'r, '_> {
         }
         if !done {
             begin_member(&mut text, separator);
-            write_part(&mut text, part, value);
+            text.extend_from_slice(&written);
         }
         self.made(text.len())?;
         let value = self.to_header(&text.into())?;
@@ -236,10 +241,11 @@ impl<'r> Machine<'r, '_> {
 
 /// Cookies are set apart by `;`, the members of lists by `,`.
 fn separator(name: &HeaderName) -> u8 {
-    if *name == COOKIE { b';' } else { b',' }
+    if *name == COOKIE { COOKIES } else { b',' }
 }
 
-/// The members of a line, trimmed; a separator within quotes is none.
+/// The members of a line, trimmed; a separator within quotes is none. Cookies know no quotes: most of those who
+/// read them end one at every `;`, and what one reader takes for a cookie must not be hidden from rules.
 fn members(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
     let mut rest = Some(line);
     std::iter::from_fn(move || {
@@ -251,7 +257,7 @@ fn members(line: &[u8], separator: u8) -> impl Iterator<Item = &[u8]> {
                 match byte {
                     _ if escaped => escaped = false,
                     b'\\' if quoted => escaped = true,
-                    b'"' => quoted = !quoted,
+                    b'"' if separator != COOKIES => quoted = !quoted,
                     _ => return *byte == separator && !quoted,
                 }
                 false
@@ -292,10 +298,43 @@ fn begin_member(text: &mut Vec<u8>, separator: u8) {
     }
 }
 
-fn write_part(text: &mut Vec<u8>, part: &str, value: &[u8]) {
-    text.extend_from_slice(part.as_bytes());
-    if !value.is_empty() {
-        text.push(b'=');
-        text.extend_from_slice(value);
+/// A member that is read as this part and nothing else, whatever the value holds: in a list it is quoted where
+/// it has to be, and a cookie that can't hold it is none.
+fn write_part(separator: u8, part: &str, value: &[u8]) -> Option<Vec<u8>> {
+    let mut text = part.as_bytes().to_vec();
+    if value.is_empty() {
+        return Some(text);
     }
+    text.push(b'=');
+    let plain = !value.contains(&separator);
+    if separator == COOKIES || plain && !value.contains(&b'"') || is_quoted(value) {
+        text.extend_from_slice(value);
+        return (plain || separator != COOKIES).then_some(text);
+    }
+    text.push(b'"');
+    for byte in value {
+        if matches!(byte, b'"' | b'\\') {
+            text.push(b'\\');
+        }
+        text.push(*byte);
+    }
+    text.push(b'"');
+    Some(text)
+}
+
+/// Whether all of a value lies within one pair of quotes.
+fn is_quoted(value: &[u8]) -> bool {
+    let Some(inner) = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\"")) else {
+        return false;
+    };
+    let mut escaped = false;
+    for byte in inner {
+        match byte {
+            _ if escaped => escaped = false,
+            b'\\' => escaped = true,
+            b'"' => return false,
+            _ => {}
+        }
+    }
+    !escaped
 }

@@ -36,6 +36,17 @@ impl<'r> Machine<'r, '_> {
         let hashing = std::mem::take(&mut self.hashing);
         let args = Arguments { list: args, values: values? };
         let directors = &self.rules.directors;
+        let adds = matches!(
+            method,
+            Method::RoundRobinAdd
+                | Method::FallbackAdd
+                | Method::RandomAdd
+                | Method::HashAdd
+                | Method::ShardAdd
+        );
+        if adds && directors.is_full(id) {
+            return self.fault("a director has more than 1,000 backends");
+        }
         Ok(match method {
             Method::RoundRobinAdd | Method::FallbackAdd => {
                 directors.add(id, &Member { choice: args.choice(0), weight: 1.0, ident: None, rampup: None });

@@ -6,6 +6,7 @@ use std::io::Write as _;
 use super::Machine;
 use crate::base::clock::Wall;
 use crate::language::program::Choice;
+use crate::language::vocabulary::Dialect;
 use crate::rules::Rules;
 use crate::rules::value::Value;
 
@@ -29,7 +30,23 @@ impl Machine<'_, '_> {
         }
     }
 
+    /// Whether Varnish's rules fail on this number as text: 15 digits in all, 12 of them before the dot where
+    /// there is one.
+    #[allow(clippy::cast_precision_loss)]
+    fn is_too_long(&self, value: &Value<'_>) -> bool {
+        self.program.dialect == Dialect::Varnish
+            && match value {
+                Value::Int(number) => number.unsigned_abs() > 999_999_999_999_999,
+                Value::Bytes(number) => *number as f64 > 999_999_999_999.999,
+                Value::Real(number) | Value::Duration(number) => {
+                    !number.is_finite() || number.abs() > 999_999_999_999.999
+                }
+                _ => false,
+            }
+    }
+
     pub(super) fn write(&self, value: &Value<'_>, buffer: &mut Vec<u8>) {
+        self.too_long.set(self.too_long.get() || self.is_too_long(value));
         // Writing to memory does not fail.
         let _ = match value {
             Value::Int(value) | Value::Bytes(value) => write!(buffer, "{value}"),

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Compiler, called, duration, reference, switch, texts, word};
+use super::{Compiler, called, duration, switch, texts, word};
 use crate::language::program::{self, Choice};
 use crate::language::source::quoted;
 use crate::language::table::one_of;
@@ -53,7 +53,7 @@ impl Compiler<'_> {
             }
             _ => CertificateWish::Local,
         };
-        let log = reference(site, "log").and_then(|log| self.tree.logs.get(log)).map(called);
+        let log = self.site_log(site);
         let mut paths: HashMap<(bool, String), Span> = HashMap::with_capacity(site.inside.len());
         let routes = site.inside.iter().filter_map(|route| self.route(route, &mut paths)).collect();
         let force_https = switch(site, "force_https").unwrap_or(true);
@@ -74,7 +74,9 @@ impl Compiler<'_> {
         paths.insert((exact, pattern.shape()), *span);
         let (read, write) = self.doors(route);
         let answers = self.answers(route, &pattern)?;
+        let log = self.route_log(route, &pattern, &answers);
         Some(Route {
+            log,
             answers,
             path: pattern.path,
             names: pattern.names,
@@ -225,6 +227,7 @@ impl Compiler<'_> {
             body_bytes_max: None,
             total_timeout: None,
             encoded_slash: EncodedSlash::Keep,
+            log: None,
         };
         Site {
             name: "default".into(),
@@ -276,7 +279,7 @@ fn chosen(value: &program::Value) -> Option<Choice> {
 }
 
 /// A key as it stands in a canonical path; `None` for one that no path can hold.
-fn canonical(key: &[u8]) -> Option<String> {
+pub(super) fn canonical(key: &[u8]) -> Option<String> {
     let text = std::str::from_utf8(key).ok()?;
     let path = SitePath::literal(&format!("/{text}")).ok()?;
     path.as_str().strip_prefix('/').map(str::to_owned)

@@ -166,6 +166,18 @@ fn a_probe_has_the_defaults_of_varnish() {
     let whole = probe(r#".request = "GET /alive HTTP/1.1" "Host: app" "Connection: close";"#);
     let bytes = b"GET /alive HTTP/1.1\r\nHost: app\r\nConnection: close\r\n\r\n";
     assert_eq!(whole.ask, Ask::Request(bytes.to_vec().into()));
+    let made = [
+        r#""GET /" + "alive" + " HTTP/1.1" "Host: " + name "Connection: close""#,
+        r#"first "Host: " + name "Connection: close""#,
+    ];
+    for lines in made {
+        let found = super::settings(&format!(
+            "let name = \"app\"; let first = \"GET /alive HTTP/1.1\";
+             probe p {{ .request = {lines}; }} backend a {{ .url = \"http://127.0.0.1:1\"; .probe = p; }}
+             site \"www.test\" {{ route \"/\" {{ .backend = a; }} }}"
+        ));
+        assert_eq!(found.backends[0].probe.as_ref().unwrap().ask, whole.ask, "{lines}");
+    }
 }
 
 #[test]

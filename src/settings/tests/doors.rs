@@ -217,13 +217,128 @@ fn a_name_in_a_path_chooses_the_backend() {
     }
 }
 
+/// A site with routes over a table of backends, and a log whose file is named by `{project}`.
+fn projects(rows: &str, routes: &str) -> String {
+    format!(
+        "{APPS} table projects BACKEND {{ {rows} }} table other BACKEND {{ \"g/x\": b, \"h/y\": b, }}\n\
+         log l {{ .file = \"{{state}}/{{site}}/{{project}}-{{day}}.log\"; }}\n\
+         site \"a.example\" {{ {routes} route \"/\" {{ .backend = b; }} }}"
+    )
+}
+
 #[test]
 fn what_a_visitor_types_names_no_file() {
-    let text = format!(
-        "{APPS} log l {{ .file = \"{{state}}/{{project}}.log\"; }} site \"a\" {{ .log = l; route \"/{{project}}/\" {{ .backend = a; }} route \"/b\" {{ .backend = b; }} }}"
+    const ROW: &str = "\"numpy\": a,";
+    let found = super::settings(&projects(
+        "\"numpy\": a, \"größe\": a,",
+        "route \"/{group}/x/{project}/\" { .backend = lookup(projects, \"{project}\"); .log = l; }",
+    ));
+    let log = found.sites[0].routes[0].log.as_deref().unwrap();
+    assert_eq!((log.log.0, &*log.names), (0, &[1][..]));
+    assert_eq!(found.sites[0].routes[1].log, None);
+    assert_eq!(&*found.logs[0].file, "/var/lib/doorward/{site}/{project}-{day}.log");
+    assert_eq!(found.logs[0].names.iter().map(|name| &**name).collect::<Vec<_>>(), ["project"]);
+    for good in [
+        "route \"/{group}/{project}/\" { .backend = lookup(other, \"{group}/{project}\"); .log = l; }",
+        "route \"/{project}/\" { .backend = lookup(projects, \"{project}\"); .log = l; } route \"/git/{project}/\" { .backend = lookup(projects, \"{project}\"); .log = l; }",
+    ] {
+        super::settings(&projects(ROW, good));
+    }
+    for (routes, why) in [
+        ("route \"/{project}/\" { .backend = a; .log = l; }", "confine it to the rows of a table"),
+        (
+            "route \"/{project}/\" { .backend = lookup(projects, \"{project}\", b); .log = l; }",
+            "take the third part out",
+        ),
+        (
+            "route \"/{project}/\" { .backend = lookup(projects, \"numpy\"); .log = l; }",
+            "confine it to the rows of a table",
+        ),
+        (
+            "route \"/{project}/{part}/\" { .backend = lookup(projects, \"{part}\"); .log = l; }",
+            "confine it to the rows of a table",
+        ),
+        (
+            "route \"/{a}/{project}/\" { .backend = lookup(projects, \"{a}-{project}\"); .log = l; }",
+            "put a `/` between the names",
+        ),
+        ("route \"/{projekt}/\" { .backend = lookup(projects, \"{projekt}\"); .log = l; }", "did you mean"),
+        (
+            "route \"/{x}/\" { .backend = lookup(projects, \"{x}\"); .log = l; } route \"/a/{project}\" { .backend = a; }",
+            "this path has `{x}`",
+        ),
+        (
+            "route \"/y/\" { .backend = a; .log = l; } route \"/{project}\" { .backend = a; }",
+            "this path has no names",
+        ),
+        (
+            ".log = l; route \"/{project}/\" { .backend = lookup(projects, \"{project}\"); }",
+            "a whole site has no names",
+        ),
+    ] {
+        let found = faults(&projects(ROW, routes));
+        let errors: Vec<&str> =
+            found.iter().filter(|fault| fault.is_error()).map(|fault| fault.code.code()).collect();
+        assert_eq!(errors, ["E038"], "{routes}\n{found}");
+        assert!(found.draw().contains(why), "{routes}\n{}", found.draw());
+    }
+}
+
+#[test]
+fn a_key_that_names_a_file_is_judged_where_it_stands() {
+    const ROUTE: &str = "route \"/{project}/\" { .backend = lookup(projects, \"{project}\"); .log = l; }";
+    let long = "x".repeat(101);
+    for (key, why) in [
+        ("..", "no path can hold it"),
+        (".git", "hidden"),
+        ("a/b", "holds no `/`"),
+        ("a%2Fb", "encoded slash"),
+        (&*long, "longer than 100 bytes"),
+    ] {
+        let found = faults(&projects(&format!("\"numpy\": a,\n\"{key}\": b,"), ROUTE));
+        let errors: Vec<&str> =
+            found.iter().filter(|fault| fault.is_error()).map(|fault| fault.code.code()).collect();
+        assert_eq!(errors, ["E038"], "{key}\n{found}");
+        assert!(found.lines().contains("main.vcl:2:1: ") && found.draw().contains(why), "{}", found.draw());
+    }
+    // From a file of rows, each with its place.
+    let text = projects("from file \"rows.txt\";", ROUTE);
+    let files = Memory::default().with("main.vcl", 0o644, text).with(
+        "rows.txt",
+        0o644,
+        "good a\n# hidden\n\".one\" a\n  .two b\n",
     );
-    let found = faults(&text);
-    assert!(found.lines().contains("E038") && found.lines().contains("must not name a file"), "{found}");
+    let found = super::compiled(&files).unwrap_err();
+    assert!(found.lines().contains("rows.txt:3:1: "), "{found}");
+    assert!(found.lines().contains("rows.txt:4:3: "), "{found}");
+}
+
+#[test]
+fn no_two_write_to_one_file() {
+    let text = |file: &str, rows: &str| {
+        format!(
+            "{APPS} table t BACKEND {{ {rows} }} log l {{ .file = \"{file}\"; .errors = \"{{state}}/log/{{site}}/error-{{day}}.log\"; }}\n\
+             site \"a.example\" {{ route \"/{{g}}/{{p}}/\" {{ .backend = lookup(t, \"{{g}}/{{p}}\"); .log = l; }} }}"
+        )
+    };
+    for (file, rows, good) in [
+        ("{state}/log/{site}/{p}-{day}.log", "\"x/access\": a,", false),
+        ("{state}/log/{g}-{day}.log", "\"doorward/x\": a,", false),
+        ("{state}/{g}-{p}.log", "\"a-b/c\": a, \"a/b-c\": a,", false),
+        ("{state}/{g}/{p}.log", "\"a-b/c\": a, \"a/b-c\": a,", true),
+        ("{state}/{g}.log", "\"a/b\": a, \"a/c\": a,", true),
+    ] {
+        let found = super::compiled(&Memory::default().with("main.vcl", 0o644, text(file, rows)));
+        match found {
+            Ok(_) => assert!(good, "{file}"),
+            Err(found) => {
+                assert!(
+                    !good && found.draw().contains("E038") && found.draw().contains("already"),
+                    "{file}\n{found}"
+                );
+            }
+        }
+    }
 }
 
 #[test]

@@ -110,6 +110,15 @@ fn whatever_is_no_good_answer_is_a_bad_one() {
         tokio::time::sleep(Duration::from_secs(1)).await;
         assert_eq!(*heard.borrow(), [(false, "nobody listens there".to_owned())]);
     });
+    // Who begins as sick and is, is heard of once.
+    play(async {
+        let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let backend = backend(Config { probe: Some(probe()), ..config(tcp(dead)) });
+        assert!(!backend.healthy());
+        let heard = ask(&backend);
+        tokio::time::sleep(Duration::from_secs(30)).await;
+        assert_eq!(*heard.borrow(), [(false, "nobody listens there".to_owned())]);
+    });
 }
 
 #[test]

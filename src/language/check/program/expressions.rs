@@ -18,6 +18,9 @@ use crate::language::source::Span;
 use crate::language::table::Kind;
 use crate::language::vocabulary::{Function, Type};
 
+/// Signs of arithmetic in one expression.
+const ARITHMETIC_MAX: usize = 64;
+
 /// A value with its type.
 pub(super) struct Typed {
     pub(super) of: Type,
@@ -390,6 +393,9 @@ impl<'a> Writer<'_, '_, 'a> {
             };
             let joins = if texts.is_empty() { operators::sum(*sign, before.of, after.of) } else { None };
             if let Some(of) = joins {
+                if rest.len() > ARITHMETIC_MAX {
+                    return self.long_arithmetic(span);
+                }
                 left = Some(arithmetic(operators::addition(*sign), of, before, after));
             } else if *sign == Sign::Plus
                 && (hint == Type::String
@@ -428,7 +434,20 @@ impl<'a> Writer<'_, '_, 'a> {
         Some(if texts.is_empty() { left } else { Typed { of: Type::String, value: concat(texts) } })
     }
 
+    /// Each step lies within the next one.
+    fn long_arithmetic<T>(&mut self, span: Span) -> Option<T> {
+        self.fault(
+            Diagnostic::new(Code::CallsTooDeep, span, "this adds up more than fits into one expression")
+                .label(format!(
+                    "at most {ARITHMETIC_MAX} signs in a row; keep a part of it in a header or a local"
+                )),
+        )
+    }
+
     fn product(&mut self, first: &ast::Expr, rest: &[(Factor, ast::Expr)], hint: Type) -> Option<Typed> {
+        if rest.len() > ARITHMETIC_MAX {
+            return self.long_arithmetic(first.span);
+        }
         let lenient = !self.is_varnish();
         let mut left = self.judge(first, hint);
         let mut left_span = first.span;

@@ -310,6 +310,9 @@ impl<'a> Writer<'_, '_, 'a> {
 
     /// Nothing is called so.
     pub(super) fn unknown<T>(&mut self, span: Span, wanted: Type) -> Option<T> {
+        if self.checker.found.only_counts() {
+            return self.fault(Diagnostic::new(Code::UnknownVariable, span, ""));
+        }
         let name = self.text(span);
         let quote = self.quote(span);
         if LATER.contains(&name) && self.speech == Dialect::Doorward {

@@ -181,15 +181,14 @@ impl<'t> Writer<'_, 't, '_> {
                 );
             }
             StatementKind::Macro { name } => self.macro_named(*name),
-            // The parser has said so.
-            StatementKind::InlineC => {}
             StatementKind::Import(_) => {
                 self.fault::<()>(
                     Diagnostic::new(Code::Misplaced, span, "an `import` does not stand in a sub")
                         .label("move it to the top of the file"),
                 );
             }
-            StatementKind::Block(_) | StatementKind::Include { .. } => {}
+            // Of C in rules the parser has said so.
+            StatementKind::Block(_) | StatementKind::Include { .. } | StatementKind::InlineC => {}
         }
         false
     }
@@ -534,7 +533,8 @@ impl<'t> Writer<'_, 't, '_> {
                         span,
                         format!("`{}` has to say how it ends", self.sub_of(phase)),
                     )
-                    .label(format!("write `return (…);` with {actions}")),
+                    .label(format!("write `return (…);` with {actions}"))
+                    .help("to leave only a part of it, put that part into a sub of its own: `return;` ends the sub that was called"),
                 );
             }
             return Some(Do::Return(Return::Sub));

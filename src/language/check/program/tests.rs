@@ -1,5 +1,6 @@
 //! Snippets of rules, and what the compiler makes of them.
 
+use std::fmt::Write as _;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -98,7 +99,7 @@ fn names_of_let_are_constants_in_subs() {
     let program = program(&text);
     let sub = program.sub(program.bodies(Phase::Recv)[0]).unwrap();
     assert!(
-        matches!(&sub.body[0].what, Do::Set { value: Expr::Constant(Value::Duration(seconds)), .. } if *seconds == 300.0)
+        matches!(&sub.body[0].what, Do::Set { value: Expr::Constant(Value::Duration(seconds)), .. } if (*seconds - 300.0).abs() < 1e-9)
     );
     assert!(
         matches!(&sub.body[1].what, Do::Set { value: Expr::Constant(Value::Text(text)), .. } if text == "test")
@@ -275,14 +276,49 @@ fn the_text_of_a_private_file_is_in_no_message() {
 }
 
 #[test]
+fn rules_that_lie_too_deep_are_refused_wherever_the_depth_comes_from() {
+    let blocks = |inside: &str| format!("{}{inside}{}", "if (req.url) { ".repeat(60), "}".repeat(60));
+    let subs: String =
+        (1..4).map(|at| format!("sub s{at} {{ {} }}\n", blocks(&format!("call s{};", at - 1)))).collect();
+    let deep = format!("{SITE}sub s0 {{ set req.http.X = \"1\"; }}\n{subs}sub vcl_recv {{ call s3; }}");
+    assert_eq!(codes(&deep), ["E127"]);
+    assert_eq!(codes(&deep.replace("call s3;", "call s1;").replace("sub s3", "sub vcl_deliver")), ["E127"]);
+    let values = format!("std.tolower({}", "std.toupper(".repeat(40)) + "req.url" + &")".repeat(41);
+    let values = format!(
+        "{SITE}sub f STRING {{ return {values}; }} sub g STRING {{ return {}; }} sub h STRING {{ return {}; }}\n\
+         sub vcl_recv {{ set req.http.X = h(); }}",
+        values.replace("req.url", "f()"),
+        values.replace("req.url", "g()")
+    );
+    assert_eq!(
+        codes(&format!(
+            "{values}\nsub x STRING {{ return {}h(){}; }} sub vcl_deliver {{ set resp.http.X = x(); }}",
+            "std.tolower(".repeat(40),
+            ")".repeat(40)
+        )),
+        ["E127"]
+    );
+    let sum = |signs: usize| {
+        format!(
+            "{SITE}sub vcl_recv {{ declare local var.x INTEGER; set var.x = req.restarts{}; if (var.x > 1) {{ return (pass); }} }}",
+            " + 1".repeat(signs)
+        )
+    };
+    assert_eq!(codes(&sum(64)), [""; 0]);
+    assert_eq!(codes(&sum(65)), ["E127"]);
+    assert_eq!(codes(&sum(20_000)), ["E127"]);
+}
+
+#[test]
 fn long_and_wide_rules_are_read_in_linear_time() {
     let mut text = String::from(SITE);
     text.push_str("sub vcl_recv {\n");
     for at in 0..20_000 {
-        text.push_str(&format!(
-            "if (req.url ~ \"^/x{}/\") {{ set req.http.X = \"a\" + req.url + \"{at}\"; }}\n",
+        let _ = writeln!(
+            text,
+            "if (req.url ~ \"^/x{}/\") {{ set req.http.X = \"a\" + req.url + \"{at}\"; }}",
             at % 50
-        ));
+        );
     }
     text.push_str("set req.http.Y = \"\"");
     for _ in 0..20_000 {
@@ -291,4 +327,82 @@ fn long_and_wide_rules_are_read_in_linear_time() {
     text.push_str(";\n}\n");
     let program = program(&text);
     assert!(program.patterns.len() < 100);
+}
+
+/// The codes of a tree with secrets in a private file.
+fn codes_with_secrets(rules: &str) -> Vec<&'static str> {
+    let main = format!("include private \"p.vcl\";{SITE}{rules}");
+    let files = Memory::default().with("main.vcl", 0o644, main).with(
+        "p.vcl",
+        0o600,
+        "let token = \"hunter2\"; let wait = 7s; table keys { \"a\": \"hunter2\", }\n\
+         sub known { if (req.http.A == token || table.lookup(keys, \"a\") == \"x\") { set req.http.W = wait; } }",
+    );
+    let tree = crate::language::read(&files, Path::new("main.vcl"), &|_| None);
+    let said = Diagnostics::new(tree.sources, tree.found);
+    assert!(!said.draw().contains("hunter2"), "{}", said.draw());
+    said.iter().map(|fault| fault.code.code()).collect()
+}
+
+#[test]
+fn a_secret_is_written_nowhere_where_it_would_be_shown() {
+    for (sub, body) in [
+        ("vcl_deliver", "set resp.http.X = token;"),
+        ("vcl_deliver", "set resp.http.X = \"a\" + std.toupper(token) + \"b\";"),
+        ("vcl_deliver", "add resp.http.Set-Cookie = \"t=\" token;"),
+        ("vcl_deliver", "set resp.reason = token;"),
+        ("vcl_deliver", "set resp.http.X = wait;"),
+        ("vcl_deliver", "set resp.http.X = if(req.http.A, token, \"\");"),
+        ("vcl_deliver", "set resp.http.X = table.lookup(keys, \"a\");"),
+        ("vcl_deliver", "set resp.http.X = digest.base64(token);"),
+        ("vcl_deliver", "declare local var.x STRING; set var.x = token; set resp.http.X = var.x;"),
+        ("vcl_deliver", "declare local var.x STRING = token; log var.x;"),
+        ("vcl_backend_response", "set beresp.http.X = token;"),
+        ("vcl_synth", "synthetic(\"<p>\" + token);"),
+        ("vcl_synth", "synthetic token;"),
+        ("vcl_recv", "log \"seen \" token;"),
+        ("vcl_recv", "std.log(token);"),
+        ("vcl_recv", "std.syslog(1, token);"),
+        ("vcl_recv", "error 403 token;"),
+        ("vcl_recv", "return (synth(403, token));"),
+    ] {
+        let codes = codes_with_secrets(&format!("sub vcl_recv {{ call known; }} sub {sub} {{ {body} }}"));
+        assert_eq!(codes, ["E128"], "{body}");
+    }
+    for (sub, body) in [
+        ("vcl_recv", "if (req.http.X-Token != token) { return (synth(403)); }"),
+        ("vcl_recv", "if (req.http.X-Token ~ token && token) { return (pass); }"),
+        ("vcl_recv", "set req.http.X-Token = token;"),
+        ("vcl_backend_fetch", "set bereq.http.Authorization = \"Bearer \" + token;"),
+        ("vcl_deliver", "set resp.http.X = digest.hmac_sha256(token, req.url);"),
+        ("vcl_deliver", "set resp.http.X = if(req.http.X == token, \"yes\", \"no\");"),
+        ("vcl_deliver", "if (req.http.X == token) { set resp.http.X = \"known\"; }"),
+        ("vcl_deliver", "declare local var.x STRING; set var.x = \"a\"; set resp.http.X = var.x;"),
+    ] {
+        let codes = codes_with_secrets(&format!("sub vcl_recv {{ call known; }} sub {sub} {{ {body} }}"));
+        assert_eq!(codes, [] as [&str; 0], "{body}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_once() {
+    let site = |rules: &str| format!("{SITE}{rules}");
+    let varnish = "vcl 4.1;\nbackend a { .host = \"127.0.0.1\"; }\n";
+    for (text, wanted) in [
+        (site("sub a { call b; } sub b { call a; }"), &["E109"][..]),
+        (site("sub a { call a; }"), &["E109"]),
+        (format!("{varnish}sub one {{ call two; }} sub two {{ call one; }}"), &["E109"]),
+        (site("sub vcl_recieve { }"), &["E110"]),
+        (site("sub vcl_fetch { } sub vcl_error { }"), &["E110", "E110"]),
+        (format!("{varnish}sub vcl_recieve {{ }}"), &["E110"]),
+        (format!("{FASTLY}sub vcl_backend_response {{ }} sub vcl_pipe {{ }}"), &["E110", "E110"]),
+        (varnish.replace("4.1", "3.0"), &["E124"]),
+        (varnish.replace("4.1", "4.2"), &["E124"]),
+        (varnish.replace("vcl 4.1;", "vcl /* in */ 4.1 ;"), &[]),
+        (varnish.replace("vcl 4.1;", "# a\nvcl // b\n4.1;"), &[]),
+        (varnish.replace("4.1", "4.0").replace(".host", ".path").replace("127.0.0.1", "/run/a"), &["E070"]),
+        (varnish.replace(".host", ".path").replace("127.0.0.1", "/run/a"), &[]),
+    ] {
+        assert_eq!(codes(&text), wanted, "{text}\n{}", faults(&text));
+    }
 }

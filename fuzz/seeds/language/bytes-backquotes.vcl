@@ -1,0 +1,1 @@
+let domain = `scipy.example`;

@@ -1,0 +1,3 @@
+backend trac {
+    .ulr = "http://127.0.0.1:8000";
+}

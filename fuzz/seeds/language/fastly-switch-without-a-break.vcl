@@ -1,0 +1,6 @@
+# dialect: fastly
+backend F_web { .host = "127.0.0.1"; .port = "8000"; }
+sub vcl_recv {
+#FASTLY recv
+    switch (req.http.X) { case "a": set req.http.Y = "1"; case "b": break; }
+}

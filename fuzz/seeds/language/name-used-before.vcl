@@ -1,0 +1,2 @@
+let host = "www." + domain;
+let domain = "scipy.example";

@@ -1,0 +1,5 @@
+backend trac { .url = "http://127.0.0.1:8000"; }
+site "www.example" {
+    route "/" { .backend = trac; }
+}
+sub vcl_recv { set req.clas = "dear"; }

@@ -1,0 +1,3 @@
+frontend www
+    bind :80
+    default_backend trac

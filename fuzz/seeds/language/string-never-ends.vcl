@@ -1,0 +1,2 @@
+let domain = "scipy.example;
+let b = "c";

@@ -1,0 +1,1 @@
+gateway { .http = "www.example:80"; }

@@ -1,0 +1,1 @@
+gateway { .workers = -1; }

@@ -1,0 +1,4 @@
+backend trac { .url = "http://127.0.0.1:8000"; }
+site "www.example" {
+    route "/trac/*" { .backend = trac; }
+}

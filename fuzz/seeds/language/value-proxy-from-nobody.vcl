@@ -1,0 +1,1 @@
+gateway { .proxy_protocol = yes; }

@@ -1,0 +1,4 @@
+vcl 4.1;
+backend default { .host = "127.0.0.1"; }
+import directors;
+sub vcl_recv { new d = directors.random(); }
