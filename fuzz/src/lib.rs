@@ -1,4 +1,7 @@
-//! hyper's server as the other reader: what does it make of the same bytes?
+//! hyper's server as the other reader: what does it make of the same bytes? And `rules`: what holds for any text
+//! that is taken for rules.
+
+pub mod rules;
 
 use std::cell::RefCell;
 use std::convert::Infallible;

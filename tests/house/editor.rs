@@ -25,7 +25,7 @@ fn neovim_is_told_faults_meanings_places_and_one_layout() {
         said,
         "fault 3:30 E014 there is no backend called `tarc`\n\
          mended\n\
-         hover ```vcl .backend = other; ``` Who answers.  Takes the name of a `backend`. It must be said.\n\
+         hover .backend = other;\n\
          definition backends.vcl 1:9\n\
          offer trac\n\
          line include \"backends.vcl\";\n\
