@@ -412,7 +412,9 @@ mod tests {
     #[test]
     fn a_fault_is_explained_with_an_example() {
         let text = explain("e014").unwrap();
-        assert!(text.starts_with("E014 (error): nothing of that name is declared\n\nA setting or a rule names"));
+        assert!(
+            text.starts_with("E014 (error): nothing of that name is declared\n\nA setting or a rule names")
+        );
         assert!(text.contains("    site \"www.example\""));
         assert_eq!(explain("E999"), None);
     }

@@ -69,17 +69,19 @@ fn apart<'d>(faults: impl Iterator<Item = &'d Diagnostic>) -> Vec<&'d Diagnostic
     out
 }
 
-/// `sites.vcl:12:35: there is no backend called …: now `trac``. Nothing of a private file is in a message.
+/// `sites.vcl:12:35: there is no backend called …; now …`: nothing of a private file is in a message.
 fn told(fault: &Diagnostic, sources: &Sources) -> String {
     let at = sources.place(fault.span.file, fault.span.start);
     let place = at.map_or_else(String::new, |at| {
         format!("{}:{}:{}: ", sources.name(fault.span.file), at.line, at.column)
     });
-    let now = match fault.fix.as_slice() {
-        [only] if !only.text.trim().is_empty() => format!("; now `{}`", only.text.trim()),
+    let how = match fault.fix.as_slice() {
+        [only] if only.text.is_empty() => "; taken out".to_owned(),
+        [only] if only.span.start == only.span.end => format!("; put in `{}`", only.text.trim()),
+        [only] => format!("; now `{}`", only.text),
         _ => String::new(),
     };
-    format!("mended {place}{}{now}", fault.message)
+    format!("mended {place}{}{how}", fault.message)
 }
 
 /// Texts over those below them.
