@@ -359,7 +359,7 @@ faults! {
         "Names in an `acl` are not looked up: whoever controls the name would control the list, and a start would wait for DNS. In parentheses VCL lets a name be missing, so it is passed over here.",
         Main("acl office { \"192.0.2.0\"/24; (\"office.example\"); }\ngateway { .trusted = office; }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/\" { .backend = a; } }\n");
     W020 Unreachable, Warning, "never reached",
-        "What stands above always leaves, by `return`, `error` or `restart`, so this is never run.",
+        "What stands above always leaves, by `return`, `error` or `restart`, so this is never run. Several bodies of one sub run one after another, and where the first always leaves, the second is never run.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { return (pass); set req.url = \"/\"; }\n");
     W021 AlwaysSame, Warning, "a condition that is always the same",
         "The condition does not look at the request at all. Text and numbers that are not zero are true.",

@@ -211,7 +211,7 @@ mod tests {
             ),
             (
                 in_recv(SITE, "if (req.url and not req.http.X or req.http.Y) { return (pass); }"),
-                in_recv(SITE, "if (req.url && ! req.http.X || req.http.Y) { return (pass); }"),
+                in_recv(SITE, "if (req.url && !req.http.X || req.http.Y) { return (pass); }"),
             ),
             (
                 in_recv(
@@ -226,6 +226,10 @@ mod tests {
             (
                 in_recv(VARNISH, "set req.http.X = \"a\" req.url \"b\";"),
                 in_recv(VARNISH, "set req.http.X = \"a\" + req.url + \"b\";"),
+            ),
+            (
+                in_recv(VARNISH, "std.log(std.tolower(\"a\"));").replace("4.1;", "4.1; # ours"),
+                in_recv(VARNISH, "std.log(std.tolower(\"a\"));").replace("4.1;", "4.1; # ours\nimport std;"),
             ),
             (in_recv(VARNISH, "set req.http.X = \"a\";;"), in_recv(VARNISH, "set req.http.X = \"a\";")),
         ] {
@@ -243,6 +247,7 @@ mod tests {
             SITE.replace("= trac", "= subversion"),
             SITE.replace("= trac", "= trac2"),
             format!("{SITE}sub vcl_fetch {{ }}\n"),
+            format!("{SITE}sub vcl_recv {{ set req.http.X = 1.2.3; }}\n"),
             format!("{SITE}sub vcl_recv {{ set req.http.X = 'it\"s'; }}\n"),
             format!("{SITE}sub vcl_recv {{ set beresp.ttl = 10; }}\n"),
             format!("{SITE}backend tracs {{ .url = \"http://127.0.0.1:8001\"; }}\n")

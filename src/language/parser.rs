@@ -248,11 +248,10 @@ impl<'a> Parser<'a> {
             || self.rules && self.statement_begins()
         {
             let span = self.before().behind();
-            self.found.push(
-                Diagnostic::new(Code::NoSemicolon, span, "a `;` is missing")
-                    .label("write `;` here")
-                    .fix(span, ";"),
-            );
+            let fault = Diagnostic::new(Code::NoSemicolon, span, "a `;` is missing").label("write `;` here");
+            // `1.2.3` may mean anything.
+            let sure = self.kind() != TokenKind::Dot || !self.adjoins(0);
+            self.found.push(if sure { fault.fix(span, ";") } else { fault });
             return Ok(());
         }
         if before == Some(TokenKind::Number)
@@ -314,10 +313,12 @@ impl<'a> Parser<'a> {
         };
         let span = self.next();
         let word = self.str(span);
+        // `!` stands right before what it denies.
+        let replaced = if operator == TokenKind::Not { span.to(self.span().front()) } else { span };
         self.found.push(
             Diagnostic::new(Code::Unexpected, span, format!("`{word}` is no operator here"))
                 .label(format!("write `{sign}`"))
-                .fix(span, sign),
+                .fix(replaced, sign),
         );
         true
     }

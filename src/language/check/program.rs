@@ -68,6 +68,7 @@ pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Pr
         speech: dialect,
         read,
         syntax: Syntax::Vcl41,
+        head: None,
         variables: HashMap::new(),
         imported: HashMap::new(),
         routines: Vec::new(),
@@ -144,6 +145,8 @@ struct Writer<'w, 't, 'a> {
     speech: Dialect,
     read: usize,
     syntax: Syntax,
+    /// Behind the main file's `vcl 4.1;`, where imports stand.
+    head: Option<Span>,
     /// What each name turned out to be, so that it is looked for once.
     variables: HashMap<&'a str, Option<Variable>>,
     /// The names that modules are called by here.
@@ -240,6 +243,9 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 );
                 continue;
             }
+            if version.span.file == FileId(0) {
+                self.head = Some(self.behind_version(version.span));
+            }
             match self.text(version.number) {
                 "4.0" if self.dialect == Dialect::Varnish => {
                     self.syntax = Syntax::Vcl40;
@@ -259,6 +265,17 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 }
             }
         }
+    }
+
+    /// The end of the version's line, where it holds nothing more than a comment.
+    fn behind_version(&self, version: Span) -> Span {
+        let rest = self.checker.sources.whole(version.file).get(version.end as usize..).unwrap_or("");
+        let line = rest.split(['\n', '\r']).next().unwrap_or("");
+        let said = line.trim_start();
+        let quiet = said.is_empty() || said.starts_with('#') || said.starts_with("//");
+        let skipped = if quiet { u32::try_from(line.len()).unwrap_or(0) } else { 0 };
+        let end = version.end + skipped;
+        Span { start: end, end, ..version }
     }
 
     /// Sockets of the file system came with VCL 4.1.

@@ -89,10 +89,12 @@ impl<'a> Writer<'_, '_, 'a> {
         if !self.is_varnish() || self.imported.contains_key(module) || !Function::MODULES.contains(&module) {
             return true;
         }
-        self.fault::<()>(
-            Diagnostic::new(Code::NotImported, span, format!("`{module}` is not imported"))
-                .label(format!("write `import {module};` above this sub")),
-        );
+        let fault = Diagnostic::new(Code::NotImported, span, format!("`{module}` is not imported"))
+            .label(format!("write `import {module};` above this sub"));
+        self.fault::<()>(match self.head {
+            Some(head) => fault.fix(head, format!("\nimport {module};")),
+            None => fault,
+        });
         false
     }
 

@@ -65,6 +65,8 @@ pub(super) struct Routine<'t, 'a> {
     pub(super) locals: u32,
     pub(super) base: u32,
     pub(super) called: bool,
+    /// The first body of the tree's own that always leaves.
+    left: Option<Span>,
 }
 
 impl Routine<'_, '_> {
@@ -152,6 +154,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             base: 0,
             // What has a wrong name is called by nobody, and that needs not be said too.
             called: misnamed,
+            left: None,
         });
     }
 
@@ -510,7 +513,10 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 self.speak(speech);
             }
             self.here = Here { routine: at, phases, built_in: of_ours, next_slot: offset, ..Here::default() };
-            let (block, _) = self.block(&body.body.statements);
+            let (block, leaves) = self.block(&body.body.statements);
+            if !of_ours {
+                self.behind_another(at, body, leaves);
+            }
             steps.extend(block);
             offset = self.here.next_slot;
             self.unused_locals();
@@ -524,6 +530,21 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             self.speak(speech);
         }
         self.unused_sub(at, sub);
+    }
+
+    /// Several bodies of a sub run one after another, unless one always leaves.
+    fn behind_another(&mut self, at: usize, body: &ast::Sub, leaves: bool) {
+        let Some(routine) = self.routines.get_mut(at) else { return };
+        let Some(before) = routine.left else {
+            routine.left = leaves.then_some(body.name);
+            return;
+        };
+        let quote = self.quote(body.name);
+        self.fault::<()>(
+            Diagnostic::new(Code::Unreachable, body.name, format!("this {quote} is never reached"))
+                .label("write it above the other, or make one of the two")
+                .at(before, "this one always leaves"),
+        );
     }
 
     fn unused_locals(&mut self) {

@@ -255,6 +255,7 @@ fn warnings_stop_nothing() {
         ("return (pass); set req.url = \"/\";", "W020"),
         ("if (req.url) { return (pass); } else { return (hash); } set req.url = \"/\";", "W020"),
         ("if (\"x\") { return (pass); }", "W021"),
+        ("return (pass); } sub vcl_recv { set req.url = \"/\";", "W020"),
     ] {
         let text = format!("{SITE}sub vcl_recv {{ {body} }}");
         assert_eq!(codes(&text), [code], "{body}");
