@@ -1,6 +1,6 @@
 # `make help` says what each of these does.
 .DEFAULT_GOAL := help
-.PHONY: help run build where test bench bench-quick prove fmt
+.PHONY: help run build where install test bench bench-quick prove fmt
 
 # How long `make prove` fuzzes each target, and how long it keeps the gateway under load.
 FUZZ_SECONDS ?= 300
@@ -18,6 +18,9 @@ build: ## the program, in release
 
 where: ## where that program lies
 	@cargo build --release --locked --quiet --message-format=json | sed -n 's/.*"executable":"\([^"]*\/doorward\)".*/\1/p'
+
+install: build ## program, manual page, completions, unit, documents: below PREFIX (/usr/local), in DESTDIR for packages
+	@packaging/install.sh "$$($(MAKE) -s where)"
 
 test: ## everything a change must pass
 	@tests/needs.sh test

@@ -168,7 +168,8 @@ mod tests {
         admin: &Rc<Admin>,
         head: Result<(&str, &'static str, &'static str), Cause>,
     ) -> (u16, String, HeaderMap) {
-        let street = Rc::new(Street { peer: Peer::unknown(), trusted: false, port: 9_900, secure: None });
+        let street =
+            Rc::new(Street { peer: Peer::unknown(), trusted: false, local: Street::UNKNOWN, secure: None });
         let head = match head {
             Ok((method, target, accept)) => {
                 let mut headers = HeaderMap::new();

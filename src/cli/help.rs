@@ -40,6 +40,18 @@ pub(super) fn overview() -> String {
     text
 }
 
+/// A summary as a sentence of its own.
+pub(super) fn sentence(summary: &str) -> String {
+    let mut text = summary.to_owned();
+    if let Some(first) = text.get_mut(..1) {
+        first.make_ascii_uppercase();
+    }
+    if !text.ends_with(['?', '.']) {
+        text.push('.');
+    }
+    text
+}
+
 /// The page about one command.
 pub(super) fn page(spec: &Spec) -> String {
     let mut text = format!("doorward {}", form(spec));
@@ -48,11 +60,7 @@ pub(super) fn page(spec: &Spec) -> String {
         let dots = if flag.repeated { "..." } else { "" };
         let _ = write!(text, " [{}{value}]{dots}", typed(flag));
     }
-    let mut summary = spec.summary.to_owned();
-    if let Some(first) = summary.get_mut(..1) {
-        first.make_ascii_uppercase();
-    }
-    let _ = write!(text, "\n\n{summary}.\n");
+    let _ = write!(text, "\n\n{}\n", sentence(spec.summary));
     if !spec.story.is_empty() {
         let _ = write!(text, "\n{}\n", spec.story);
     }
@@ -75,7 +83,7 @@ pub(super) fn page(spec: &Spec) -> String {
 }
 
 /// A flag as it is typed.
-fn typed(flag: &Flag) -> String {
+pub(super) fn typed(flag: &Flag) -> String {
     match flag.short {
         Some(short) => format!("{short}|--{}", flag.name),
         None => format!("--{}", flag.name),

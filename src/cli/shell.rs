@@ -159,7 +159,7 @@ fn page() -> String {
         env!("CARGO_PKG_VERSION")
     );
     for spec in COMMANDS {
-        let _ = writeln!(out, ".B doorward {}\n{}\n.br", spec.name, roff(&help::behind(spec)));
+        let _ = writeln!(out, ".B doorward {}\n{}\n.br", spec.name, roff(help::behind(spec).trim_start()));
     }
     out.push_str(
         ".SH DESCRIPTION\nEnds TLS for every site of a community, routes its paths to the servers behind it, writes logs that hold\n\
@@ -168,13 +168,14 @@ fn page() -> String {
     );
     for spec in COMMANDS {
         let _ = writeln!(out, ".SS \"doorward {}{}\"", spec.name, quoted_roff(&help::behind(spec)));
-        let _ = writeln!(out, "{}.", roff(&capital(spec.summary)));
+        let _ = writeln!(out, "{}", roff(&help::sentence(spec.summary)));
         if !spec.story.is_empty() {
             let _ = writeln!(out, ".PP\n{}", roff(spec.story));
         }
         for flag in spec.flags {
             let value = flag.value.map(|value| format!(" {value}")).unwrap_or_default();
-            let _ = writeln!(out, ".TP\n.B \\-\\-{}{}\n{}", roff(flag.name), roff(&value), roff(flag.doc));
+            let form = format!("{}{value}", help::typed(flag).replace('|', ", "));
+            let _ = writeln!(out, ".TP\n.B {}\n{}", roff(&form), roff(flag.doc));
         }
         if !spec.examples.is_empty() {
             out.push_str(".PP\nFor example:\n.PP\n.nf\n");
@@ -223,11 +224,6 @@ fn roff(text: &str) -> String {
 
 fn quoted_roff(text: &str) -> String {
     roff(text).replace('"', "\\(dq")
-}
-
-fn capital(text: &str) -> String {
-    let mut chars = text.chars();
-    chars.next().map(|first| first.to_uppercase().chain(chars).collect()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -297,7 +293,9 @@ mod tests {
         for spec in COMMANDS {
             assert!(page.contains(&format!(".B doorward {}\n", spec.name)), "{}", spec.name);
             for flag in spec.flags {
-                assert!(page.contains(&format!(".B \\-\\-{}", roff(flag.name))), "{}", flag.name);
+                let short = flag.short.map(|short| format!("{}, ", roff(short))).unwrap_or_default();
+                let form = format!("\n.B {short}\\-\\-{}", roff(flag.name));
+                assert!(page.contains(&form), "{}", flag.name);
             }
         }
     }

@@ -210,7 +210,7 @@ pub(super) mod tests {
     use crate::message::{Door, Head, Street};
 
     pub(in crate::demo) fn street() -> Rc<Street> {
-        Rc::new(Street { peer: Peer::unknown(), trusted: false, port: 0, secure: None })
+        Rc::new(Street { peer: Peer::unknown(), trusted: false, local: Street::UNKNOWN, secure: None })
     }
 
     pub(in crate::demo) fn arrival(

@@ -47,9 +47,9 @@ pub struct Front<D> {
 impl<D: Door> Front<D> {
     /// A connection from its first byte to its last.
     pub async fn receive(&self, stream: TcpStream, peer: Peer, mut pass: Pass, terms: Arc<Terms>) {
-        let port = stream.local_addr().map_or(0, |address| address.port());
+        let local = end_of(&stream);
         let trusted = terms.trusted.contains(peer.ip);
-        let mut street = Street { peer, trusted, port, secure: None };
+        let mut street = Street { peer, trusted, local, secure: None };
         let bounds = Arc::clone(&terms.bounds);
         // Boxes of their own for each part of a connection's life: the many that rest are as large as the
         // largest part that is not.
@@ -98,7 +98,7 @@ impl<D: Door> Front<D> {
                 }
             }
             if let Some(destination) = destination {
-                street.port = destination.port();
+                street.local = plain(destination);
             }
         }
         let Some(acceptor) = &self.tls else { return Ok(Greeted::Plain(stream)) };
@@ -154,13 +154,24 @@ fn limit(duration: Duration) -> Duration {
     if duration.is_zero() { Duration::from_secs(31_536_000) } else { duration }
 }
 
+/// Our end of a connection.
+fn end_of(stream: &TcpStream) -> SocketAddr {
+    stream.local_addr().map_or(Street::UNKNOWN, plain)
+}
+
+/// An IPv4 address that came by a socket for both kinds is one.
+fn plain(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
 /// Serves a door on a unix socket over plain HTTP/1, for as long as the future is polled.
 pub async fn serve_unix<D: Door>(listener: UnixListener, door: Rc<D>, bounds: Arc<Bounds>, closing: Closing) {
     loop {
         let (stream, _) = accepted(async || listener.accept().await).await;
         let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
         spawn_local(async move {
-            let street = Street { peer: Peer::unknown(), trusted: false, port: 0, secure: None };
+            let street =
+                Street { peer: Peer::unknown(), trusted: false, local: Street::UNKNOWN, secure: None };
             h1::serve::<UnixStream, D>(stream, BytesMut::new(), Rc::new(street), door, bounds, ear).await;
         });
     }
@@ -176,9 +187,9 @@ pub async fn serve_tcp<D: Door>(
     loop {
         let (stream, peer) = accepted(async || listener.accept().await).await;
         let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
-        let port = stream.local_addr().map_or(0, |address: SocketAddr| address.port());
+        let local = end_of(&stream);
         spawn_local(async move {
-            let street = Street { peer: Peer::new(peer), trusted: false, port, secure: None };
+            let street = Street { peer: Peer::new(peer), trusted: false, local, secure: None };
             h1::serve::<TcpStream, D>(stream, BytesMut::new(), Rc::new(street), door, bounds, ear).await;
         });
     }

@@ -335,7 +335,7 @@ faults! {
             text + "sub s100 { }\n"
         });
     E128 SecretShown, Error, "a secret would be shown",
-        "What stands in a file that is included as `private` is for comparing with and for backends: `req.http.X-Token == token`, `set bereq.http.Authorization = …`. A rule that writes it into an answer, a page or a log would show it to people, so it is refused. A digest of it may be shown.",
+        "What stands in a file that is included as `private` is a secret: a `let` of it, and a row of a table there. Rules may compare it, hash it and send it to a backend (`set bereq.http.Authorization = …;`); in an answer, in a reason or in a log everybody could read it. What rules put into a header of the request is not followed further.",
         Tree(&[("main.vcl", 0o644, "include private \"private.vcl\";\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_deliver { set resp.http.X-Token = token; }\n"), ("private.vcl", 0o600, "let token = \"hunter2\";\n")]);
     W001 Unused, Warning, "nothing uses this",
         "A `let`, `backend`, `acl`, `log`, `probe`, `table` or local variable that nothing names, or a `sub` that nothing calls. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
@@ -350,7 +350,7 @@ faults! {
         "The route serves a repository or a folder of files, and says nothing about who may change it, or says `anyone` although not everyone may read. Say who may: `.write = network(office);`. Where the backend itself asks for a password, `.allow = anyone;` says that this is meant.",
         Main("backend svn { .url = \"http://127.0.0.1:8000\"; }\nsite \"svn.example\" { route \"/\" { .backend = svn; .serves = subversion; } }\n");
     W011 WiderBelow, Warning, "a wider door behind a narrow one",
-        "A route lies below another that fewer people may enter. The most specific route decides alone, so whoever the outer one keeps out comes in here. If that is meant below the root of a site, say `.allow = anyone;`; otherwise give both the same rule.",
+        "A route lies below another that fewer people may enter. The most specific route decides alone, so whoever the outer one keeps out comes in here. Where the outer route is the site's `/`, an `.allow` of its own says that this is meant. Elsewhere give both the same `.allow`; or leave the outer route open, and let a rule in `vcl_recv` close it but for the page that is for everybody.",
         Main("acl office { \"192.0.2.0\"/24; }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/private/\" { .backend = a; .allow = network(office); } route \"/private/x/\" { .backend = a; } }\n");
     W012 PathRuleInRepository, Warning, "a path rule does not protect a part of a repository",
         "Subversion reaches every file of a repository by other paths too: `/svn/!svn/rvr/7/private/a.c` is the same file as `/svn/private/a.c`, and a REPORT names the path it wants in its body, where no path rule looks. So the rule keeps nobody out who may read the repository. Let Subversion itself decide (`AuthzSVNAccessFile`), or move what is private to a repository of its own. If the inner route is the root of a repository of its own (`SVNParentPath`), the rule holds and this can be passed over.",

@@ -207,6 +207,32 @@ impl Sources {
         }
     }
 
+    /// A rule as it is told of: what stands at its place, up to the end of the line; nothing of a private file. Of
+    /// an `if` it is the question alone, since what stands behind it may not have been done.
+    pub fn quote_rule(&self, span: Span) -> String {
+        if self.is_private(span.file) {
+            return String::new();
+        }
+        let (start, end) = (span.start as usize, span.end as usize);
+        let whole = self.whole(span.file);
+        let before = whole.get(..start).unwrap_or_default();
+        let before = before.get(before.rfind('\n').map_or(0, |at| at + 1)..).unwrap_or_default();
+        // The question of an `if` stands behind its word and a bracket.
+        let word = before.trim_end().ends_with('(').then(|| before.rfind("if")).flatten();
+        let word = word.map(|at| before.get(..at).unwrap_or_default()).map(|ahead| {
+            let bare = ahead.trim_end();
+            bare.strip_suffix("else").or_else(|| bare.strip_suffix("els")).unwrap_or(ahead).len()
+        });
+        let (from, to) = match word {
+            Some(at) => (start - before.len() + at, whole.len()),
+            None => (start, end),
+        };
+        let line = whole.get(from..to).unwrap_or_default().lines().next().unwrap_or_default();
+        let asks = line.starts_with("if") || line.starts_with("els");
+        let end = if asks { line.find(") {").map(|at| at + 1) } else { None };
+        printable(line.get(..end.unwrap_or(line.len())).unwrap_or_default().trim(), 100)
+    }
+
     /// A line (counted from one) without its end.
     pub(super) fn line(&self, file: FileId, line: usize) -> &str {
         let Some(source) = self.get(file) else { return "" };

@@ -286,7 +286,9 @@ impl Type {
             Type::Host => "a host name in quotes",
             Type::File => "a file name in quotes",
             Type::Folder => "a folder name in quotes",
-            Type::Template => "a file name in quotes, which may hold `{state}`, `{site}` and `{day}`",
+            Type::Template => {
+                "a file name in quotes, which may hold `{state}`, `{site}`, `{day}` and names of a path"
+            }
             Type::Digest => "a fingerprint, such as `\"sha256:9f86…\"`",
             Type::Bool => "`yes` or `no`",
             Type::Count => "a whole number",

@@ -1,5 +1,6 @@
 //! What passes between a connection and a visit: what arrived, what leaves, and who opens the door.
 
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
@@ -19,10 +20,15 @@ pub struct Street {
     pub peer: Peer,
     /// Who stands there is one whom the operator trusts to name visitors (`X-Forwarded-*`).
     pub trusted: bool,
-    /// The port the visitor connected to.
-    pub port: u16,
+    /// What the visitor connected to: our own end, or the one that a trusted peer's PROXY header named.
+    /// `UNKNOWN` where there is none.
+    pub local: SocketAddr,
     /// `None` on plain http.
     pub secure: Option<Secure>,
+}
+
+impl Street {
+    pub const UNKNOWN: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 }
 
 /// What the TLS handshake settled.

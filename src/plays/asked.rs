@@ -1,6 +1,6 @@
 //! One imagined request, before anybody has looked at it.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use bytes::Bytes;
 use http::header::HOST;
@@ -14,6 +14,11 @@ use crate::message::{Head, Request, Street};
 
 /// The visitor of a request that names none: an address that documents use (RFC 5737).
 pub const SOMEBODY: IpAddr = IpAddr::V4(Ipv4Addr::new(203, 0, 113, 7));
+/// Our own end of such a connection.
+pub fn ours(secure: bool) -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, 1], if secure { 443 } else { 80 }))
+}
+
 /// The longest address that is taken; the corridor's own bound is a setting.
 const TARGET_BYTES_MAX: usize = 64 << 10;
 
@@ -148,7 +153,7 @@ impl Asked {
         let street = Street {
             peer,
             trusted: trusted.contains(peer.ip),
-            port: if secure { 443 } else { 80 },
+            local: ours(secure),
             secure: secure.then_some(Secure { name: None, certificate: None, protocol: "TLSv1.3" }),
         };
         Request::admit(id, head, &street).map_err(|refused| refused.fault)

@@ -28,6 +28,7 @@ use crate::message::path::Query;
 use crate::message::request::Upgrade;
 use crate::message::{Body, Request, Street, headers};
 use crate::plan::{BackendId, Route, VisitorAddress};
+use crate::record::LogConfig;
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
 use crate::rules::doorplate::Decided;
 use crate::rules::flow::{Flow, Next};
@@ -56,13 +57,15 @@ struct World<'s> {
     now: f64,
     chance: u64,
     backends: BTreeMap<BackendId, Part>,
+    /// The site that the visitor named, by its number.
+    asked: Option<usize>,
     site: String,
     route: String,
     names: Vec<(String, String)>,
     decision: Decision,
     phase: Option<Phase>,
-    /// The line a step was told of last: a line with two statements is one step.
-    last: Option<(String, usize)>,
+    /// The rule that was told of last, and its line: an `if` and its question are one step.
+    last: Option<(String, usize, String)>,
 }
 
 /// How a backend plays.
@@ -124,13 +127,14 @@ impl Surroundings for World<'_> {
             self.decision.way.push(mark);
         }
         let Some(place) = self.gateway.telling(mark) else { return };
-        let line = (place.file.clone(), place.line);
-        if self.last.as_ref() == Some(&line) {
+        // The question of an `if` has a mark beside that of the statement.
+        let told = (place.file.clone(), place.line, place.source.clone());
+        if self.last.as_ref() == Some(&told) {
             return;
         }
         let text = self.phase.map_or("", Phase::sub).to_owned();
         self.tell(Kind::Rule, text, Some(place));
-        self.last = Some(line);
+        self.last = Some(told);
     }
 
     fn entered(&mut self, phase: Phase) {
@@ -151,7 +155,7 @@ impl Surroundings for World<'_> {
     }
 }
 
-impl World<'_> {
+impl<'s> World<'s> {
     fn tell(&mut self, kind: Kind, text: impl Into<String>, place: Option<super::decision::Spot>) {
         if self.decision.steps.len() < STEPS_MAX {
             self.decision.step(kind, text, place);
@@ -180,6 +184,18 @@ impl World<'_> {
             Some(scripted) => scripted,
             None => Ok(Scripted::default()),
         }
+    }
+
+    /// The log of the site that was asked, which gets the line of whoever is admitted to no route with one of
+    /// its own. It is given back where the site names it.
+    fn record_at_site(&mut self) -> Option<&'s LogConfig> {
+        let gateway: &'s Gateway = self.gateway;
+        let settings = &gateway.settings;
+        let site = settings.sites.get(self.asked?)?;
+        let named = settings.logs.iter().find(|log| site.log.as_ref() == Some(&log.name));
+        let [visits, _] = named.unwrap_or(&settings.default_log).files(&settings.gateway.state, &site.name);
+        self.decision.record = Some(visits.path("{day}", "").display().to_string());
+        named
     }
 
     /// What is sent must not be larger than the route takes.
@@ -256,6 +272,10 @@ impl<'g> Stage<'g> {
             }
             Err(fault) => world.refuse(&fault, &ask),
         }
+        let answer = &mut world.decision.answer;
+        if asked.method == Method::HEAD || matches!(answer.status, 204 | 304) {
+            answer.body = Bytes::new();
+        }
         let ending = world.decision.ending();
         if world.decision.sent.is_empty() {
             world.decision.way_to_backend = world.decision.way.len();
@@ -278,6 +298,8 @@ impl<'g> Stage<'g> {
         })?;
         let number = found.site.id.0;
         let name = &found.site.plan.name;
+        world.asked = Some(number);
+        world.record_at_site();
         world.site = name.to_string();
         world.decision.site = Some(name.clone());
         let place = gateway.settings.places.site(number).and_then(|span| gateway.spot(span));
@@ -353,6 +375,8 @@ impl<'g> Stage<'g> {
         let default = door.as_ref().ok().and_then(|door| door.backend);
         case.default = default.map_or(Choice::None, Choice::Backend);
         let mut flow = Flow::begin(rules, case);
+        // A backend has taken something of the body: it can't be sent again.
+        let mut taken = false;
         for _ in 0..TURNS_MAX {
             match flow.next(world) {
                 Next::Route => {
@@ -388,9 +412,14 @@ impl<'g> Stage<'g> {
                         return Err(Fault::with(Cause::Internal, "rules ask for a fetch without a backend"));
                     };
                     let route = door.as_ref().ok().map(|door| door.route);
-                    if errand.with_body
-                        && let Err(fault) = world.fits(route, asked)
-                    {
+                    let with_body = errand.with_body && asked.body_bytes() > 0;
+                    if with_body && taken {
+                        let text = "the body was sent to a backend already, and can't be sent again";
+                        world.tell(Kind::Fault, text, None);
+                        flow.answered(Err(Cause::RuleFault));
+                        continue;
+                    }
+                    if with_body && let Err(fault) = world.fits(route, asked) {
                         refused(world, &mut flow, &fault);
                         continue;
                     }
@@ -400,16 +429,19 @@ impl<'g> Stage<'g> {
                     let upgrade = request.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
                     headers::clean_ruled(&mut headers, &method);
                     ask_to_switch(&mut headers, upgrade.as_ref());
-                    if !errand.with_body || asked.body.is_empty() {
-                        headers.remove(CONTENT_LENGTH);
+                    headers.remove(CONTENT_LENGTH);
+                    if with_body {
+                        headers.insert(CONTENT_LENGTH, HeaderValue::from(asked.body_bytes()));
                     }
                     headers.insert(HOST, sent_host);
+                    let head_only = method == Method::HEAD;
                     let url = String::from_utf8_lossy(url.as_bytes()).into_owned();
                     let answer = send(world, errand.backend, (method, url, headers), &request, &before);
+                    taken |= with_body && answer.as_ref().map_or_else(|cause| reached(*cause), |_| true);
                     flow.answered(answer.map(|scripted| {
                         let Scripted { status, mut headers, body } = scripted;
                         headers::clean_answer(&mut headers);
-                        world.decision.answer.body = body;
+                        world.decision.answer.body = if head_only { Bytes::new() } else { body };
                         Reply::of_backend(status, None, Version::HTTP_11, headers)
                     }));
                 }
@@ -423,6 +455,20 @@ impl<'g> Stage<'g> {
         }
         Err(Fault::with(Cause::Internal, "the rules come to no end"))
     }
+}
+
+/// Whether a backend that gave no answer may have taken something of the body.
+const fn reached(cause: Cause) -> bool {
+    !matches!(
+        cause,
+        Cause::Refused
+            | Cause::Unreachable
+            | Cause::ConnectTimeout
+            | Cause::Tls
+            | Cause::Unhealthy
+            | Cause::NoneHealthy
+            | Cause::MaxConnections
+    )
 }
 
 /// What rules of the backend's side made of the request must be open to this visitor too.
@@ -461,7 +507,7 @@ fn street(asked: &Asked) -> Street {
     Street {
         peer: crate::base::address::Peer::new((asked.from(), 40_000).into()),
         trusted: false,
-        port: if secure { 443 } else { 80 },
+        local: super::asked::ours(secure),
         secure: secure.then_some(Secure { name: None, certificate: None, protocol: "TLSv1.3" }),
     }
 }
@@ -483,6 +529,7 @@ impl<'s> World<'s> {
             now: given.time.unwrap_or(SOME_TIME),
             chance: given.seed.unwrap_or(1).wrapping_add(turn.wrapping_mul(0x5851_f42d_4c95_7f2d)),
             backends,
+            asked: None,
             site: String::new(),
             route: String::new(),
             names: Vec::new(),
@@ -551,19 +598,25 @@ fn admit(world: &mut World<'_>, door: &Door<'_>, request: &Request) -> Result<Ba
 
 /// Where the visit is written, told where the rules say it.
 fn recorded(world: &mut World<'_>, route: &Route) {
-    let settings = &world.gateway.settings;
-    let Some(site) = world.decision.door.and_then(|(site, _)| settings.sites.get(site)) else { return };
-    let (log, names) = match &route.log {
+    let gateway = world.gateway;
+    let settings = &gateway.settings;
+    let log = match &route.log {
         Some(recorded) => {
             let names = recorded.names.iter().filter_map(|at| world.names.get(*at));
             let names: Vec<&str> = names.map(|(_, value)| value.as_str()).collect();
-            (settings.logs.get(recorded.log.0), names.join("/"))
+            let site = world.decision.door.and_then(|(site, _)| settings.sites.get(site));
+            let Some((site, log)) = site.zip(settings.logs.get(recorded.log.0)) else { return };
+            let [visits, _] = log.files(&settings.gateway.state, &site.name);
+            let file = visits.path("{day}", &names.join("/"));
+            world.decision.record = Some(file.display().to_string());
+            log
         }
-        None => (settings.logs.iter().find(|log| site.log.as_ref() == Some(&log.name)), String::new()),
+        None => match world.record_at_site() {
+            Some(log) => log,
+            None => return,
+        },
     };
-    let Some(log) = log else { return };
-    let [visits, _] = log.files(&settings.gateway.state, &site.name);
-    let text = format!("{}: {}", log.name, visits.path("{day}", &names).display());
+    let text = format!("{}: {}", log.name, world.decision.record.as_deref().unwrap_or_default());
     world.tell(Kind::Record, text, None);
 }
 
@@ -571,6 +624,7 @@ fn recorded(world: &mut World<'_>, route: &Route) {
 fn refused(world: &mut World<'_>, flow: &mut Flow<'_>, fault: &Fault) {
     world.tell(Kind::Fault, format!("{}: {}", fault.cause.name(), fault.detail()), None);
     flow.refused(fault.cause);
+    world.record_at_site();
 }
 
 /// What the backend would be sent, told; and what it answers in this play.

@@ -131,6 +131,8 @@ pub struct Decision {
     pub way_to_backend: usize,
     /// What rules wrote to the log.
     pub logged: Vec<String>,
+    /// The file that gets the line of this visit; its day is not known.
+    pub record: Option<String>,
     /// Where its route stands among all sites' routes.
     pub door: Option<(usize, usize)>,
 }

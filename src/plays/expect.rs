@@ -33,6 +33,8 @@ pub enum Expectation {
     Rule(String, usize),
     NoRule(String, usize),
     Log(Texts),
+    /// The file that gets the line of the visit.
+    Record(Texts),
 }
 
 /// What the backend was asked.
@@ -103,6 +105,7 @@ const WORDS: &[&str] = &[
     "cause",
     "rule",
     "log",
+    "record",
 ];
 
 type Wrong = (String, String);
@@ -198,6 +201,9 @@ pub fn read(line: &str, suggestions: &mut Suggestions) -> Result<Vec<Expectation
             one(place(rest).map(|(file, line)| Expectation::Rule(file, line)), "write `rule sites.vcl:12`")
         }
         "log" => one(Texts::read(rest).map(Expectation::Log), "write `log contains \"…\"`"),
+        "record" => {
+            one(Texts::read(rest).map(Expectation::Record), "write `record contains \"/log/www.example/\"`")
+        }
         "no" => {
             let (what, rest) = rest.split_once(char::is_whitespace).unwrap_or((rest, ""));
             let rest = rest.trim();
@@ -395,6 +401,14 @@ impl Expectation {
                 format!("log {}", wanted.shown()),
                 format!("log {}", listed(&decision.logged)),
             ),
+            Self::Record(wanted) => {
+                let file = decision.record.as_deref();
+                (
+                    file.is_some_and(|file| wanted.holds(file.as_bytes())),
+                    format!("record {}", wanted.shown()),
+                    format!("record {}", file.unwrap_or("none")),
+                )
+            }
         };
         if holds { Ok(()) } else { Err((wanted, came)) }
     }

@@ -82,7 +82,7 @@ impl Gateway {
     pub(super) fn telling(&self, mark: Mark) -> Option<Spot> {
         const USUAL: [&str; 6] = ["deliver", "lookup", "hash", "fetch", "ok", "purge"];
         let span = self.settings.program.as_ref()?.marks.get(mark.0 as usize).copied()?;
-        let spot = self.spot(span)?;
+        let spot = Spot { source: self.settings.places.sources.quote_rule(span), ..self.spot(span)? };
         let decides = || {
             let action = spot.source.strip_prefix("return (")?;
             Some(!USUAL.iter().any(|usual| action.starts_with(usual)))

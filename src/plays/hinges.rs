@@ -94,6 +94,11 @@ impl<'p> Hinges<'p> {
     /// The first unknown that the decision hangs on, as the rules name it.
     pub fn of(&self, decision: &Decision, known: Known) -> Option<String> {
         let mut run = Run { hinges: self, known, tainted: Vec::new(), settled: Vec::new(), captured: None };
+        if decision.sent.is_empty() {
+            // Nobody was asked: the answer is of the rules' own making, and its status was judged where it was made.
+            let made = [Variable::RespStatus, Variable::Cause];
+            run.settled.extend(made.map(Place::Variable));
+        }
         let way = decision.way.get(..decision.way_to_backend).unwrap_or(&decision.way);
         for mark in way {
             let Some(Some(At::Step { step, sub })) = self.places.get(mark.0 as usize) else { continue };
@@ -143,7 +148,17 @@ impl<'p> Run<'_, 'p> {
             }
             Do::Unset(place) => self.write(place, None),
             Do::Declare { slot, .. } => self.write(&Place::Local(*slot), None),
-            Do::Return(Return::Action { args, .. }) => args.first().and_then(|status| self.reads(status)),
+            Do::Return(Return::Action { args, .. }) => {
+                let unknown = args.first().and_then(|status| self.reads(status));
+                let reason = Place::Variable(Variable::RespReason);
+                if unknown.is_none()
+                    && let Some(said) = args.get(1)
+                {
+                    let unknown = self.reads(said);
+                    return self.write(&reason, unknown);
+                }
+                unknown
+            }
             Do::Return(Return::Value(value)) | Do::Evaluate(value) => {
                 // What a sub gives is read by whoever asks it; that it is unknown is seen there.
                 let _ = value;
@@ -331,6 +346,7 @@ fn shows(place: &Place) -> bool {
                         | "bereq.method"
                         | "bereq.path"
                         | "bereq.query"
+                        | "resp.status"
                 )
         }
         Place::Header { family: Family::Req | Family::Bereq, name, .. } => name == "host",

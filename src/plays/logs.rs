@@ -80,7 +80,27 @@ fn combined(line: &[u8]) -> Option<Logged> {
             _ => {}
         }
     }
+    if !logged.ours {
+        take_host_from_target(&mut logged);
+    }
     (100..600).contains(&logged.status).then_some(logged)
+}
+
+/// `GET http://www.example/x`: how varnishncsa writes every request, and the others those that were sent so.
+fn take_host_from_target(logged: &mut Logged) {
+    let Some((scheme, rest)) = logged.target.split_once("://") else { return };
+    if !scheme.eq_ignore_ascii_case("http") && !scheme.eq_ignore_ascii_case("https") {
+        return;
+    }
+    let (host, path) = rest.split_at(rest.find(['/', '?']).unwrap_or(rest.len()));
+    if logged.site.is_none() && !host.is_empty() {
+        let name = match host.rsplit_once(':') {
+            Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+            _ => host,
+        };
+        logged.site = Some(name.to_ascii_lowercase());
+    }
+    logged.target = if path.starts_with('/') { path.to_owned() } else { format!("/{path}") };
 }
 
 fn set_request(logged: &mut Logged, request: &str) {
@@ -282,6 +302,19 @@ mod tests {
         let apache = br#"WWW.example:443 198.51.100.7 - - [20/Nov/2026:13:55:12 +0000] "GET / HTTP/1.1" 200 - "-" "-""#;
         let logged = read(apache).unwrap();
         assert_eq!((logged.site.as_deref(), logged.agent), (Some("www.example"), None));
+
+        for (request, site, target) in [
+            ("http://WWW.example:8080/x?u=http://y/", "www.example", "/x?u=http://y/"),
+            ("https://www.example", "www.example", "/"),
+            ("http://www.example?a=b", "www.example", "/?a=b"),
+            ("http://[2001:db8::1]/x", "[2001:db8::1]", "/x"),
+        ] {
+            let varnish = format!(
+                "198.51.100.7 - - [20/Nov/2026:13:55:12 +0000] \"GET {request} HTTP/1.1\" 200 1 \"-\" \"-\""
+            );
+            let logged = read(varnish.as_bytes()).unwrap();
+            assert_eq!((logged.site.as_deref(), &*logged.target), (Some(site), target), "{request}");
+        }
     }
 
     #[test]

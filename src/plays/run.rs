@@ -199,15 +199,17 @@ pub struct Coverage {
     pub routes: (usize, usize),
     /// In file order.
     pub missed_rules: Vec<Spot>,
-    /// Site, path, place.
-    pub missed_routes: Vec<(String, String, Option<Spot>)>,
+    pub missed_routes: Vec<Route>,
 }
+
+/// Site, path, place.
+pub type Route = (String, String, Option<Spot>);
 
 /// Of one tree of rules, under every environment that plays had it read: what one of them has been to, was been to.
 pub fn coverage<'a>(all: impl IntoIterator<Item = (&'a Gateway, &'a Visited)>) -> Coverage {
     let mut found = Coverage::default();
     let mut lines: BTreeMap<(u32, usize), (bool, Spot)> = BTreeMap::new();
-    let mut routes: BTreeMap<(usize, usize), (bool, String, String, Option<Spot>)> = BTreeMap::new();
+    let mut routes: BTreeMap<(usize, usize), (bool, Route)> = BTreeMap::new();
     for (gateway, visited) in all {
         for (at, span) in gateway.own_marks() {
             let Some(spot) = gateway.spot(span) else { continue };
@@ -218,7 +220,7 @@ pub fn coverage<'a>(all: impl IntoIterator<Item = (&'a Gateway, &'a Visited)>) -
             for (number, route) in site.routes.iter().enumerate() {
                 let row = routes.entry((at, number)).or_insert_with(|| {
                     let place = gateway.route_spot((at, number));
-                    (false, site.name.to_string(), route.path.to_string(), place)
+                    (false, (site.name.to_string(), route.path.to_string(), place))
                 });
                 row.0 |= visited.doors.contains(&(at, number));
             }
@@ -232,12 +234,12 @@ pub fn coverage<'a>(all: impl IntoIterator<Item = (&'a Gateway, &'a Visited)>) -
             found.missed_rules.push(spot);
         }
     }
-    for (been, site, path, place) in routes.into_values() {
+    for (been, route) in routes.into_values() {
         found.routes.1 += 1;
         if been {
             found.routes.0 += 1;
         } else {
-            found.missed_routes.push((site, path, place));
+            found.missed_routes.push(route);
         }
     }
     found

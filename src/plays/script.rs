@@ -172,7 +172,7 @@ fn is_front(line: &str) -> bool {
     let one_word = |rest: &str| !rest.is_empty() && !rest.contains(char::is_whitespace);
     let line = line.trim();
     if let Some(path) = line.strip_prefix("rules: ") {
-        return one_word(path.trim()) && path.ends_with(".vcl");
+        return one_word(path.trim()) && Path::new(path.trim()).extension().is_some();
     }
     let set = line.strip_prefix("env ").and_then(|rest| rest.split_once('='));
     set.is_some_and(|(name, _)| one_word(name))

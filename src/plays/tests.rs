@@ -233,6 +233,11 @@ fn every_expectation_can_fail_and_says_what_came() {
         ("rule main.vcl:10", "rule main.vcl:10 to be reached", "it was not"),
         ("no rule main.vcl:9", "rule main.vcl:9 not to be reached", "it was"),
         ("log contains \"x\"", "log something with \"x\" in it", "log none"),
+        (
+            "record contains \"/error\"",
+            "record something with \"/error\" in it",
+            "record /var/lib/doorward/log/www.example/access-{day}.log",
+        ),
     ] {
         let text = format!(
             "```given\nbackend wiki answers 200\n  Content-Type: text/plain\n  body \"page\"\n```\n\
@@ -381,6 +386,40 @@ fn no_text_brings_a_play_down() {
             }
         }
     }
+}
+
+#[test]
+fn the_log_of_a_visit_is_told() {
+    const LOGS: &str = r#"gateway { .state = "/s"; }
+backend app { .url = "http://127.0.0.1:8001"; .visitor_address = none; }
+table projects BACKEND { "numpy": app, }
+log projects { .file = "{state}/{site}/{project}-{day}.log"; }
+log all { .file = "{state}/all.log"; }
+site "a.example" { .log = all; .force_https = no;
+    route "/p/{project}/" { .backend = lookup(projects, "{project}"); .log = projects; }
+    route "/" { .backend = app; } }
+site "b.example" { .force_https = no; route "/" { .backend = app; } }
+"#;
+    for rules in [LOGS.to_owned(), format!("{LOGS} sub vcl_recv {{ set req.http.X-A = \"b\"; }}")] {
+        let gateway = gateway(&rules);
+        for (url, told) in [
+            ("http://a.example/p/numpy/x", Some("projects: /s/a.example/numpy-{day}.log")),
+            ("http://a.example/x", Some("all: /s/all.log")),
+            ("http://a.example/p/nobody/x", None),
+            ("http://b.example/", None),
+        ] {
+            let decision = decided(&gateway, &format!("GET {url}"));
+            let record = decision.steps.iter().find(|step| step.kind == Kind::Record);
+            assert_eq!(record.map(|step| &*step.text), told, "{url}");
+        }
+        let logs: Vec<String> = gateway.doors().into_iter().map(|door| door.log).collect();
+        assert_eq!(logs, ["projects", "all", "default"]);
+    }
+    let plain = LOGS.replace(" .log = projects;", "");
+    assert_eq!(
+        draw(&compare(&gateway(LOGS), &gateway(&plain))),
+        "site     a.example /p/{project}/  log: projects → the site's  (main.vcl:7)\n"
+    );
 }
 
 #[test]
@@ -722,6 +761,34 @@ fn a_backend_is_asked_for_a_tunnel_unless_rules_take_it_away() {
 }
 
 #[test]
+fn a_line_goes_where_the_route_says_if_it_admits() {
+    let rules = r#"
+acl office { "192.0.2.0"/24; }
+backend a { .url = "http://127.0.0.1:1"; }
+table tools BACKEND { "map": a, }
+log visitors { .file = "/log/{site}.log"; }
+log tool { .file = "/log/{tool}-{day}.log"; .errors = "/log/{tool}.errors"; }
+site "www.example" {
+    .log = visitors;
+    route "/" { .backend = a; }
+    route "/{tool}/" { .backend = lookup(tools, "{tool}"); .log = tool; .allow = network(office); }
+}
+"#;
+    let asked = |path: &str, from: &str, file: &str| {
+        format!("```request\nGET https://www.example{path} from {from}\n```\n```expect\nrecord {file}\n```\n")
+    };
+    let text = [
+        asked("/", "192.0.2.1", "/log/www.example.log"),
+        asked("/map/", "192.0.2.1", "/log/map-{day}.log"),
+        asked("/map/", "203.0.113.1", "/log/www.example.log"),
+        asked("/nothing/", "192.0.2.1", "/log/www.example.log"),
+    ];
+    assert_eq!(playing(rules, &text.concat()).0, "");
+    let ruled = format!("{rules}sub vcl_recv {{ set req.http.X-Seen = \"yes\"; }}\n");
+    assert_eq!(playing(&ruled, &text.concat()).0, "");
+}
+
+#[test]
 fn what_is_larger_than_a_route_takes_reaches_no_backend() {
     let plain = r#"
 backend a { .url = "http://127.0.0.1:1"; }
@@ -782,17 +849,38 @@ fn the_story_of_a_ruled_request_names_its_rules() {
         story(&decision),
         "site     www.example  (main.vcl:6)\n\
          route    / → backend home  (main.vcl:9)\n\
-         rule     if (req.http.User-Agent ~ \"badbot\") {  (main.vcl:17, vcl_recv)\n\
-         rule     if (req.url == \"/secret\") { set req.url = \"/private/x\"; }  (main.vcl:20, vcl_recv)\n\
-         rule     if (req.http.X-Turn) { set req.backend_hint = turns.backend(); }  (main.vcl:21, vcl_recv)\n\
-         rule     if (req.http.X-Class == \"dear\") {  (main.vcl:22, vcl_recv)\n\
-         rule     if (req.url ~ \"^/now\") {  (main.vcl:25, vcl_recv)\n\
+         rule     if (req.http.User-Agent ~ \"badbot\")  (main.vcl:17, vcl_recv)\n\
+         rule     if (req.url == \"/secret\")  (main.vcl:20, vcl_recv)\n\
+         rule     set req.url = \"/private/x\";  (main.vcl:20, vcl_recv)\n\
+         rule     if (req.http.X-Turn)  (main.vcl:21, vcl_recv)\n\
+         rule     if (req.http.X-Class == \"dear\")  (main.vcl:22, vcl_recv)\n\
+         rule     if (req.url ~ \"^/now\")  (main.vcl:25, vcl_recv)\n\
          rewrite  GET www.example/private/x\n\
          route    /private/ → backend home  (main.vcl:8)\n\
          access   refused to read: network(office)  (main.vcl:8)\n\
          fault    denied: the route /private/ does not admit the visitor\n\
          end      403, denied\n"
     );
+}
+
+/// What was asked and what was done are two lines of a story, also where they are one of the file.
+#[test]
+fn a_story_shows_whether_the_answer_was_yes() {
+    let gateway = gateway(
+        "backend home { .url = \"http://127.0.0.1:8003\"; }\nsite \"www.example\" { route \"/\" { .backend = home; } }\n\
+         sub vcl_recv { if (req.path == \"/a\") { set req.http.A = \"{1}\"; } else if (req.path == \"/b\" || req.path == \"/c\") { unset req.http.A; }\n\
+         if (req.http.B\n&& req.http.C) { unset req.http.C; } }\n",
+    );
+    let told = |path: &str| -> Vec<String> {
+        let story = story(&decided(&gateway, &format!("GET https://www.example{path}")));
+        story.lines().filter_map(|line| line.strip_prefix("rule     ")).map(str::to_owned).collect()
+    };
+    let last = "if (req.http.B  (main.vcl:4, vcl_recv)";
+    let first = "if (req.path == \"/a\")  (main.vcl:3, vcl_recv)";
+    assert_eq!(told("/a"), [first, "set req.http.A = \"{1}\";  (main.vcl:3, vcl_recv)", last]);
+    let other = "else if (req.path == \"/b\" || req.path == \"/c\")  (main.vcl:3, vcl_recv)";
+    assert_eq!(told("/b"), [first, other, "unset req.http.A;  (main.vcl:3, vcl_recv)", last]);
+    assert_eq!(told("/d"), [first, last]);
 }
 
 #[test]
@@ -872,4 +960,34 @@ fn what_a_log_does_not_hold_makes_a_decision_undecidable_only_where_it_counts() 
         let body = format!("{body} if (req.url == \"/never\") {{ set req.backend_hint = turns.backend(); }}");
         assert_eq!(one(&recv(&body), request, address), hangs, "{body}");
     }
+}
+
+#[test]
+fn an_answer_of_the_rules_own_making_is_known_from_a_log() {
+    let moved = |synth: &str| {
+        format!(
+            "backend a {{ .url = \"http://127.0.0.1:1\"; }}\nsite \"www.example\" {{ route \"/\" {{ .backend = a; }} }}\n\
+             sub vcl_recv {{ if (req.url ~ \"^/old\") {{ return (synth(301, \"/new\" + req.http.Accept)); }} }}\n\
+             sub vcl_synth {{ {synth} }}\n"
+        )
+    };
+    let found = |synth: &str, status| {
+        let log = line("203.0.113.0", "GET /old", status, " id=0123456789abc seconds=0.001000");
+        let found = replayed(&moved(synth), None, &log);
+        (found.same, found.unknowns.into_keys().next())
+    };
+    let hangs = |on: &str| (0, Some(on.to_owned()));
+    let usual = "if (resp.status == 301) { set resp.http.Location = resp.reason; return (deliver); }";
+    assert_eq!(found(usual, 301), (1, None));
+    assert_eq!(found(usual, 404), (0, None));
+    assert_eq!(found("if (cause) { set resp.status = 410; }", 301), (1, None));
+    assert_eq!(
+        found("if (resp.reason == \"/new\") { set resp.status = 410; }", 301),
+        hangs("req.http.accept")
+    );
+    assert_eq!(found("if (req.http.Cookie) { set resp.status = 410; }", 301), hangs("req.http.cookie"));
+    assert_eq!(
+        found("if (req.restarts == 0 && req.http.Cookie) { return (restart); }", 301),
+        hangs("req.http.cookie")
+    );
 }

@@ -92,6 +92,10 @@ pub(super) struct Shared {
 }
 
 impl Shared {
+    pub fn new(plates: Vec<Arc<Plate>>) -> Self {
+        Self { plates: Mutex::new(plates), queued: AtomicUsize::new(0), dropped: AtomicU64::new(0) }
+    }
+
     pub fn plate(&self, sheet: Sheet) -> Option<Arc<Plate>> {
         let plates = self.plates.lock().unwrap_or_else(PoisonError::into_inner);
         plates.get(sheet.0 as usize).cloned()
@@ -165,11 +169,7 @@ impl Office {
             Arc::new(Plate::new(&options.state, "-", "unknown", &options.unknown)),
             Arc::new(Plate::new(&options.state, "-", "doorward", &house)),
         ];
-        let shared = Arc::new(Shared {
-            plates: Mutex::new(plates),
-            queued: AtomicUsize::new(0),
-            dropped: AtomicU64::new(0),
-        });
+        let shared = Arc::new(Shared::new(plates));
         let (to_writer, from_pens) = mpsc::channel();
         let writer = writer::Writer::new(Arc::clone(&shared), options.stderr);
         let thread =

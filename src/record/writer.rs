@@ -369,3 +369,30 @@ fn open(path: &Path) -> io::Result<File> {
     }
     Ok(file)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::base::random;
+
+    #[test]
+    fn a_file_that_nobody_writes_to_is_closed_and_opened_again() {
+        let folder = std::env::temp_dir().join(format!("doorward-writer-{:x}", random::number()));
+        let mut writer = Writer::new(Arc::new(Shared::new(Vec::new())), false);
+        let line = |writer: &mut Writer, name: &str| {
+            let bytes = b"line\n".to_vec();
+            writer.shared.hold(bytes.len());
+            writer.put(&folder.join(name), 1, bytes, 1);
+        };
+        line(&mut writer, "a");
+        line(&mut writer, "b");
+        writer.close_unused(now());
+        assert_eq!((writer.open, writer.files.len()), (2, 2), "both were written to just now");
+        writer.close_unused(now() + UNUSED);
+        assert_eq!((writer.open, writer.files.len()), (0, 0));
+        line(&mut writer, "a");
+        assert_eq!((writer.open, writer.files.len()), (1, 1));
+        assert_eq!(std::fs::read(folder.join("a")).unwrap(), b"line\nline\n");
+        let _ = std::fs::remove_dir_all(folder);
+    }
+}

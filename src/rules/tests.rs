@@ -20,6 +20,7 @@ mod directors;
 mod flow;
 mod hostile;
 mod machine;
+mod moved;
 
 /// A world that stands still: the time, a row of random numbers, ill backends.
 struct Quiet {

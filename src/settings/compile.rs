@@ -6,7 +6,7 @@ mod logs;
 mod networks;
 mod routes;
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -92,8 +92,8 @@ struct Compiler<'a> {
     rows: HashMap<usize, BackendRows>,
     /// By each `log`: the names of paths in the names of its files.
     named: Vec<Option<logs::Named>>,
-    /// Every name that stands in a path, once somebody asked.
-    path_names: Option<BTreeSet<String>>,
+    /// Every name that stands in a path, and whether it may be shown; once somebody asked.
+    path_names: Option<BTreeMap<String, bool>>,
 }
 
 /// A text setting and where it stands; `None` when it is not set or was faulty.

@@ -6,7 +6,7 @@
 //! it is sent. What is sent passes the same cleaning as a visitor's own headers, and says the length of its body
 //! in our words; so does the answer. A rule that fails ends its visit and says where in the log, and nowhere else.
 
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, OnceCell, RefCell};
 use std::path::Path;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
@@ -41,6 +41,8 @@ use crate::upstream::{Answer, Backend, Patience};
 /// The rules of a generation that has some of its own.
 pub struct Rulebook {
     rules: Rules,
+    /// The name of this machine.
+    hostname: Box<str>,
     /// The texts they were read from.
     sources: Arc<Sources>,
     office: Arc<Office>,
@@ -48,7 +50,9 @@ pub struct Rulebook {
 
 impl Rulebook {
     pub fn new(rules: Rules, sources: Arc<Sources>, office: Arc<Office>) -> Self {
-        Self { rules, sources, office }
+        // Where it can't be read it is not known; nothing but a rule that shows it hangs on it.
+        let hostname = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
+        Self { rules, hostname: hostname.trim().into(), sources, office }
     }
 
     /// What a rule did wrong, and where.
@@ -172,8 +176,16 @@ impl<'a> Visit<'a> {
             // Rules may look for it, and take it away.
             case.req.headers.insert(UPGRADE, upgrade.protocol.clone());
         }
-        let mut around =
-            Around { world: ground.world, book: ground.book, ticket, found, route: None, fault: None };
+        let mut around = Around {
+            world: ground.world,
+            book: ground.book,
+            street: ground.street,
+            listener: OnceCell::new(),
+            ticket,
+            found,
+            route: None,
+            fault: None,
+        };
         if let Ok(covered) = &covered {
             around.stands_at(covered);
             case.default = covered.backend.as_ref().map_or(Choice::None, |backend| Choice::Backend(*backend));
@@ -464,6 +476,9 @@ impl HttpBody for Borrowed {
 struct Around<'a> {
     world: &'a World,
     book: &'a Rulebook,
+    street: &'a Street,
+    /// Our own end, as text, once a rule has asked for it.
+    listener: OnceCell<String>,
     ticket: &'a mut Ticket,
     found: SiteRef<'a>,
     route: Option<(&'a Route, Vec<Box<str>>)>,
@@ -509,6 +524,18 @@ impl Surroundings for Around<'_> {
 
     fn route(&self) -> &str {
         self.route.as_ref().map_or("", |(route, _)| &route.path)
+    }
+
+    fn hostname(&self) -> &str {
+        &self.book.hostname
+    }
+
+    fn listener(&self) -> &str {
+        self.listener.get_or_init(|| self.street.local.to_string())
+    }
+
+    fn tls_name(&self) -> Option<&str> {
+        self.street.secure.as_ref()?.name.as_deref()
     }
 
     fn named(&self, name: &str) -> Option<&str> {

@@ -20,6 +20,7 @@ mod http2;
 mod http2_raw;
 mod life;
 mod limits;
+mod mirror;
 mod records;
 mod rules;
 mod stage;

@@ -606,3 +606,21 @@ fn long_answers_pass_through_rules_as_they_come() {
     visitor.stream.read_exact(&mut rest).expect("the rest");
     assert!(String::from_utf8_lossy(&rest).contains(" world"), "{rest:?}");
 }
+
+#[test]
+fn rules_know_our_own_end_of_a_connection() {
+    let server = OldServer::saying("hello");
+    let stage = one_door(
+        &server,
+        r#"sub vcl_deliver {
+            set resp.http.X-Here = server.ip + " " + std.port(server.ip) + " " + local.endpoint;
+            set resp.http.X-Name = client.tls.name + " " + client.tls.version;
+            set resp.http.X-Machine = server.hostname;
+        }"#,
+    );
+    let reply = stage.visitor().get("/");
+    let here = stage.https();
+    assert_eq!(reply.header("x-here"), Some(&*format!("127.0.0.1 {} {here}", here.port())));
+    assert_eq!(reply.header("x-name"), Some("www.test TLSv1.3"));
+    assert_ne!(reply.header("x-machine"), Some(""));
+}

@@ -433,3 +433,23 @@ fn a_backend_over_tls_proves_who_it_is() {
     assert_eq!(errors.lines().filter(|line| line.contains("cause=tls ")).count(), 5, "{errors}");
     assert!(!errors.contains(&address.port().to_string()), "no address of a backend is written: {errors}");
 }
+
+#[test]
+fn rules_see_our_end_as_the_balancer_tells_it() {
+    let witness = Witness::new();
+    let stage = Stage::raw(
+        ".trusted = balancer; .proxy_protocol = yes;",
+        &[
+            ACL,
+            "site \"www.test\" { .force_https = no; route \"/\" { .backend = old; } }\n\
+             sub vcl_deliver { set resp.http.X-Here = server.ip + \" \" + std.port(server.ip); }\n",
+            &witness.server.declared("old"),
+        ]
+        .concat(),
+    );
+    let mut told = connect_from(BALANCER, stage.http());
+    told.write_all(b"PROXY TCP4 203.0.113.77 192.0.2.1 4711 443\r\n").expect("a header");
+    assert_eq!(Visitor::new(told).get("/").header("x-here"), Some("192.0.2.1 443"));
+    let own = format!("127.0.0.1 {}", stage.http().port());
+    assert_eq!(stage.plain_visitor().get("/").header("x-here"), Some(&*own));
+}

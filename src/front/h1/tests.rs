@@ -139,7 +139,8 @@ impl Try {
         let door =
             Rc::new(FakeDoor { parts: RefCell::new(parts.into_iter().collect()), ..FakeDoor::default() });
         let closing = Closing::default();
-        let street = Rc::new(Street { peer: Peer::unknown(), trusted: false, port: 0, secure: None });
+        let street =
+            Rc::new(Street { peer: Peer::unknown(), trusted: false, local: Street::UNKNOWN, secure: None });
         spawn_local(serve(io, BytesMut::new(), street, Rc::clone(&door), Arc::new(bounds), closing.ear()));
         Self { visitor, door, closing }
     }

@@ -13,7 +13,6 @@ mod names;
 mod objects;
 mod operators;
 mod patterns;
-mod secrets;
 mod statements;
 mod subs;
 #[cfg(test)]
@@ -79,7 +78,6 @@ pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Pr
         patterns: Patterns::default(),
         tables,
         missing: BTreeSet::new(),
-        secrets: Vec::new(),
         here: Here::default(),
         checker,
     };
@@ -120,8 +118,6 @@ struct Local {
     of: Type,
     span: Span,
     used: bool,
-    /// Something of a private file was put into it.
-    secret: bool,
 }
 
 /// Where in the rules the writer is.
@@ -135,6 +131,10 @@ struct Here<'a> {
     next_slot: u32,
     /// How many `switch` are open.
     switches: usize,
+    /// The value that is read holds something of a private file.
+    secret: bool,
+    /// Locals that were given such a value.
+    secret_locals: BTreeSet<u32>,
 }
 
 struct Writer<'w, 't, 'a> {
@@ -160,8 +160,6 @@ struct Writer<'w, 't, 'a> {
     tables: Vec<Arc<program::Table>>,
     /// Names that are like no other are reported once.
     missing: BTreeSet<&'a str>,
-    /// Where private values went into what is being worked out.
-    secrets: Vec<Span>,
     here: Here<'a>,
 }
 

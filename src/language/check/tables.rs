@@ -149,8 +149,8 @@ impl Checker<'_> {
             return;
         };
         if judge {
-            let shown = Text { value: text.clone(), private: key.private || self.private(row.key.span) };
-            self.keep(filling, text, &shown.quote(), value, row.key.span);
+            let private = key.private || self.private(row.key.span);
+            self.keep(filling, text, private, value, row.key.span);
         }
     }
 
@@ -233,12 +233,15 @@ impl Checker<'_> {
     /// `key value`, one on each line; either may stand in quotes, which is how a key holds a space.
     fn rows(&mut self, file: FileId, filling: &mut Filling) {
         let sources = self.sources;
-        if sources.is_private(file) {
+        let private = sources.is_private(file);
+        if private {
             self.private_tables.insert(filling.index);
         }
         let whole = Bytes::copy_from_slice(sources.whole(file).as_bytes());
         let origin = sources.whole(file).as_ptr() as usize;
-        filling.rows.reserve(sources.whole(file).len() / 40);
+        let lines = memchr::memchr_iter(b'\n', sources.whole(file).as_bytes()).count() + 1;
+        filling.rows.reserve(lines.min(ROWS_MAX));
+        filling.places.reserve(lines.min(ROWS_MAX));
         for (line, start) in data::lines(sources, file) {
             let span = data::place(file, start, line);
             let Some((key, rest)) = word(line) else {
@@ -274,8 +277,7 @@ impl Checker<'_> {
                 self.bad_row(span, &format!("its value is not {of}, which the rows of this `table` hold"));
                 continue;
             };
-            let shown = if sources.is_private(file) { "(private text)".to_owned() } else { quoted(key) };
-            if !self.keep(filling, key, &shown, kept, at) {
+            if !self.keep(filling, key, private, kept, at) {
                 return;
             }
         }
@@ -286,7 +288,7 @@ impl Checker<'_> {
     }
 
     /// `false` when no more can be kept.
-    fn keep(&mut self, filling: &mut Filling, key: &str, shown: &str, value: Value, at: Span) -> bool {
+    fn keep(&mut self, filling: &mut Filling, key: &str, private: bool, value: Value, at: Span) -> bool {
         if key.is_empty() {
             self.found.push(Diagnostic::new(Code::BadRow, at, "a row without a key").label("write its key"));
             return true;
@@ -311,6 +313,7 @@ impl Checker<'_> {
         let sources = self.sources;
         let searched = if filling.twice > SEARCHES_MAX { &[][..] } else { &filling.places };
         let first = data::row(sources, searched, key);
+        let shown = Text { value: key.to_owned(), private }.quote();
         let fault = Diagnostic::new(Code::RowTwice, at, format!("a second row for {shown}"))
             .label("take one of them out");
         let fault = match first {
@@ -452,7 +455,9 @@ impl Checker<'_> {
 
 /// The first word of a line, or what stands between its quotes, and what is behind it.
 fn word(line: &str) -> Option<(&str, &str)> {
-    if let Some(quoted) = line.strip_prefix('"') {
+    if line.as_bytes().first() == Some(&b'"')
+        && let Some(quoted) = line.get(1..)
+    {
         return quoted.split_once('"').map(|(word, rest)| (word, rest.trim_end()));
     }
     Some(line.split_once(|c: char| c.is_ascii_whitespace()).unwrap_or((line, "")))

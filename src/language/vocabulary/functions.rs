@@ -345,7 +345,7 @@ const UNSUPPORTED: &[(&str, &str)] = &[
     ("h3.alt_svc", "the gateway does not speak HTTP/3"),
     ("resp.tarpit", "slow answers cost the gateway as much as the visitor"),
     ("vsthrottle.*", "how much a visitor may ask for is a declaration, `limit`, which is not known yet"),
-    ("cookie.*", "`req.cookie.name` and `req.http.Cookie:name` are cookies by name"),
+    ("cookie.*", "without `vcl 4.1;` at the top, `req.cookie.name` is the cookie of that name"),
     ("header.append", "`add` appends a header"),
     ("blob.*", "use the functions of `digest` and `bin`"),
 ];

@@ -10,7 +10,7 @@ fn street(secure: bool, trusted: bool) -> Street {
     Street {
         peer: Peer::new(SocketAddr::from(([198, 51, 100, 7], 4_711))),
         trusted,
-        port: if secure { 443 } else { 80 },
+        local: ([198, 51, 100, 1], if secure { 443 } else { 80 }).into(),
         secure: secure.then_some(Secure { name: None, certificate: None, protocol: "TLSv1.3" }),
     }
 }

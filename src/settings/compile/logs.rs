@@ -3,16 +3,15 @@
 //! A visitor makes up what stands in a path. So a name of a path names a file only where the route confines it to
 //! the keys of a table, which operators write; and those are judged one by one.
 
-use std::collections::{BTreeSet, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 
 use super::routes::canonical;
 use super::{Compiler, called, reference, text, word};
-use crate::language::source::quoted;
 use crate::language::table::{LOG_ERRORS, LOG_FILE, one_of};
 use crate::language::tree::{Declaration, Text, Value};
 use crate::language::{Code, Diagnostic, Span};
-use crate::plan::{Answers, Key, LogId, Piece, Recorded, Route, Site};
+use crate::plan::{Answers, Key, LogId, Piece, Recorded, Site};
 use crate::record::{self, LogConfig};
 use crate::settings::value::{self, Pattern};
 
@@ -26,6 +25,8 @@ pub(super) struct Named {
     /// Where the first stands.
     at: Span,
     names: Box<[Box<str>]>,
+    /// No message may say them.
+    private: bool,
 }
 
 /// Whose lines lie in a file.
@@ -46,7 +47,7 @@ impl Compiler<'_> {
             let Some(template) = self.template((written, span)) else { return Box::default() };
             for name in value::placeholders(written.get()).unwrap_or_default() {
                 if !WORDS.contains(&name) {
-                    named = named.or(Some(span));
+                    named = named.or(Some((span, written.is_private())));
                     if !names.iter().any(|known| **known == *name) {
                         names.push(name.into());
                     }
@@ -56,7 +57,7 @@ impl Compiler<'_> {
         };
         let (file, errors) = (file("file", LOG_FILE), file("errors", LOG_ERRORS));
         let names: Box<[Box<str>]> = names.into();
-        self.named.push(named.map(|at| Named { at, names: names.clone() }));
+        self.named.push(named.map(|(at, private)| Named { at, names: names.clone(), private }));
         let format = match word(log, "format") {
             Some("json") => record::Format::Json,
             _ => record::Format::Combined,
@@ -73,11 +74,10 @@ impl Compiler<'_> {
             Err(instead) => return self.fault(fault(instead)),
         };
         let in_paths = self.path_names();
-        let known = |name: &str| WORDS.contains(&name) || in_paths.contains(name);
+        let known = |name: &str| WORDS.contains(&name) || in_paths.contains_key(name);
         if let Some(unknown) = names.iter().find(|name| !known(name)) {
-            let near = self
-                .suggestions
-                .nearest(unknown, WORDS.into_iter().chain(in_paths.iter().map(String::as_str)));
+            let shown = in_paths.iter().filter(|(_, shown)| **shown).map(|(name, _)| name.as_str());
+            let near = self.suggestions.nearest(unknown, WORDS.into_iter().chain(shown));
             let label = match near {
                 Some(near) => format!("did you mean `{{{near}}}`?"),
                 None => "there are `{state}`, `{site}`, `{day}`, and the names of routes' paths".to_owned(),
@@ -95,13 +95,18 @@ impl Compiler<'_> {
         Some(self.located(text.get(), span))
     }
 
-    fn path_names(&mut self) -> BTreeSet<String> {
+    fn path_names(&mut self) -> BTreeMap<String, bool> {
         self.path_names.take().unwrap_or_else(|| {
             let routes = self.tree.sites.iter().flat_map(|site| &site.inside);
-            let paths = routes.filter_map(|route| route.name.as_ref()).map(|(path, _)| path.get());
-            let segments = paths.filter(|path| path.contains('{')).flat_map(|path| path.split('/'));
-            let names = segments.filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}'));
-            names.map(str::to_owned).collect()
+            let paths = routes.filter_map(|route| route.name.as_ref()).map(|(path, _)| path);
+            let mut names = BTreeMap::new();
+            for path in paths.filter(|path| path.get().contains('{')) {
+                let segments = path.get().split('/');
+                for name in segments.filter_map(|segment| segment.strip_prefix('{')?.strip_suffix('}')) {
+                    *names.entry(name.to_owned()).or_default() |= !path.is_private();
+                }
+            }
+            names
         })
     }
 
@@ -136,7 +141,7 @@ impl Compiler<'_> {
         };
         let mut places = Vec::new();
         for name in &named.names {
-            let braced = format!("`{{{name}}}`");
+            let braced = if named.private { "a name".to_owned() } else { format!("`{{{name}}}`") };
             let Some(place) = pattern.names.iter().position(|known| known == name) else {
                 let label = match &*pattern.names {
                     [] => "this path has no names".to_owned(),
@@ -164,8 +169,9 @@ impl Compiler<'_> {
                     return self.fault(refuse(stranger, label.to_owned()));
                 }
                 _ => {
+                    let key = if named.private { "…" } else { name };
                     let label = format!(
-                        "confine it to the rows of a table: `.backend = lookup(table, \"{{{name}}}\")`"
+                        "confine it to the rows of a table: `.backend = lookup(table, \"{{{key}}}\")`"
                     );
                     return self.fault(refuse(stranger, label));
                 }
@@ -188,7 +194,15 @@ impl Compiler<'_> {
         let called = |name: &str| logs.iter().find(|log| *log.name == *name);
         let of_sites =
             sites.iter().map(|site| (&*site.name, site.log.as_deref().and_then(called).unwrap_or(&standard)));
-        for (site, log) in house.into_iter().chain(of_sites) {
+        let mut of_routes: BTreeSet<(&str, LogId)> = BTreeSet::new();
+        for site in sites {
+            let plain = site.routes.iter().filter_map(|route| route.log.as_ref());
+            let plain = plain.filter(|recorded| recorded.names.is_empty());
+            of_routes.extend(plain.map(|recorded| (&*site.name, recorded.log)));
+        }
+        let of_routes =
+            of_routes.into_iter().filter_map(|(site, log)| logs.get(log.0).map(|log| (site, log)));
+        for (site, log) in house.into_iter().chain(of_sites).chain(of_routes) {
             for file in log.files(&self.state, site) {
                 owners.insert(file.path(day, ""), Owner::House);
             }
@@ -208,7 +222,7 @@ impl Compiler<'_> {
                 let once =
                     (*table, recorded.log, recorded.names.to_vec(), key.written(&route.names), &*site.name);
                 if !recorded.names.is_empty() && judged.insert(once) {
-                    self.rows_as_files(*table, (route, key, recorded), (log, &site.name), &mut owners);
+                    self.rows_as_files(*table, (key, recorded), (log, &site.name), &mut owners);
                 }
             }
         }
@@ -217,7 +231,7 @@ impl Compiler<'_> {
     fn rows_as_files(
         &mut self,
         table: usize,
-        (route, key, recorded): (&Route, &Key, &Recorded),
+        (key, recorded): (&Key, &Recorded),
         (log, site): (&LogConfig, &str),
         owners: &mut HashMap<PathBuf, Owner>,
     ) {
@@ -229,19 +243,19 @@ impl Compiler<'_> {
         let template = named.at;
         let files = log.files(&self.state, site);
         let bare = matches!(*key.0, [Piece::Name(_)]);
-        let mut bad: Vec<(&str, String)> = Vec::new();
+        let mut bad: Vec<(&str, &str)> = Vec::new();
         let mut rows: Vec<&str> =
             declared.rows.keys().filter_map(|row| std::str::from_utf8(row).ok()).collect();
         rows.sort_unstable();
         for row in rows {
             let Some(written) = canonical(row.as_bytes()) else {
-                bad.push((row, "no path can hold it".to_owned()));
+                bad.push((row, "no path can hold it"));
                 continue;
             };
             let Some(values) = key.read(&written) else {
                 // Another route may be meant by it, unless the whole key is the name.
                 if bare {
-                    bad.push((row, "a name of a path holds no `/`".to_owned()));
+                    bad.push((row, "a name of a path holds no `/`"));
                 }
                 continue;
             };
@@ -249,7 +263,7 @@ impl Compiler<'_> {
                 |place: &usize| values.iter().find(|(at, _)| at == place).map_or("", |(_, value)| value);
             let values: Vec<&str> = recorded.names.iter().map(value).collect();
             if let Some(instead) = values.iter().find_map(|value| value::file_name(value).err()) {
-                bad.push((row, instead.to_owned()));
+                bad.push((row, instead));
                 continue;
             }
             let joined = values.join("/");
@@ -257,26 +271,29 @@ impl Compiler<'_> {
                 let own: Vec<&str> = file.names().filter_map(|at| values.get(at).copied()).collect();
                 let owner = Owner::Row(own.join("/"));
                 let path = file.path("{day}", &joined);
-                let shown = || quoted(&path.display().to_string());
                 match owners.get(&path) {
-                    Some(Owner::House) => bad.push((row, format!("{} is a log already", shown()))),
+                    Some(Owner::House) => bad.push((row, "its file would be that of another log")),
                     Some(other) if *other != owner => {
-                        bad.push((row, format!("{} is the file of another row already", shown())));
+                        bad.push((row, "its file would be that of another row"));
                     }
                     Some(_) => {}
                     None => drop(owners.insert(path, owner)),
                 }
             }
         }
-        for (at, (row, label)) in bad.into_iter().enumerate() {
-            let place = (at < SEARCHES_MAX).then(|| tree.row(table, row)).flatten();
-            let what = format!("the key of this row names no log file of the route {}", route.path);
+        for (row, label) in bad.iter().take(SEARCHES_MAX) {
+            let place = tree.row(table, row);
+            let what = "the key of this row is no name of a log file";
+            let fault = Diagnostic::new(Code::BadTemplate, place.unwrap_or(template), what).label(*label);
             self.found.push(match place {
-                Some(place) => Diagnostic::new(Code::BadTemplate, place, what)
-                    .label(label)
-                    .at(template, "it would stand in this name"),
-                None => Diagnostic::new(Code::BadTemplate, template, what).label(label),
+                Some(_) => fault.at(template, "it would stand in this name"),
+                None => fault,
             });
+        }
+        if let Some(more @ 1..) = bad.len().checked_sub(SEARCHES_MAX) {
+            let what = format!("the keys of {more} more rows are no names of log files");
+            self.found
+                .push(Diagnostic::new(Code::BadTemplate, template, what).label("they would stand here"));
         }
     }
 }

@@ -1,5 +1,6 @@
 //! `site` and `route` → the plan of each: who answers at which path, and who may come in.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
@@ -162,11 +163,12 @@ impl Compiler<'_> {
             };
         }
         let rows = self.rows.entry(table).or_insert_with(|| {
-            let rows = declared.rows.iter().filter_map(|(row, value)| match chosen(value)? {
+            let mut rows = HashMap::with_capacity(declared.rows.len());
+            rows.extend(declared.rows.iter().filter_map(|(row, value)| match chosen(value)? {
                 Choice::Backend(backend) => Some((canonical(row)?.into(), backend)),
                 _ => None,
-            });
-            Arc::new(Rows(rows.collect()))
+            }));
+            Arc::new(Rows(rows))
         });
         let rows = Arc::clone(rows);
         Some(Answers::Lookup { table: declared.name.clone(), rows, key, otherwise })
@@ -279,17 +281,23 @@ fn chosen(value: &program::Value) -> Option<Choice> {
 }
 
 /// A key as it stands in a canonical path; `None` for one that no path can hold.
-pub(super) fn canonical(key: &[u8]) -> Option<String> {
+pub(super) fn canonical(key: &[u8]) -> Option<Cow<'_, str>> {
     let text = std::str::from_utf8(key).ok()?;
+    // Most keys are plain words, and a table may hold a million of them.
+    if !text.is_empty()
+        && text.bytes().all(|byte| byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'_'))
+    {
+        return Some(Cow::Borrowed(text));
+    }
     let path = SitePath::literal(&format!("/{text}")).ok()?;
-    path.as_str().strip_prefix('/').map(str::to_owned)
+    path.as_str().strip_prefix('/').map(|text| Cow::Owned(text.to_owned()))
 }
 
 /// What stands beside the names of a key, written as a path is; the slashes stay as they are.
 fn between(text: &str) -> Box<str> {
     let segments = text.split('/').map(|segment| match canonical(segment.as_bytes()) {
         Some(written) => written,
-        None => segment.to_owned(),
+        None => Cow::Borrowed(segment),
     });
     segments.collect::<Vec<_>>().join("/").into()
 }

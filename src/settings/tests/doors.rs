@@ -317,11 +317,12 @@ fn a_key_that_names_a_file_is_judged_where_it_stands() {
 fn no_two_write_to_one_file() {
     let text = |file: &str, rows: &str| {
         format!(
-            "{APPS} table t BACKEND {{ {rows} }} log l {{ .file = \"{file}\"; .errors = \"{{state}}/log/{{site}}/error-{{day}}.log\"; }}\n\
-             site \"a.example\" {{ route \"/{{g}}/{{p}}/\" {{ .backend = lookup(t, \"{{g}}/{{p}}\"); .log = l; }} }}"
+            "{APPS} table t BACKEND {{ {rows} }} log plain {{ .file = \"{{state}}/plain\"; }} log l {{ .file = \"{file}\"; .errors = \"{{state}}/log/{{site}}/error-{{day}}.log\"; }}\n\
+             site \"a.example\" {{ route \"/{{g}}/{{p}}/\" {{ .backend = lookup(t, \"{{g}}/{{p}}\"); .log = l; }} route \"/\" {{ .backend = a; .log = plain; }} }}"
         )
     };
     for (file, rows, good) in [
+        ("{state}/{p}", "\"x/plain\": a,", false),
         ("{state}/log/{site}/{p}-{day}.log", "\"x/access\": a,", false),
         ("{state}/log/{g}-{day}.log", "\"doorward/x\": a,", false),
         ("{state}/{g}-{p}.log", "\"a-b/c\": a, \"a/b-c\": a,", false),
@@ -333,7 +334,9 @@ fn no_two_write_to_one_file() {
             Ok(_) => assert!(good, "{file}"),
             Err(found) => {
                 assert!(
-                    !good && found.draw().contains("E038") && found.draw().contains("already"),
+                    !good
+                        && found.draw().contains("E038")
+                        && found.draw().contains("would be that of another"),
                     "{file}\n{found}"
                 );
             }

@@ -1,9 +1,16 @@
-# One line per request and no address in it; the path tells the tool. Tools with a host of their own
-# have files of their own, which their maintainers may read.
+# One line per request, and no address in any.
 log visitors {
     .format = combined;
     .file   = "{state}/log/{site}/access-{day}.log";
     .errors = "{state}/log/{site}/error-{day}.log";
+}
+
+# Each tool has its lines in a folder of its own, its errors too: make the folder its maintainers' to read, and they
+# can look for themselves. Only rows of tools.txt name one; what a visitor types does not.
+log tool {
+    .format = combined;
+    .file   = "{state}/log/tools/{tool}/access-{day}.log";
+    .errors = "{state}/log/tools/{tool}/error-{day}.log";
 }
 
 site "tools." + domain {
@@ -16,10 +23,15 @@ site "tools." + domain {
     route exact "/favicon.ico" { .backend = landing; }
 
     # A tool without a row has no page.
-    route "/{tool}/" { .backend = lookup(tools, "{tool}"); .body_bytes_max = 20MB; .total_timeout = 15m; }
+    route "/{tool}/" {
+        .backend        = lookup(tools, "{tool}");
+        .log            = tool;
+        .body_bytes_max = 20MB;
+        .total_timeout  = 15m;
+    }
 }
 
-# A tool that outgrew its path.
+# A tool that outgrew its path. Its log is its site's.
 site "maps." + domain {
     .certificate = if(certificates == "", local, files(chain, key));
     .log         = visitors;

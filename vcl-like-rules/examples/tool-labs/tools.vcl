@@ -12,6 +12,9 @@ table keeps_open BOOL {
     "recent-live": true,
 }
 
+# What maintainers tell the visitors of a tool that they have closed.
+table notices { from file "notices.txt"; }
+
 let https_only = if(certificates == "", "max-age=0", "max-age=31536000");
 
 sub vcl_recv {
@@ -40,8 +43,6 @@ sub of_a_tool {
         unset req.http.Upgrade;
     }
 }
-
-table notices { from file "notices.txt"; }
 
 sub vcl_synth {
     call every_answer;

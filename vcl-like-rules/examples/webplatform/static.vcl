@@ -21,6 +21,12 @@ sub vcl_recv {
     }
 }
 
+sub vcl_synth {
+    if (resp.status == 405) {
+        set resp.http.Allow = "GET, HEAD";
+    }
+}
+
 sub vcl_backend_response {
     if (bereq.backend == assets) {
         unset beresp.http.Set-Cookie;

@@ -145,9 +145,7 @@ impl Writer<'_, '_, '_> {
                 );
                 faulty = true;
             }
-            let before = self.secrets.len();
             let value = self.value(&argument.value, *of);
-            self.hidden(before, "an answer");
             match value {
                 Some(value) => {
                     if let (Type::Int, program::Expr::Constant(Value::Int(status))) = (of, &value) {

@@ -67,7 +67,7 @@ impl Levels {
                     }
                 }
                 Do::Set { value, .. } | Do::Add { value, .. } | Do::Evaluate(value) => {
-                    self.expr(value, inside)
+                    self.expr(value, inside);
                 }
                 Do::Call(id) => self.calls.push((*id, inside)),
                 Do::Switch { value, cases } => {

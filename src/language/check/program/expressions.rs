@@ -138,15 +138,6 @@ impl<'a> Writer<'_, '_, 'a> {
 
     /// A value of whatever type it has; `hint` is what is asked for.
     pub(super) fn judge(&mut self, expr: &ast::Expr, hint: Type) -> Option<Typed> {
-        let before = self.secrets.len();
-        let typed = self.judged(expr, hint);
-        if typed.as_ref().is_none_or(|typed| typed.of == Type::Bool) {
-            self.veiled(before);
-        }
-        typed
-    }
-
-    fn judged(&mut self, expr: &ast::Expr, hint: Type) -> Option<Typed> {
         let span = expr.span;
         if self.is_varnish()
             && matches!(
@@ -205,7 +196,11 @@ impl<'a> Writer<'_, '_, 'a> {
             ExprKind::Sum { first, rest } => self.sum(first, rest, hint),
             ExprKind::Product { first, rest } => self.product(first, rest, hint),
             ExprKind::Compare { how, how_span, left, right } => {
-                self.compare(*how, *how_span, left, right, hint)
+                // Whether it is the same tells nothing of what it is.
+                let secret = self.here.secret;
+                let typed = self.compare(*how, *how_span, left, right, hint);
+                self.here.secret = secret;
+                typed
             }
             ExprKind::Not(inner) => {
                 if self.is_varnish() && matches!(inner.kind, ExprKind::Not(_)) {
@@ -734,9 +729,7 @@ impl<'a> Writer<'_, '_, 'a> {
                 Typed { of: variable.of(), value: Expr::Named { variable, name } }
             }
             Symbol::Local(local) => {
-                if local.secret {
-                    self.secrets.push(span);
-                }
+                self.here.secret |= self.here.secret_locals.contains(&local.slot.0);
                 Typed { of: local.of, value: Expr::Read(Place::Local(local.slot)) }
             }
         })
@@ -823,9 +816,7 @@ impl<'a> Writer<'_, '_, 'a> {
     /// A `let` as a value.
     fn constant_named(&mut self, span: Span) -> Option<Typed> {
         let known = self.checker.named(span)?;
-        if known.private {
-            self.secrets.push(span);
-        }
+        self.here.secret |= known.private;
         Some(match known.constant {
             Constant::Text(text) => Typed::text(text),
             Constant::Bool(truth) => Typed::constant(Type::Bool, Value::Bool(truth)),
@@ -861,9 +852,7 @@ impl<'a> Writer<'_, '_, 'a> {
                 .label("write `if(condition, a, b)`"),
             );
         };
-        let before = self.secrets.len();
         let truth = self.value(&condition.value, Type::Bool);
-        self.veiled(before);
         let a = self.judge(&yes.value, hint);
         let b = self
             .judge(&no.value, a.as_ref().map_or(hint, |a| if hint == Type::String { hint } else { a.of }));

@@ -9,7 +9,7 @@ use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::program::{self, Argument, Arm, Case, Do, Place, Return, Step, Test, Value};
 use crate::language::source::Span;
-use crate::language::vocabulary::{Action, Dialect, Function, Phase, Phases, Type, Variable};
+use crate::language::vocabulary::{Action, Dialect, Family, Function, Phase, Phases, Type, Variable};
 
 impl<'t> Writer<'_, 't, '_> {
     /// Steps, and whether nothing behind them is ever reached.
@@ -55,6 +55,7 @@ impl<'t> Writer<'_, 't, '_> {
             _ => {}
         }
         let mark = self.mark(span);
+        self.here.secret = false;
         let push =
             |steps: &mut Vec<Step>, what: Option<Do>| steps.extend(what.map(|what| Step { mark, what }));
         if self.is_varnish() && !self.is_varnishs(statement) {
@@ -101,6 +102,12 @@ impl<'t> Writer<'_, 't, '_> {
             }
             StatementKind::Return { value, parens } => {
                 let what = self.returned_with(value.as_ref(), *parens, span);
+                if matches!(
+                    what,
+                    Some(Do::Return(Return::Action { action: Action::Synth | Action::Error, .. }))
+                ) {
+                    self.shown(span);
+                }
                 push(steps, what);
                 return true;
             }
@@ -284,9 +291,8 @@ impl<'t> Writer<'_, 't, '_> {
             });
         };
         // A backend may be given a whole `none`; all else has its value here.
-        let before = self.secrets.len();
         let typed = self.value(value, wanted)?;
-        self.secret_put(&place, before);
+        self.goes_to(&place, value.span);
         let read = |place: &Place| Box::new(program::Expr::Read(place.clone()));
         let value = match change {
             Change::Replace => typed,
@@ -305,10 +311,8 @@ impl<'t> Writer<'_, 't, '_> {
 
     fn add(&mut self, target: Span, value: &Expr) -> Option<Do> {
         let place = self.place(target, Access::Write);
-        let before = self.secrets.len();
         let value = self.value(value, Type::String);
         let (place, of) = place?;
-        self.secret_put(&place, before);
         if of != Type::Header || matches!(&place, Place::Header { part: Some(_), .. }) {
             let quote = self.quote(target);
             return self.fault(
@@ -316,7 +320,36 @@ impl<'t> Writer<'_, 't, '_> {
                     .label("only headers can stand several times"),
             );
         }
+        self.goes_to(&place, target);
         Some(Do::Add { place, value: value? })
+    }
+
+    /// A value was written there.
+    fn goes_to(&mut self, place: &Place, span: Span) {
+        match place {
+            Place::Local(slot) if self.here.secret => {
+                self.here.secret_locals.insert(slot.0);
+            }
+            Place::Header { family: Family::Beresp | Family::Obj | Family::Resp, .. }
+            | Place::Variable(
+                Variable::BerespBody
+                | Variable::BerespReason
+                | Variable::ObjReason
+                | Variable::RespBody
+                | Variable::RespReason,
+            ) => self.shown(span),
+            _ => {}
+        }
+    }
+
+    /// The value that was read is shown to visitors, or written to a log.
+    pub(super) fn shown(&mut self, span: Span) {
+        if std::mem::take(&mut self.here.secret) {
+            self.fault::<()>(
+                Diagnostic::new(Code::SecretShown, span, "this shows a value of a private file")
+                    .label("compare it, hash it, or send it to a backend; in answers and logs it is no secret any more"),
+            );
+        }
     }
 
     fn unset(&mut self, target: Span) -> Option<Do> {
@@ -348,9 +381,8 @@ impl<'t> Writer<'_, 't, '_> {
 
     /// `log …;` and its like: a function with one text.
     fn told(&mut self, function: Function, span: Span, value: &Expr) -> Option<Do> {
-        let before = self.secrets.len();
         let text = self.value(value, Type::String);
-        self.secret_called(function, &[], span, before);
+        self.shown(value.span);
         let here = self.may_call(function.phases(), span);
         let args = Box::new([Argument::Value(text?)]);
         here.then(|| Do::Evaluate(program::Expr::Call { function, args }))
@@ -392,10 +424,9 @@ impl<'t> Writer<'_, 't, '_> {
             );
             return;
         }
-        let before = self.secrets.len();
         let value = value.and_then(|value| self.value(value, of));
         let Some(slot) = self.declare(name, of) else { return };
-        self.secret_put(&Place::Local(slot), before);
+        self.goes_to(&Place::Local(slot), name);
         steps.push(Step { mark, what: Do::Declare { slot, of } });
         if let Some(value) = value {
             steps.push(Step { mark, what: Do::Set { place: Place::Local(slot), value } });
@@ -410,17 +441,16 @@ impl<'t> Writer<'_, 't, '_> {
             None => Some(None),
             Some(status) => self.value(status, Type::Int).map(Some),
         };
-        let before = self.secrets.len();
         let reason = match reason {
             None => Some(None),
             Some(reason) => self.value(reason, Type::String).map(Some),
         };
-        self.hidden(before, "an answer");
         if let (Some(Some(program::Expr::Constant(Value::Int(number)))), Some(status)) =
             (&status_value, status)
         {
             self.judge_status(*number, status.span);
         }
+        self.shown(span);
         let (status, reason) = (status_value?, reason?);
         here.then_some(Do::Error { status, reason })
     }

@@ -589,7 +589,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         }
         let slot = Slot(self.here.next_slot);
         self.here.next_slot += 1;
-        self.here.locals.insert(text, Local { slot, of, span: name, used: false, secret: false });
+        self.here.locals.insert(text, Local { slot, of, span: name, used: false });
         Some(slot)
     }
 

@@ -277,6 +277,49 @@ fn the_text_of_a_private_file_is_in_no_message() {
 }
 
 #[test]
+fn a_secret_is_compared_hashed_and_sent_but_not_shown() {
+    let codes = |rules: &str| {
+        let main = format!("include private \"p.vcl\";{SITE}{rules}");
+        let files = Memory::default().with("main.vcl", 0o644, main).with(
+            "p.vcl",
+            0o600,
+            "let token = \"hunter2\"; table keys { \"a\": \"hunter3\", }",
+        );
+        let tree = crate::language::read(&files, Path::new("main.vcl"), &|_| None);
+        let said = Diagnostics::new(tree.sources, tree.found);
+        assert!(!said.draw().contains("hunter"), "{}", said.draw());
+        let errors = said.iter().map(|found| found.code.code()).filter(|code| code.starts_with('E'));
+        errors.collect::<Vec<_>>()
+    };
+    for (phase, statement, shown) in [
+        ("recv", "if (req.http.X-Token != token) { return (synth(403, \"no token\")); }", false),
+        ("recv", "set req.http.Authorization = \"Bearer \" + token;", false),
+        ("backend_fetch", "set bereq.http.Authorization = token;", false),
+        ("deliver", "set resp.http.X = digest.hmac_sha256(token, req.url);", false),
+        ("deliver", "set resp.http.X = if(req.http.X == token, \"yes\", \"no\");", false),
+        ("deliver", "if (token == req.url) { set resp.http.X = \"1\"; }", false),
+        ("deliver", "if (table.contains(keys, \"a\")) { set resp.http.X = \"1\"; }", false),
+        ("deliver", "set resp.http.X = token;", true),
+        ("deliver", "add resp.http.X = \"a\" + token;", true),
+        ("deliver", "set resp.http.X = std.tolower(token);", true),
+        ("deliver", "set resp.http.X = if(req.url, token, \"x\");", true),
+        ("deliver", "set resp.http.X = table.lookup(keys, \"a\");", true),
+        ("deliver", "declare local var.s STRING; set var.s = token + \"x\"; set resp.http.X = var.s;", true),
+        ("deliver", "header.set(resp, \"X\", token);", true),
+        ("deliver", "set resp.reason = token;", true),
+        ("backend_response", "set beresp.http.X = token;", true),
+        ("synth", "synthetic(\"a\" + token);", true),
+        ("recv", "std.log(token);", true),
+        ("recv", "log token;", true),
+        ("recv", "return (synth(403, token));", true),
+        ("backend_fetch", "return (error(503, token));", true),
+    ] {
+        let found = codes(&format!("sub vcl_{phase} {{ {statement} }}"));
+        assert_eq!(found, if shown { &["E128"][..] } else { &[] }, "{statement}");
+    }
+}
+
+#[test]
 fn rules_that_lie_too_deep_are_refused_wherever_the_depth_comes_from() {
     let blocks = |inside: &str| format!("{}{inside}{}", "if (req.url) { ".repeat(60), "}".repeat(60));
     let subs: String =
