@@ -29,9 +29,10 @@ test: ## everything a change must pass
 fmt: ## writes all Rust in one layout
 	cargo fmt
 
-bench: ## doorward beside nginx and HAProxy: CPU per request, rates, memory (about ten minutes)
+bench: ## doorward beside nginx and HAProxy: CPU per request, rates, memory; what rules cost (about ten minutes)
 	@tests/needs.sh bench
 	@python3 bench/run.py
+	@cargo bench --locked --bench language
 
 bench-quick: ## the same in about a minute, roughly
 	@tests/needs.sh bench

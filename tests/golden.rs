@@ -13,7 +13,8 @@ use std::process::Command;
 
 use doorward::base::bound::Bounds;
 use doorward::base::{clock, random};
-use doorward::language;
+use doorward::language::mend::{Mended, mend};
+use doorward::language::{self, Files, Memory};
 use doorward::settings::{self, Disk, Gateway, Settings};
 
 fn shown(settings: &Settings) -> String {
@@ -112,6 +113,54 @@ fn faulty_files_are_drawn_as_they_were_before() {
     });
     assert!(faultless.borrow().is_empty(), "no faults are found in {faultless:?}");
     assert!(count >= 200, "the faulty files are not there");
+}
+
+/// Mending what leaves no doubt never leaves more faults than there were, and mending twice is mending once.
+#[test]
+fn faulty_files_are_mended_and_never_made_worse() {
+    let mut mains: Vec<PathBuf> =
+        fs::read_dir("tests/golden/faults").unwrap().map(|entry| entry.unwrap().path()).collect();
+    mains.retain(|path| path.extension().is_some_and(|end| end == "vcl"));
+    mains.sort();
+    let mut told = String::new();
+    for main in &mains {
+        let judge = |files: &dyn Files| match settings::compile(&language::read(files, main, &|_| None)) {
+            Ok(settings) => settings.warnings,
+            Err(faults) => faults,
+        };
+        let Mended { files, done } = mend(&Disk, &judge);
+        let mut after = Memory::default();
+        for path in judge(&Disk).sources().paths() {
+            let kept = || Disk.read(path, 1 << 25).map(|read| read.bytes).unwrap_or_default();
+            let text = files
+                .iter()
+                .find(|(changed, ..)| changed == path)
+                .map_or_else(kept, |(.., after)| after.clone().into_bytes());
+            after = after.with(path.to_str().unwrap(), 0o600, text);
+        }
+        if done.is_empty() {
+            continue;
+        }
+        let (before, now) = (judge(&Disk).count().0, judge(&after).count().0);
+        assert!(now <= before, "{}: {done:?}", main.display());
+        let again = mend(&after, &judge);
+        assert!(again.done.is_empty(), "{}: {:?} after {done:?}", main.display(), again.done);
+        let name = main.file_name().unwrap().to_string_lossy();
+        let _ = writeln!(told, "{name}: {before} → {now}\n    {}", done.join("\n    "));
+        for (_, _, text) in files {
+            let lines = text.lines().take(12).collect::<Vec<_>>().join("\n    | ");
+            let _ = writeln!(told, "    | {lines}");
+        }
+    }
+    let expected = "tests/golden/mended.txt";
+    if std::env::var_os("UPDATE").is_some() {
+        fs::write(expected, &told).unwrap();
+    }
+    assert_eq!(
+        told,
+        fs::read_to_string(expected).unwrap(),
+        "If this is meant: UPDATE=1 cargo test --test golden"
+    );
 }
 
 /// Too much to be kept in a file: each is a fault with a place, in a moment.

@@ -5,20 +5,25 @@
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
+use std::io;
 use std::net::ToSocketAddrs as _;
+use std::path::Path;
 use std::time::Duration;
 
-use super::arguments::Given;
-use super::{End, JSON, Paper, rules};
+use super::arguments::{Flag, Given};
+use super::{End, JSON, Paper, format, rules};
 use crate::base::clock;
-use crate::language::Span;
+use crate::language::mend::{Mended, mend};
+use crate::language::{self, Diagnostics, Files, Span};
 use crate::plan::CertificateWish;
-use crate::settings::{self, Settings};
+use crate::settings::{self, Disk, Settings};
 use crate::tls;
 use crate::upstream::{self, Address};
 
 /// Time for all names together: without DNS each would take its own.
 const RESOLVING: Duration = Duration::from_secs(10);
+
+pub(super) const FIX: Flag = Flag::new("fix", None, "mend what leaves no doubt, then show what is left");
 
 /// Something about the world that the rules rely on.
 struct Finding {
@@ -29,6 +34,9 @@ struct Finding {
 pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     let Some(main) = rules::find(given.file()) else { return rules::none_found(paper) };
     let json = given.has(&JSON);
+    if given.has(&FIX) && !fix(&main, json, paper) {
+        return End::Faults;
+    }
     let settings = match settings::load(&main) {
         Ok(settings) => settings,
         Err(diagnostics) => {
@@ -52,6 +60,35 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
         paper.say(&format!("{}: {}\n", main.display(), summary(&settings, &findings)));
     }
     if findings.iter().any(|finding| finding.is_error) { End::Faults } else { End::Good }
+}
+
+/// Mends what can be mended for certain, in the files themselves. Whether they could be written.
+fn fix(main: &Path, json: bool, paper: &mut Paper<'_>) -> bool {
+    let judge = |files: &dyn Files| -> Diagnostics {
+        match settings::compile(&language::read(files, main, &|name| std::env::var(name).ok())) {
+            Ok(settings) => settings.warnings,
+            Err(faults) => faults,
+        }
+    };
+    let Mended { files, done } = mend(&Disk, &judge);
+    for (path, before, after) in files {
+        // Nobody's work is lost who saved the file in the meantime.
+        let same = Disk.read(&path, format::BYTES_MAX).is_ok_and(|read| read.bytes == before.as_bytes());
+        let written = if same {
+            format::rewrite(&path, &after)
+        } else {
+            Err(io::Error::other("it was changed in the meantime; run this once more"))
+        };
+        if let Err(error) = written {
+            paper.fault(&format!("doorward: {} can't be written: {error}\n", path.display()));
+            return false;
+        }
+    }
+    for line in done {
+        // Programs read the faults alone.
+        if json { paper.fault(&format!("{line}\n")) } else { paper.say(&format!("{line}\n")) }
+    }
+    true
 }
 
 /// `3 sites, 12 routes, 4 backends: all good`.

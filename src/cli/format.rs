@@ -18,7 +18,7 @@ use crate::settings::Disk;
 pub(super) const CHECK: Flag = Flag::new("check", None, "change nothing, name the files that would change");
 
 /// As much as a rule file may hold.
-const BYTES_MAX: u64 = 32 << 20;
+pub(super) const BYTES_MAX: u64 = 32 << 20;
 
 pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
     let mut mains: Vec<PathBuf> = given.operands().map(PathBuf::from).collect();
@@ -82,11 +82,11 @@ fn settle(laid: &Laid, check: bool, paper: &mut Paper<'_>) -> bool {
 }
 
 /// In one step: a file beside it, to the disk, then renamed over the old one.
-fn rewrite(path: &Path, text: &str) -> io::Result<()> {
+pub(super) fn rewrite(path: &Path, text: &str) -> io::Result<()> {
     // Through a link, the file it points to is replaced, and not the link.
     let path = fs::canonicalize(path)?;
     let about = fs::metadata(&path)?;
-    let temporary = path.with_file_name(format!(".doorward-fmt-{:016x}", random::number()));
+    let temporary = path.with_file_name(format!(".doorward-{:016x}", random::number()));
     let written = (|| {
         let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&temporary)?;
         file.write_all(text.as_bytes())?;

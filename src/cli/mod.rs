@@ -123,12 +123,18 @@ const COMMANDS: &[Spec] = &[
     Spec {
         name: "check",
         operand: Operand::Optional("main.vcl"),
-        flags: &[JSON],
-        summary: "find every fault in the rules, change nothing",
+        flags: &[JSON, check::FIX],
+        summary: "find every fault in the rules",
         story: "Compiles the whole tree, opens every file it names and resolves every backend's name. All\n\
                 faults are shown in one run, each with its place and what to do. Exit status 1 if there are\n\
-                any; a name that DNS does not know is only a warning.",
-        examples: &["doorward check && doorward reload", "doorward check site/main.vcl --json"],
+                any; a name that DNS does not know is only a warning. Nothing is changed but with --fix: then\n\
+                what leaves no doubt (a missing `;`, a name with one slip in it, quotes of a word processor) is\n\
+                mended in the files, as long as that leaves fewer faults, and each mend is named.",
+        examples: &[
+            "doorward check && doorward reload",
+            "doorward check site/main.vcl --json",
+            "doorward check --fix",
+        ],
         run: check::run,
     },
     Spec {

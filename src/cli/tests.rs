@@ -376,3 +376,38 @@ fn files_are_laid_out_where_they_are() {
     assert_eq!(typed(&["fmt", &tree.main()]), (End::Good, String::new(), String::new()));
     assert_eq!(typed(&["fmt", "-", "x.vcl"]).0, End::Usage);
 }
+
+#[test]
+fn what_leaves_no_doubt_is_mended_in_the_files() {
+    use std::os::unix::fs::PermissionsExt as _;
+    let wrong = RULES
+        .replace(".backend = old;", ".backend = odl")
+        .replace("\"unix:", "'unix:")
+        .replace("sock\"", "sock'");
+    let tree = Tree::new(&format!("include private \"p.vcl\";{wrong}"));
+    let private = tree.0.join("p.vcl");
+    std::fs::write(&private, "let token = 'hunter2'\nlet other = token;\n").unwrap();
+    let mode = |wanted: Option<u32>| {
+        if let Some(mode) = wanted {
+            std::fs::set_permissions(&private, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        std::fs::metadata(&private).unwrap().permissions().mode() & 0o777
+    };
+    mode(Some(0o600));
+    let before = std::fs::read_to_string(tree.main()).unwrap();
+    assert_eq!(typed(&["check", &tree.main()]).0, End::Faults);
+    assert_eq!(std::fs::read_to_string(tree.main()).unwrap(), before, "without --fix nothing is changed");
+
+    let (end, out, err) = typed(&["check", &tree.main(), "--fix"]);
+    assert_eq!((end, err.as_str()), (End::Good, ""), "{out}");
+    assert!(out.contains("there is no backend called `odl`; now `old`"), "{out}");
+    assert!(out.contains("p.vcl:1:22: a `;` is missing; put in `;`"), "{out}");
+    assert!(!out.contains("hunter2"), "{out}");
+    assert_eq!(std::fs::read_to_string(tree.main()).unwrap(), format!("include private \"p.vcl\";{RULES}"));
+    assert_eq!(std::fs::read_to_string(&private).unwrap(), "let token = \"hunter2\";\nlet other = token;\n");
+    assert_eq!(mode(None), 0o600);
+
+    let (end, out, _) = typed(&["check", "--fix", "--json", &tree.main()]);
+    assert_eq!(end, End::Good);
+    assert!(out.starts_with("{\"rules\":") && !out.contains("mended"), "programs read one object: {out}");
+}

@@ -6,9 +6,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use lsp_types::{
-    CompletionItem, CompletionItemKind, DiagnosticRelatedInformation, DiagnosticSeverity, DocumentSymbol,
-    Hover, HoverContents, Location, MarkupContent, MarkupKind, NumberOrString, PublishDiagnosticsParams,
-    SymbolKind, TextDocumentPositionParams, TextEdit, Uri,
+    CodeAction, CodeActionKind, CompletionItem, CompletionItemKind, DiagnosticRelatedInformation,
+    DiagnosticSeverity, DocumentSymbol, Hover, HoverContents, Location, MarkupContent, MarkupKind,
+    NumberOrString, PublishDiagnosticsParams, SymbolKind, TextDocumentPositionParams, TextEdit, Uri,
+    WorkspaceEdit,
 };
 
 use super::cursor::{Cursor, look};
@@ -214,11 +215,60 @@ impl Desk {
         }
     }
 
+    /// What mends the faults in a range for certain.
+    pub fn mends(&self, uri: &Uri, range: lsp_types::Range) -> Vec<CodeAction> {
+        let Some((file, judged)) = path(uri).and_then(|file| Some((file.clone(), self.judged(&file)?)))
+        else {
+            return Vec::new();
+        };
+        let of = |span: Span| judged.sources.paths().nth(span.file.0 as usize);
+        let here = judged.found.iter().filter(|fault| {
+            !fault.fix.is_empty() && fault.fix.iter().all(|edit| of(edit.span) == Some(file.as_path()))
+        });
+        let mends = here.filter_map(|fault| {
+            let drawn = self.drawn(&judged.sources, fault);
+            if drawn.range.end < range.start || range.end < drawn.range.start {
+                return None;
+            }
+            let whole = judged.sources.whole(fault.span.file);
+            let edits = fault
+                .fix
+                .iter()
+                .map(|edit| TextEdit { range: self.range(whole, edit.span), new_text: edit.text.clone() });
+            let title = match fault.fix.as_slice() {
+                [only] if !only.text.trim().is_empty() => format!("Write `{}`", only.text.trim()),
+                [only] if only.text.is_empty() => "Take it out".to_owned(),
+                _ => fault.label.clone(),
+            };
+            // Written as the protocol has it: a map by addresses, which no map of Rust's likes as keys.
+            let edit: WorkspaceEdit = serde_json::from_value(serde_json::json!({
+                "changes": { uri.as_str(): edits.collect::<Vec<TextEdit>>() }
+            }))
+            .ok()?;
+            Some(CodeAction {
+                title,
+                kind: Some(CodeActionKind::QUICKFIX),
+                diagnostics: Some(vec![drawn]),
+                edit: Some(edit),
+                is_preferred: Some(true),
+                ..CodeAction::default()
+            })
+        });
+        mends.collect()
+    }
+
     /// The file in its one layout; nothing where it can't be read.
     pub fn formatted(&self, uri: &Uri) -> Option<Vec<TextEdit>> {
         let file = path(uri)?;
         let text = self.documents.text(&file)?;
-        let new_text = language::format::text(&text, &file).ok()?;
+        // A part of a tree is laid out in its tree's language.
+        let new_text = self
+            .documents
+            .mains(&file)
+            .into_iter()
+            .flat_map(|main| language::format::tree(&self.documents, &main).files)
+            .find(|laid| laid.path == file)?
+            .text;
         if new_text == text {
             return Some(Vec::new());
         }

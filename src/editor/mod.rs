@@ -1,5 +1,5 @@
 //! `doorward lsp`: what an editor asks while rules are written. Faults as one types, what a word means, where
-//! it is defined, what could stand here, one layout.
+//! it is defined, what could stand here, how a fault is mended, one layout.
 //!
 //! Called by `cli`, speaks the Language Server Protocol over stdin and stdout (`lsp-server` frames it). A file
 //! belongs to the tree of the nearest `main.vcl` that includes it, else it is a tree of its own; what is open
@@ -21,11 +21,13 @@ use lsp_types::notification::{
     PublishDiagnostics,
 };
 use lsp_types::request::{
-    Completion, DocumentSymbolRequest, Formatting, GotoDefinition, HoverRequest, Request as _,
+    CodeActionRequest, Completion, DocumentSymbolRequest, Formatting, GotoDefinition, HoverRequest,
+    Request as _,
 };
 use lsp_types::{
-    CompletionOptions, HoverProviderCapability, InitializeParams, OneOf, PositionEncodingKind,
-    PublishDiagnosticsParams, ServerCapabilities, TextDocumentSyncCapability, TextDocumentSyncKind,
+    CodeActionKind, CodeActionOptions, CompletionOptions, HoverProviderCapability, InitializeParams, OneOf,
+    PositionEncodingKind, PublishDiagnosticsParams, ServerCapabilities, TextDocumentSyncCapability,
+    TextDocumentSyncKind,
 };
 use serde::Serialize;
 use serde::de::DeserializeOwned;
@@ -97,6 +99,13 @@ fn capabilities(encoding: Encoding) -> ServerCapabilities {
         definition_provider: Some(OneOf::Left(true)),
         document_symbol_provider: Some(OneOf::Left(true)),
         document_formatting_provider: Some(OneOf::Left(true)),
+        code_action_provider: Some(
+            CodeActionOptions {
+                code_action_kinds: Some(vec![CodeActionKind::QUICKFIX]),
+                ..CodeActionOptions::default()
+            }
+            .into(),
+        ),
         completion_provider: Some(CompletionOptions {
             trigger_characters: Some(vec![".".to_owned(), "=".to_owned(), "(".to_owned(), "~".to_owned()]),
             ..CompletionOptions::default()
@@ -121,6 +130,9 @@ fn answer(desk: &mut Desk, request: Request) -> Response {
         }
         Formatting::METHOD => reply(request, |asked: lsp_types::DocumentFormattingParams| {
             desk.formatted(&asked.text_document.uri)
+        }),
+        CodeActionRequest::METHOD => reply(request, |asked: lsp_types::CodeActionParams| {
+            desk.mends(&asked.text_document.uri, asked.range)
         }),
         other => {
             let text = format!("this server does not answer {other}");

@@ -241,6 +241,47 @@ fn the_outline_names_what_the_file_declares() {
 }
 
 #[test]
+fn a_fault_that_leaves_no_doubt_comes_with_its_mend() {
+    let mut editor = Editor::new("mends", &[("main.vcl", MAIN), ("backends.vcl", BACKENDS)]);
+    editor.write("main.vcl", &MAIN.replace("= trac;", "= \"trac\""));
+    let uri = editor.uri("main.vcl");
+    let mut asked = |line: u64| {
+        let range =
+            json!({ "start": { "line": line, "character": 0 }, "end": { "line": line, "character": 99 } });
+        let params =
+            json!({ "textDocument": { "uri": uri }, "range": range, "context": { "diagnostics": [] } });
+        editor.ask("textDocument/codeAction", params)
+    };
+    let mends = asked(1);
+    let mends = mends.as_array().unwrap();
+    assert_eq!(mends.len(), 2, "{mends:?}");
+    let titles: Vec<&str> = mends.iter().map(|mend| mend["title"].as_str().unwrap()).collect();
+    assert_eq!(titles, ["Write `trac`", "Write `;`"]);
+    let edits = &mends[0]["edit"]["changes"][uri.as_str()];
+    assert_eq!(edits[0]["newText"], "trac");
+    let start = &edits[0]["range"]["start"];
+    assert_eq!((&start["line"], &start["character"]), (&json!(1), &json!(41)));
+    assert_eq!(mends[0]["diagnostics"][0]["code"], "E020");
+    assert_eq!(mends[0]["kind"], "quickfix");
+    assert_eq!(asked(0), json!([]), "only where the cursor is");
+}
+
+#[test]
+fn a_text_is_laid_out_in_the_language_of_its_tree() {
+    let mut editor = Editor::new("layout", &[("main.vcl", MAIN), ("backends.vcl", BACKENDS)]);
+    let mut laid_out = |file: &str, text: &str| {
+        editor.write(file, text);
+        let uri = editor.uri(file);
+        let options = json!({ "tabSize": 4, "insertSpaces": true });
+        editor.ask("textDocument/formatting", json!({ "textDocument": { "uri": uri }, "options": options }))
+    };
+    let edits = laid_out("backends.vcl", &BACKENDS.replace(" = ", "="));
+    assert_eq!(edits[0]["newText"], BACKENDS);
+    assert_eq!(laid_out("backends.vcl", BACKENDS), json!([]));
+    assert_eq!(laid_out("backends.vcl", "backend {"), Value::Null);
+}
+
+#[test]
 fn nonsense_is_answered_and_the_server_lives_on() {
     let mut editor = Editor::new("nonsense", &[("main.vcl", MAIN), ("backends.vcl", BACKENDS)]);
     assert_eq!(editor.ask("doorward/unknown", json!({})), Value::Null);

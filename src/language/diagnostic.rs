@@ -6,11 +6,20 @@ use std::sync::Arc;
 
 use super::faults::{Code, Severity};
 use super::source::{Sources, Span, printable};
+use super::suggest::Near;
 
 /// More faults than anybody reads in one run; what is beyond is counted.
 const FAULTS_MAX: usize = 1_000;
 /// A drawn line is cut around its fault to this many characters.
 const LINE_CHARS_MAX: usize = 140;
+
+/// What stands at `span` becomes `text`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Edit {
+    pub span: Span,
+    /// Never a piece of the rules themselves, which may be private: words of the language, names that are shown.
+    pub text: String,
+}
 
 /// One thing that is wrong, or worth a look.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,11 +34,21 @@ pub struct Diagnostic {
     pub other: Option<(Span, String)>,
     /// The next thing to do, where the label does not say it.
     pub help: Option<String>,
+    /// What mends it for certain, all of it together; empty where a person has to decide.
+    pub fix: Vec<Edit>,
 }
 
 impl Diagnostic {
     pub fn new(code: Code, span: Span, message: impl Into<String>) -> Self {
-        Self { code, span, message: message.into(), label: String::new(), other: None, help: None }
+        Self {
+            code,
+            span,
+            message: message.into(),
+            label: String::new(),
+            other: None,
+            help: None,
+            fix: Vec::new(),
+        }
     }
 
     #[must_use]
@@ -50,6 +69,26 @@ impl Diagnostic {
         self
     }
 
+    /// What mends it for certain. Several calls make one mend.
+    #[must_use]
+    pub fn fix(mut self, span: Span, text: impl Into<String>) -> Self {
+        self.fix.push(Edit { span, text: text.into() });
+        self
+    }
+
+    /// "Did you mean": the word at the place of the fault.
+    #[must_use]
+    pub fn meant(self, near: Near<'_>) -> Self {
+        self.label(format!("did you mean `{near}`?")).or(near)
+    }
+
+    /// The word that stands for the faulty one, if that is certain.
+    #[must_use]
+    pub fn or(self, near: Near<'_>) -> Self {
+        let span = self.span;
+        if near.certain { self.fix(span, near.word) } else { self }
+    }
+
     pub const fn is_error(&self) -> bool {
         matches!(self.code.severity(), Severity::Error)
     }
@@ -59,6 +98,8 @@ impl Diagnostic {
 #[derive(Clone, Debug, Default)]
 pub struct Found {
     list: Vec<Diagnostic>,
+    /// How many of the list are warnings.
+    warnings: usize,
     errors: usize,
     dropped: usize,
 }
@@ -70,19 +111,25 @@ impl Found {
             self.errors += 1;
         }
         if self.list.len() < FAULTS_MAX {
+            self.warnings += usize::from(!is_error);
             self.list.push(diagnostic);
             return;
         }
         self.dropped += 1;
         // A warning never takes the place of an error.
-        let has_warnings = self.list.len() + self.dropped > self.errors;
         if is_error
-            && has_warnings
+            && self.warnings > 0
             && let Some(warning) = self.list.iter().rposition(|kept| !kept.is_error())
         {
+            self.warnings -= 1;
             self.list.remove(warning);
             self.list.push(diagnostic);
         }
+    }
+
+    /// Whether another error would only be counted: then nothing needs to be said of it.
+    pub const fn only_counts(&self) -> bool {
+        self.list.len() >= FAULTS_MAX && self.warnings == 0
     }
 
     pub const fn has_errors(&self) -> bool {
@@ -123,6 +170,10 @@ impl Diagnostics {
     pub fn new(sources: Arc<Sources>, mut found: Found) -> Self {
         found.list.sort_by_key(|diagnostic| (diagnostic.span.file, diagnostic.span.start));
         Self { sources, found }
+    }
+
+    pub fn sources(&self) -> &Sources {
+        &self.sources
     }
 
     pub fn has_errors(&self) -> bool {
@@ -285,7 +336,13 @@ impl Diagnostics {
                     );
                 }
             }
-            out.push('}');
+            out.push_str(",\"fix\":[");
+            for (at, edit) in diagnostic.fix.iter().enumerate() {
+                let comma = if at > 0 { "," } else { "" };
+                let (text, place) = (json_text(&edit.text), self.json_place(edit.span));
+                let _ = write!(out, "{comma}{{\"text\":{text},\"place\":{place}}}");
+            }
+            out.push_str("]}");
         }
         let (errors, warnings) = self.count();
         let _ = write!(
@@ -385,7 +442,8 @@ mod tests {
                 Span::new(file, 40, 44),
                 "there is no backend called `tarc`",
             )
-            .label("did you mean `trac` (backends.vcl:3)?"),
+            .label("did you mean `trac` (backends.vcl:3)?")
+            .or(Near { word: "trac", certain: true }),
         );
         found
     }
@@ -426,7 +484,8 @@ mod tests {
             "{\"faults\":[{\"code\":\"E014\",\"severity\":\"error\",\"title\":\"nothing of that name is declared\",\
              \"message\":\"there is no backend called `tarc`\",\"label\":\"did you mean `trac` (backends.vcl:3)?\",\
              \"help\":null,\"place\":{\"file\":\"sites.vcl\",\"line\":12,\"column\":30,\"end_line\":12,\
-             \"end_column\":34,\"start\":40,\"end\":44},\"other\":null}],\"errors\":1,\"warnings\":0,\"not_shown\":0}"
+             \"end_column\":34,\"start\":40,\"end\":44},\"other\":null,\"fix\":[{\"text\":\"trac\",\"place\":{\"file\":\"sites.vcl\",\"line\":12,\
+             \"column\":30,\"end_line\":12,\"end_column\":34,\"start\":40,\"end\":44}}]}],\"errors\":1,\"warnings\":0,\"not_shown\":0}"
         );
         assert_eq!(json_text("a\"b\\c\n\u{1}"), "\"a\\\"b\\\\c\\n\\u0001\"");
     }

@@ -87,7 +87,7 @@ faults! {
         "A rule file may hold 32 MB, and a tree 64 MB in all. Rules that long are most often another file included by mistake, such as a log or an archive.",
         Made(|| "#".repeat((32 << 20) + 1));
     E003 NotText, Error, "a file is no text",
-        "Rule files are UTF-8. The place shown is the first byte that is not. Old files are most often Latin-1: `iconv -f latin1 -t utf-8 old.vcl > new.vcl` turns them.",
+        "Rule files are UTF-8 without zero bytes. The place shown is the first byte that is not. Old files are most often Latin-1: `iconv -f latin1 -t utf-8 old.vcl > new.vcl` turns them. A zero byte most often means that the file is none of rules, or is written in UTF-16.",
         Tree(&[("main.vcl", 0o644, "include \"latin.vcl\";\n"), ("latin.vcl", 0o644, "\u{0}")]);
     E004 IncludedTwice, Error, "a file is included twice",
         "Each file of a tree is read once. Including it a second time would declare everything in it again; a file that includes itself, also by way of others, would never end. Keep one of the two lines.",
@@ -115,25 +115,25 @@ faults! {
         "Outside of strings and comments the language is written in ASCII; strings stand between double quotes. Curly quotes come from word processors and web pages. Characters that can't be seen (control characters, marks that turn the direction of text) are refused also in strings, because a file could then say something other than what a reviewer sees.",
         Main("let domain = 'scipy.example';\n");
     E010 Unexpected, Error, "something else was expected here",
-        "The text can't be read as a declaration or a setting. Every declaration has one shape, `kind name { .setting = value; }`, and a setting is a dot, a name, `=`, one or more values parted by commas, and `;`.",
+        "The text can't be read as a declaration, a setting or a statement. Every declaration has one shape, `kind name { .setting = value; }`, and a setting is a dot, a name, `=`, one or more values parted by commas, and `;`. In a `sub` stand statements, such as `set name = value;`, `if (condition) { … }` and `return (pass);`; conditions are joined by `&&`, `||` and `!`. Text stands in double quotes everywhere.",
         Main("backend trac { url = \"http://127.0.0.1:8000\"; }\n");
     E011 NoSemicolon, Error, "a `;` is missing",
-        "Every setting, `let` and `include` ends with `;`, also the last one before a `}`.",
+        "Every setting, `let`, `include` and statement ends with `;`, also the last one before a `}`.",
         Main("let domain = \"scipy.example\"\nlet level = \"test\";\n");
     E012 OpenBrace, Error, "braces do not pair",
         "Every `{` needs its `}`. The place shown is the brace without a partner; the one that is missing belongs before the next declaration.",
         Main("backend trac { .url = \"http://127.0.0.1:8000\";\nsite \"www.example\" { route \"/\" { .backend = trac; } }\n");
     E013 TooDeep, Error, "nested too deep",
-        "Parentheses may be nested 64 deep, declarations 8. Nobody can read more; give a part of the expression a name with `let`.",
+        "Parentheses and blocks of statements may be nested 64 deep, declarations 8. Nobody can read more; give a part of the expression a name with `let`, and a part of the statements a `sub` of its own.",
         Made(|| format!("let x = {}1{};\n", "(".repeat(100_000), ")".repeat(100_000)));
     E014 UnknownReference, Error, "nothing of that name is declared",
-        "The setting names a `backend`, an `acl` or a `log` that no file of this tree declares. The order of declarations does not matter; a file that is not included does.",
+        "A setting or a rule names a `backend`, `acl`, `log`, `probe` or `table` that no file of this tree declares. The order of declarations does not matter; a file that is not included does.",
         Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = tarc; } }\n");
     E015 UnknownKind, Error, "no such declaration",
-        "A file holds `let`, `include`, and the declarations `gateway`, `backend`, `site` (with its `route`s), `acl` and `log`.",
+        "A file holds `let`, `include`, `import`, `sub`, and the declarations `gateway`, `backend`, `probe`, `site` (with its `route`s), `acl`, `table` and `log`.",
         Main("backnd trac { .url = \"http://127.0.0.1:8000\"; }\n");
     E016 NotYet, Error, "this word is not spoken yet",
-        "The word belongs to the rule language, but this version of doorward does not know it yet. It is refused rather than ignored: a rule that looks as if it worked is worse than none. Take it out, or see the changelog of newer versions.",
+        "The word belongs to the rule language, or to VCL as others speak it, but this version of doorward can't do yet what it asks for. It is refused rather than ignored: a rule that looks as if it worked is worse than none. Take it out, or see the changelog of newer versions; where another way leads there today, the message says so.",
         Main("directory people { }\n");
     E017 UnknownSetting, Error, "no such setting",
         "The declaration has no setting of this name. The manual lists them all, and so does this message where there are few.",
@@ -142,7 +142,7 @@ faults! {
         "The setting takes one of a few words, and this is none of them. They stand without quotes.",
         Main("log visitors { .format = jsn; }\n");
     E019 UnknownName, Error, "no such name or function",
-        "A name without quotes is a constant from `let`, or one of the words of the language. The functions are `env(\"NAME\", \"default\")`, `if(condition, a, b)`, and, where a setting takes them, `files(…)` and `network(…)`. Text stands in double quotes.",
+        "A name without quotes is a constant from `let`, or one of the words of the language. The functions are `env(\"NAME\", \"default\")`, `if(condition, a, b)`, `lookup(table, \"key\")`, and, where a setting takes them, `files(…)` and `network(…)`. Text stands in double quotes.",
         Main("let domain = \"scipy.example\";\nlet host = \"www.\" + domian;\n");
     E020 WrongType, Error, "a value of another kind was expected",
         "Each setting takes one kind of value: strings stand in quotes; numbers, durations (`10s`) and sizes (`64KB`) without; switches are `yes` or `no`. What comes from `env(…)` is read as what the setting takes.",
@@ -151,7 +151,7 @@ faults! {
         "Durations are a number and one of ms, s, m, h, d, w, y (`1.5h`). Sizes are a whole number and one of B, KB, MB, GB, TB, counted in powers of 1024. Capital letters matter: `m` is minutes, `MB` is megabytes.",
         Main("gateway { .head_bytes_max = 64kb; }\n");
     E022 DeclaredTwice, Error, "declared twice",
-        "Names of `let`, `backend`, `acl`, `log`, `probe` and `table` are used once in a tree, and there is one `gateway`. Were both taken, which one counts would depend on the order of files. Keep one, or rename one.",
+        "Names of `let`, `backend`, `acl`, `log`, `probe`, `table`, of objects and of subs of your own are used once in a tree, those of local variables once in a sub, and there is one `gateway`. Were both taken, which one counts would depend on the order of files. Keep one, or rename one. Only a sub that the gateway calls, such as `vcl_recv`, may be written several times: its bodies run one after another.",
         Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nbackend trac { .url = \"http://127.0.0.1:8001\"; }\n");
     E023 SetTwice, Error, "set twice",
         "A setting stands once in its declaration. Where several values are taken they are parted by commas: `.http = \":80\", \":8080\";`.",
@@ -160,7 +160,7 @@ faults! {
         "The declaration can't work without this setting, and there is no safe default for it.",
         Main("backend trac { .idle_max = 8; }\n");
     E025 Misplaced, Error, "this does not belong here",
-        "A `route` stands in a `site`; everything else stands at the top of a file. `backend`, `acl` and `log` have a name without quotes, `site` and `route` a text, `gateway` has none. Lines of networks stand in an `acl`, and settings in all others.",
+        "Statements stand in a `sub`, a `route` stands in a `site`, rows in a `table`; everything else stands at the top of a file. `backend`, `acl` and `log` have a name without quotes, `site` and `route` a text, `gateway` has none. Lines of networks stand in an `acl`, and settings in the other declarations.",
         Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nroute \"/\" { .backend = trac; }\n");
     E026 Arguments, Error, "a function has other arguments",
         "`env(\"NAME\", \"default\")` (the default may be left out: then the variable must be set), `if(condition, a, b)`, `files(\"chain.pem\", \"key.pem\")`, `network(acl)`.",
@@ -187,7 +187,7 @@ faults! {
         "A host name is letters, digits, `-` and dots, up to 253 characters, without a scheme, port or path; an IPv4 or IPv6 address does too. Names with other letters are written in their `xn--` form. Only `.host_header` may hold a port.",
         Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"https://www.example\" { route \"/\" { .backend = trac; } }\n");
     E034 BadPath, Error, "no path of a route",
-        "A route's path begins with `/` and covers itself and everything below it, by whole segments: `/svn/` covers `/svn` and `/svn/trunk`, not `/svnx`. It is plain text: no query, no patterns, no `.` or `..`.",
+        "A route's path begins with `/` and covers itself and everything below it, by whole segments: `/svn/` covers `/svn` and `/svn/trunk`, not `/svnx`. But for `{names}`, each of which stands for a whole segment, it is plain text as a visitor's path is when it has been made canonical: no query, no patterns, no `.` or `..`, nothing that could be read in two ways. Any other path would never come, and the route never match. `route exact \"/robots.txt\"` covers nothing below.",
         Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"trac\" { .backend = trac; } }\n");
     E035 RouteTwice, Error, "the same route twice",
         "Two routes of a site cover the same path; `/trac` and `/trac/` are the same route. The most specific path wins whatever the order, but of two equal ones neither is more specific.",
@@ -262,7 +262,7 @@ faults! {
         "Every value in a sub has a type: text, a number, a duration, a point in time, an address, a backend and so on. Text is made of almost anything by itself; everything else has to be of the type that is taken. Durations and sizes carry their unit: `10s`, `64KB`. `std.integer(…)`, `std.duration(…)` and `std.ip(…)` read values from text.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_backend_response { set beresp.ttl = 10; }\n");
     E105 UnknownFunction, Error, "no such function",
-        "There is no function, method or class of this name in this dialect. The manual lists all of them.",
+        "There is no function, method or class of this name in this dialect. The manual lists all of them. A few that others have can't be honoured here; the message says why, and what to write instead.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { set req.http.X = std.tolowr(req.url); }\n");
     E106 BadCall, Error, "a function is given something else",
         "The message shows what the function takes: arguments in square brackets may be left out, and any may be given by name, `std.integer(\"7\", fallback = 0)`, behind those that have none.",
@@ -277,7 +277,7 @@ faults! {
         "Rules have no loops, so that they always come to an end. No sub may call itself, nor one that would lead back to it.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub one { call two; }\nsub two { call one; }\nsub vcl_recv { call one; }\n");
     E110 ReservedName, Error, "the name has a meaning already",
-        "Names that begin `vcl_` are those of the subs that the gateway calls; the small subs of the built-in policy, such as `vcl_req_cookie`, may be written anew under their names. The words of the language are no names either.",
+        "Names that begin `vcl_` are those of the subs that the gateway calls. Two have changed since VCL 3: `vcl_fetch` is `vcl_backend_response`, and `vcl_error` is `vcl_synth`; only a file that begins `# dialect: fastly` knows the old ones. The small subs of the built-in policy, such as `vcl_req_cookie`, may be written anew under their names. The words of the language are no names either.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recieve { }\n");
     E111 NotImported, Error, "a module is not imported",
         "In a file that begins `vcl 4.1;` the functions of `std` and `directors` need `import std;` or `import directors;` above them, as in Varnish. Other files know them without.",
@@ -322,7 +322,7 @@ faults! {
         "The first line of VCL is `vcl 4.1;` or `vcl 4.0;`. Older files need to be rewritten for Varnish 4 first; doorward's own language has no such line.",
         Main("vcl 3.0;\nbackend default { .host = \"127.0.0.1\"; }\n");
     E125 BadHeaderName, Error, "no name of a header",
-        "Behind `req.http.` stands the name of a header: it begins with a letter and goes on with letters, digits and `-`. Other names stand in quotes: `req.http.\"5g.example\"`.",
+        "Behind `req.http.` (and `bereq.http.`, `beresp.http.`, `resp.http.`) stands the name of a header: it begins with a letter and goes on with letters, digits and `-`. Other names stand in quotes: `req.http.\"5g.example\"`.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { unset req.http.X.Y; }\n");
     E126 UselessCall, Error, "a value that goes nowhere",
         "The statement works out a value, and nothing is done with it.",
@@ -338,7 +338,7 @@ faults! {
         "What stands in a file that is included as `private` is a secret: a `let` of it, and a row of a table there. Rules may compare it, hash it and send it to a backend (`set bereq.http.Authorization = …;`); in an answer, in a reason or in a log everybody could read it. What rules put into a header of the request is not followed further.",
         Tree(&[("main.vcl", 0o644, "include private \"private.vcl\";\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_deliver { set resp.http.X-Token = token; }\n"), ("private.vcl", 0o600, "let token = \"hunter2\";\n")]);
     W001 Unused, Warning, "nothing uses this",
-        "A `let`, `backend`, `acl`, `log`, `probe` or `table` that nothing names. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
+        "A `let`, `backend`, `acl`, `log`, `probe`, `table` or local variable that nothing names, or a `sub` that nothing calls. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
         Main("let domain = \"scipy.example\";\n");
     W002 NoRoutes, Warning, "a site without routes",
         "Every visitor of this site gets a 404. Add a `route`, or take the site out.",
@@ -359,7 +359,7 @@ faults! {
         "Names in an `acl` are not looked up: whoever controls the name would control the list, and a start would wait for DNS. In parentheses VCL lets a name be missing, so it is passed over here.",
         Main("acl office { \"192.0.2.0\"/24; (\"office.example\"); }\ngateway { .trusted = office; }\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"a.example\" { route \"/\" { .backend = a; } }\n");
     W020 Unreachable, Warning, "never reached",
-        "What stands above always leaves, by `return`, `error` or `restart`, so this is never run.",
+        "What stands above always leaves, by `return`, `error` or `restart`, so this is never run. Several bodies of one sub run one after another, and where the first always leaves, the second is never run.",
         Main("backend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_recv { return (pass); set req.url = \"/\"; }\n");
     W021 AlwaysSame, Warning, "a condition that is always the same",
         "The condition does not look at the request at all. Text and numbers that are not zero are true.",
@@ -412,7 +412,9 @@ mod tests {
     #[test]
     fn a_fault_is_explained_with_an_example() {
         let text = explain("e014").unwrap();
-        assert!(text.starts_with("E014 (error): nothing of that name is declared\n\nThe setting names"));
+        assert!(
+            text.starts_with("E014 (error): nothing of that name is declared\n\nA setting or a rule names")
+        );
         assert!(text.contains("    site \"www.example\""));
         assert_eq!(explain("E999"), None);
     }

@@ -90,10 +90,25 @@ pub fn dialect(text: &str) -> Dialect {
         first_comment = false;
     }
     let version = rest.strip_prefix("vcl").is_some_and(|behind| {
-        behind.starts_with(|c: char| c.is_ascii_whitespace())
-            && behind.trim_start().starts_with(|c: char| c.is_ascii_digit())
+        let number = behind_blanks(behind);
+        number.len() < behind.len() && number.starts_with(|c: char| c.is_ascii_digit())
     });
     if version { Dialect::Varnish } else { Dialect::Doorward }
+}
+
+/// What stands behind white space and comments.
+fn behind_blanks(text: &str) -> &str {
+    let mut rest = text.trim_start();
+    loop {
+        let behind = if rest.starts_with('#') || rest.starts_with("//") {
+            rest.split_once('\n').map_or("", |(_, behind)| behind)
+        } else if let Some(comment) = rest.strip_prefix("/*") {
+            comment.split_once("*/").map_or("", |(_, behind)| behind)
+        } else {
+            return rest;
+        };
+        rest = behind.trim_start();
+    }
 }
 
 /// `text` must be shorter than 4 GiB; the loader sees to it.
@@ -414,7 +429,13 @@ impl Lexer<'_> {
             "msec" | "msecs" | "millis" => "ms",
             _ => return fault.label("its unit is not known").help(units),
         };
-        fault.label(format!("did you mean the unit `{near}`?")).help(units)
+        let whole = format!("{number}{near}");
+        let fault = fault.label(format!("did you mean the unit `{near}`?")).help(units);
+        if amount::duration(&whole).is_some() || size(&whole, self.dialect).is_some() {
+            fault.fix(self.span(number_end, end), near)
+        } else {
+            fault
+        }
     }
 
     fn block_comment(&mut self) {
@@ -523,20 +544,28 @@ impl Lexer<'_> {
         // Looked for nearby only: a line of a million quotes must not be read a million times.
         let near =
             self.text.get(one..).unwrap_or("").char_indices().take(200).take_while(|(_, c)| *c != '\n');
-        let quoted_end = near
+        let closed = near
             .filter(|(_, c)| closing == Some(*c) || (closing == Some('”') && matches!(c, '“' | '"')))
-            .map(|(length, closed)| one + length + closed.len_utf8())
+            .map(|(length, closed)| (one + length, one + length + closed.len_utf8()))
             .next();
         if closing.is_some() {
-            let end = quoted_end.unwrap_or(one);
-            self.found.push(
-                Diagnostic::new(
-                    Code::OddCharacter,
-                    self.span(self.at, end),
-                    "strings stand between double quotes",
-                )
-                .label("write it between `\"` and `\"`"),
-            );
+            let end = closed.map_or(one, |(_, end)| end);
+            let fault = Diagnostic::new(
+                Code::OddCharacter,
+                self.span(self.at, end),
+                "strings stand between double quotes",
+            )
+            .label("write it between `\"` and `\"`");
+            let plain = |start: usize, end: usize| {
+                let body = self.text.get(start..end).unwrap_or("");
+                !body.contains(|c: char| c == '"' || c.is_control() || is_invisible(c))
+            };
+            self.found.push(match closed {
+                Some((start, end)) if plain(one, start) => {
+                    fault.fix(self.span(self.at, one), "\"").fix(self.span(start, end), "\"")
+                }
+                _ => fault,
+            });
             return self.push(TokenKind::Bad, end);
         }
         let starts = |c: char| {

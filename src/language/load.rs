@@ -244,10 +244,12 @@ impl Loader<'_> {
             );
             return None;
         }
+        let mut zero = false;
         let (text, bad) = match String::from_utf8(read.bytes) {
             Ok(text) => {
-                let zero = text.find('\0');
-                (text, zero)
+                let at = text.find('\0');
+                zero = at.is_some();
+                (text, at)
             }
             Err(error) => {
                 let upto = error.utf8_error().valid_up_to();
@@ -259,14 +261,14 @@ impl Loader<'_> {
         let file = self.into.sources.add(path.to_owned(), text, private);
         if let Some(bad) = bad {
             let bad = u32::try_from(bad).unwrap_or(u32::MAX);
-            self.into.found.push(
-                Diagnostic::new(
-                    Code::NotText,
-                    Span::new(file, bad, bad),
-                    format!("{shown} is no UTF-8 text"),
-                )
-                .label("the first byte that cannot be read stands here"),
-            );
+            let at = Span::new(file, bad, bad);
+            self.into.found.push(if zero {
+                Diagnostic::new(Code::NotText, at, format!("{shown} is no text: a zero byte stands in it"))
+                    .label("take it out, if this is the right file")
+            } else {
+                Diagnostic::new(Code::NotText, at, format!("{shown} is no UTF-8 text"))
+                    .label("the first byte that cannot be read stands here")
+            });
             return None;
         }
         Some(file)

@@ -18,6 +18,7 @@ pub mod format;
 pub mod lexer;
 mod load;
 pub mod manual;
+pub mod mend;
 pub mod parser;
 pub mod program;
 pub mod source;
@@ -29,7 +30,7 @@ pub mod vocabulary;
 use std::path::Path;
 
 pub use check::Environment;
-pub use diagnostic::{Diagnostic, Diagnostics, Found};
+pub use diagnostic::{Diagnostic, Diagnostics, Edit, Found};
 pub use faults::{Code, Severity, explain};
 pub use load::{Loaded, load};
 pub use source::{Files, Memory, Read, Sources, Span};

@@ -214,8 +214,11 @@ impl<'a> Parser<'a> {
     fn stray_semicolon(&mut self) {
         let span = self.next();
         if self.dialect == Dialect::Varnish {
-            self.found
-                .push(Diagnostic::new(Code::Unexpected, span, "this `;` ends nothing").label("take it out"));
+            self.found.push(
+                Diagnostic::new(Code::Unexpected, span, "this `;` ends nothing")
+                    .label("take it out")
+                    .fix(span, ""),
+            );
         }
     }
 
@@ -245,8 +248,10 @@ impl<'a> Parser<'a> {
             || self.rules && self.statement_begins()
         {
             let span = self.before().behind();
-            self.found
-                .push(Diagnostic::new(Code::NoSemicolon, span, "a `;` is missing").label("write `;` here"));
+            let fault = Diagnostic::new(Code::NoSemicolon, span, "a `;` is missing").label("write `;` here");
+            // `1.2.3` may mean anything.
+            let sure = self.kind() != TokenKind::Dot || !self.adjoins(0);
+            self.found.push(if sure { fault.fix(span, ";") } else { fault });
             return Ok(());
         }
         if before == Some(TokenKind::Number)
@@ -255,10 +260,15 @@ impl<'a> Parser<'a> {
                 .map(|unit| format!("1{unit}"))
                 .is_some_and(|one| amount::duration(&one).is_some() || amount::size(&one).is_some())
         {
-            let span = self.before().to(self.span());
+            let (number, unit) = (self.before(), self.span());
             return Err(self.report(
-                Diagnostic::new(Code::Unexpected, span, "an amount and its unit are written together")
-                    .label("take the space out, as in `10s` or `64KB`"),
+                Diagnostic::new(
+                    Code::Unexpected,
+                    number.to(unit),
+                    "an amount and its unit are written together",
+                )
+                .label("take the space out, as in `10s` or `64KB`")
+                .fix(number.behind().to(unit.front()), ""),
             ));
         }
         if self.is_operator() {
@@ -275,6 +285,75 @@ impl<'a> Parser<'a> {
             ));
         }
         Err(self.unexpected("`;`", "the value ends before this; write `;`, or an operator"))
+    }
+
+    /// `and`, `or` or `not` where `&&`, `||` or `!` is meant: said, and gone on from as if it stood there.
+    fn word_for_operator(&mut self, operator: TokenKind) -> bool {
+        if self.word(0).and_then(operator_word) != Some(operator) {
+            return false;
+        }
+        let value_follows = matches!(
+            self.token(1).kind,
+            TokenKind::Word
+                | TokenKind::Text(_)
+                | TokenKind::Number
+                | TokenKind::Real
+                | TokenKind::Duration
+                | TokenKind::Size
+                | TokenKind::OpenParen
+                | TokenKind::Not
+        );
+        if !value_follows {
+            return false;
+        }
+        let sign = match operator {
+            TokenKind::And => "&&",
+            TokenKind::Or => "||",
+            _ => "!",
+        };
+        let span = self.next();
+        let word = self.str(span);
+        // `!` stands right before what it denies.
+        let replaced = if operator == TokenKind::Not { span.to(self.span().front()) } else { span };
+        self.found.push(
+            Diagnostic::new(Code::Unexpected, span, format!("`{word}` is no operator here"))
+                .label(format!("write `{sign}`"))
+                .fix(replaced, sign),
+        );
+        true
+    }
+
+    /// How many tokens stand here without a gap that look like a text whose quotes were forgotten: a host name,
+    /// a path, a file's name.
+    fn bare_text(&self) -> Option<usize> {
+        use TokenKind::{Colon, Dot, Duration, Minus, Number, Real, Size, Slash, Word};
+        let like = |ahead: usize| {
+            matches!(
+                self.token(ahead).kind,
+                Word | Number | Real | Dot | Minus | Slash | Colon | Duration | Size
+            )
+        };
+        let mut count = 0;
+        while like(count) && (count == 0 || self.adjoins(count)) {
+            count += 1;
+        }
+        // A lone word may be a name.
+        (count > 1 || count == 1 && self.kind() == Slash).then_some(count)
+    }
+
+    /// Reports it, and stands behind it.
+    fn wants_quotes(&mut self, count: usize, what: &str) -> Reported {
+        let start = self.span();
+        for _ in 0..count {
+            self.next();
+        }
+        let span = start.to(self.before());
+        self.report(
+            Diagnostic::new(Code::Unexpected, span, format!("{what} stands in quotes"))
+                .label("write it in quotes")
+                .fix(span.front(), "\"")
+                .fix(span.behind(), "\""),
+        )
     }
 
     fn is_operator(&self) -> bool {
@@ -297,6 +376,7 @@ impl<'a> Parser<'a> {
         let short = self.tokens.get(began).is_some_and(|token| {
             token.kind != TokenKind::Word
                 || matches!(self.str(self.span_of(*token)), "let" | "include" | "import" | "vcl")
+                || statements::WORDS.contains(&self.str(self.span_of(*token)))
         });
         loop {
             match self.kind() {
@@ -365,6 +445,16 @@ impl<'a> Parser<'a> {
             }
             self.next();
         }
+    }
+}
+
+/// How one names the operators of a condition that other languages write as words.
+fn operator_word(word: &str) -> Option<TokenKind> {
+    match word {
+        "and" | "AND" => Some(TokenKind::And),
+        "or" | "OR" => Some(TokenKind::Or),
+        "not" | "NOT" => Some(TokenKind::Not),
+        _ => None,
     }
 }
 

@@ -68,6 +68,12 @@ impl Span {
         Span { file: self.file, start: self.start, end: other.end.max(self.start) }
     }
 
+    /// The empty place in front of it.
+    #[must_use]
+    pub const fn front(self) -> Span {
+        Span { file: self.file, start: self.start, end: self.start }
+    }
+
     /// The empty place behind it.
     #[must_use]
     pub const fn behind(self) -> Span {

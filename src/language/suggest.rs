@@ -1,28 +1,53 @@
 //! "Did you mean": the nearest of the words that would have been right.
 
-/// How many words one load may compare: a tree with thousands of faults over thousands of names must not
-/// spend seconds on suggestions nobody reads.
+use std::fmt;
+
+/// How many words one load may compare, and for how many faults: a tree with thousands of faults over thousands
+/// of names must not spend seconds on suggestions nobody reads.
 pub struct Suggestions {
     left: usize,
+    asked: usize,
 }
 
 impl Default for Suggestions {
     fn default() -> Self {
-        Self { left: 500_000 }
+        Self { left: 500_000, asked: 1_500 }
+    }
+}
+
+/// The word that was most likely meant.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Near<'a> {
+    pub word: &'a str,
+    /// One slip of the keyboard explains it, and no other word is as near: it may be put in without asking.
+    pub certain: bool,
+}
+
+impl fmt::Display for Near<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.word)
     }
 }
 
 impl Suggestions {
     /// The candidate nearest to `word`, when one is near enough that a typing error explains it.
     pub fn nearest<'a>(&mut self, word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+        self.near(word, among).map(|near| near.word)
+    }
+
+    /// The same, and whether there is any doubt.
+    pub fn near<'a>(&mut self, word: &str, among: impl IntoIterator<Item = &'a str>) -> Option<Near<'a>> {
+        self.asked = self.asked.checked_sub(1)?;
         let word: Vec<char> = word.chars().take(65).flat_map(char::to_lowercase).collect();
         if word.is_empty() || word.len() > 64 {
             return None;
         }
         let mut best: Option<(usize, &str)> = None;
+        let mut certain = false;
         for candidate in among {
             self.left = self.left.checked_sub(1)?;
-            if candidate.len() > 256 {
+            // A letter has at most four bytes, and lower case may have more letters.
+            if candidate.len() > 256 || candidate.is_ascii() && candidate.len().abs_diff(word.len()) > 4 {
                 continue;
             }
             let letters: Vec<char> = candidate.chars().flat_map(char::to_lowercase).collect();
@@ -32,12 +57,36 @@ impl Suggestions {
             }
             let distance = distance(&word, &letters);
             let akin = distance < word.len().min(letters.len());
-            if akin && distance <= most && best.is_none_or(|(least, _)| distance < least) {
-                best = Some((distance, candidate));
+            if !akin || distance > most {
+                continue;
+            }
+            match best {
+                Some((_, same)) if same == candidate => {}
+                Some((least, _)) if distance > least => certain &= distance > 1,
+                Some((least, _)) if distance == least => certain = false,
+                nearer => {
+                    certain = is_slip(&word, &letters, distance) && nearer.is_none_or(|(least, _)| least > 1);
+                    best = Some((distance, candidate));
+                }
             }
         }
-        best.map(|(_, candidate)| candidate)
+        best.map(|(_, word)| Near { word, certain })
     }
+}
+
+/// Whether one slip of the keyboard explains it. Names that differ in a number are most often two names, and
+/// short ones are near to each other by chance.
+fn is_slip(word: &[char], meant: &[char], distance: usize) -> bool {
+    let digits =
+        |letters: &[char]| -> Vec<char> { letters.iter().copied().filter(char::is_ascii_digit).collect() };
+    let sorted = |letters: &[char]| {
+        let mut letters = letters.to_vec();
+        letters.sort_unstable();
+        letters
+    };
+    distance <= 1
+        && digits(word) == digits(meant)
+        && (word.len().max(meant.len()) >= 4 || word.len() >= 3 && sorted(word) == sorted(meant))
 }
 
 /// Insertions, deletions, replacements and swapped neighbours from one word to the other.
@@ -102,8 +151,33 @@ mod tests {
     }
 
     #[test]
+    fn only_what_leaves_no_doubt_is_certain() {
+        for (word, among, certain) in [
+            ("tarc", &["trac", "svn"][..], true),
+            ("Trac", &["trac"], true),
+            ("trak", &["trac", "trac"], true),
+            ("svnn", &["svn"], true),
+            ("snv", &["svn"], true),
+            ("bakcedn", &["backend"], false),
+            ("trac", &["track", "trace"], false),
+            ("trac", &["trace", "trackers", "track"], false),
+            ("tarc", &["trac", "tars"], false),
+            ("home3", &["home1"], false),
+            ("home", &["home1"], false),
+            ("svm", &["svn"], false),
+            ("ab", &["ac"], false),
+        ] {
+            let near = Suggestions::default().near(word, among.iter().copied());
+            assert_eq!(near.map(|near| near.certain), Some(certain), "{word} {among:?}");
+        }
+    }
+
+    #[test]
     fn suggestions_end_before_patience_does() {
-        let mut suggestions = Suggestions { left: 3 };
+        let mut suggestions = Suggestions { left: 3, asked: 10 };
         assert_eq!(suggestions.nearest("sitr", ["a", "b", "c", "site"]), None);
+        let mut suggestions = Suggestions { left: 30, asked: 1 };
+        assert_eq!(suggestions.nearest("sitr", ["site"]), Some("site"));
+        assert_eq!(suggestions.nearest("sitr", ["site"]), None);
     }
 }

@@ -78,10 +78,10 @@ impl<'a> Checker<'a> {
             };
             return self.fault(fault.label(label));
         }
-        let near = self.suggestions.nearest(word, ["anyone", "nobody", "network"]);
+        let near = self.suggestions.near(word, ["anyone", "nobody", "network"]);
         self.fault(match near {
-            Some("network") => fault.label("did you mean `network(acl)`?"),
-            Some(near) => fault.label(format!("did you mean `{near}`?")),
+            Some(near) if near.word == "network" => fault.label("did you mean `network(acl)`?").or(near),
+            Some(near) => fault.meant(near),
             None => fault.label("there are `anyone`, `nobody` and `network(acl)`"),
         })
     }

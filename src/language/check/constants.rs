@@ -272,15 +272,16 @@ impl Checker<'_> {
             // A name that stands in a private file is not suggested: it might be more than a name.
             let sources = self.sources;
             let shown = self.lets.iter().filter(|(_, constant)| !sources.is_private(constant.name.file));
-            self.suggestions.nearest(name, shown.map(|(name, _)| *name).chain(["yes", "no"]))
+            self.suggestions.near(name, shown.map(|(name, _)| *name).chain(["yes", "no"]))
         };
         let label = match near {
             Some(near) => {
-                let place = self.lets.get(near).map(|constant| self.sources.short_place(constant.name));
-                place.map_or_else(
+                let place = self.lets.get(near.word).map(|constant| self.sources.short_place(constant.name));
+                let label = place.map_or_else(
                     || format!("did you mean `{near}`?"),
                     |place| format!("did you mean `{near}` ({place})?"),
-                )
+                );
+                return self.fault(fault.label(label).or(near));
             }
             None if !self.missing.insert((None, name.to_owned())) => return None,
             None => "text stands in quotes; a constant is defined by `let name = …;`".to_owned(),
@@ -313,9 +314,9 @@ impl Checker<'_> {
                 let quote = self.quote(name);
                 let fault =
                     Diagnostic::new(Code::UnknownName, name, format!("there is no function called {quote}"));
-                let near = self.suggestions.nearest(word, ["env", "if", "lookup"]);
+                let near = self.suggestions.near(word, ["env", "if", "lookup"]);
                 self.fault(match near {
-                    Some(near) => fault.label(format!("did you mean `{near}`?")),
+                    Some(near) => fault.meant(near),
                     None => fault.label(
                         "there are `env(\"NAME\", \"default\")`, `if(condition, a, b)` and `lookup(table, \"key\")`",
                     ),

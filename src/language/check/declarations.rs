@@ -162,7 +162,7 @@ impl Checker<'_> {
                 continue;
             }
             let quote = self.quote(*span);
-            let near = self.suggestions.nearest(word, known.iter().map(|flag| flag.word));
+            let near = self.suggestions.near(word, known.iter().map(|flag| flag.word));
             let words: Vec<String> = known.iter().map(|flag| format!("`{}`", flag.word)).collect();
             let fault = Diagnostic::new(
                 Code::Misplaced,
@@ -170,7 +170,7 @@ impl Checker<'_> {
                 format!("{quote} means nothing beside the name of {}", written.kind.a_word()),
             );
             self.found.push(match near {
-                Some(near) => fault.label(format!("did you mean `{near}`?")),
+                Some(near) => fault.meant(near),
                 None if words.is_empty() => fault.label("take it out"),
                 None => fault.label(format!("there is {}", one_of(&words))),
             });
@@ -357,6 +357,12 @@ impl Checker<'_> {
                 Diagnostic::new(Code::NotYet, span, format!("{quote} can't be honoured")).label(*reason);
             return self.fault(fault);
         }
+        if dialect == Dialect::Doorward
+            && table::LATER_SETTINGS.iter().any(|(of, names)| *of == kind && names.contains(&name))
+        {
+            self.not_yet(span);
+            return None;
+        }
         if kind.setting(name, Dialect::Doorward).is_some() {
             let fault = Diagnostic::new(
                 Code::OtherDialect,
@@ -365,9 +371,12 @@ impl Checker<'_> {
             );
             return self.fault(fault.label(self.other_dialect()));
         }
-        if let Some(near) = self.suggestions.nearest(name, rows.iter().map(|row| row.name)) {
-            self.found.push(fault.label(format!("did you mean `.{near}`?")));
-            return rows.into_iter().find(|row| row.name == near);
+        if let Some(near) = self.suggestions.near(name, rows.iter().map(|row| row.name)) {
+            let fault = fault.label(format!("did you mean `.{near}`?"));
+            // The place holds the dot too.
+            let word = Span { start: span.start + 1, ..span };
+            self.found.push(if near.certain { fault.fix(word, near.word) } else { fault });
+            return rows.into_iter().find(|row| row.name == near.word);
         }
         let elsewhere = Kind::ALL.iter().find(|other| other.settings().iter().any(|row| row.name == name));
         let all: Vec<String> = rows.iter().map(|row| format!("`.{}`", row.name)).collect();

@@ -253,7 +253,7 @@ impl<'a> Checker<'a> {
             );
             let known = self.names.contains_key(&(kind, near)) && text.starts_with('`');
             return self.fault(if known {
-                fault.label(format!("write `{near}`"))
+                fault.label(format!("write `{near}`")).fix(expr.span, near)
             } else {
                 fault.label("write its name")
             });
@@ -292,10 +292,14 @@ impl<'a> Checker<'a> {
             .iter()
             .filter(|((known, _), (_, span))| *known == kind && !sources.is_private(span.file))
             .map(|((_, name), _)| *name);
-        let near = self.suggestions.nearest(name, names);
-        let label = match near.and_then(|near| Some((near, self.names.get(&(kind, near))?))) {
+        let near = self.suggestions.near(name, names);
+        let label = match near.and_then(|near| Some((near, self.names.get(&(kind, near.word))?))) {
             Some((near, (_, declared))) => {
-                format!("did you mean `{near}` ({})?", self.sources.short_place(*declared))
+                let place = self.sources.short_place(*declared);
+                let fault = fault.label(format!("did you mean `{near}` ({place})?"));
+                // What a `let` holds stands elsewhere.
+                let here = sources.text(span) == name;
+                return self.fault(if here { fault.or(near) } else { fault });
             }
             None if !self.missing.insert((Some(kind), name.to_owned())) => return None,
             None => format!("declare it: `{word} name {{ … }}`"),

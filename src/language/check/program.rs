@@ -27,7 +27,7 @@ use self::objects::Made;
 use self::patterns::Patterns;
 use self::subs::Routine;
 use super::Checker;
-use crate::language::ast::Item;
+use crate::language::ast::{Declaration, Item, Member};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::program::{self, Choice, Mark, Program, Slot, SubId};
@@ -68,6 +68,7 @@ pub(super) fn program(checker: &mut Checker<'_>, written: Written<'_>) -> Arc<Pr
         speech: dialect,
         read,
         syntax: Syntax::Vcl41,
+        head: None,
         variables: HashMap::new(),
         imported: HashMap::new(),
         routines: Vec::new(),
@@ -161,6 +162,8 @@ struct Writer<'w, 't, 'a> {
     speech: Dialect,
     read: usize,
     syntax: Syntax,
+    /// Behind the main file's `vcl 4.1;`, where imports stand.
+    head: Option<Span>,
     /// What each name turned out to be, so that it is looked for once.
     variables: HashMap<&'a str, Option<Variable>>,
     /// The names that modules are called by here.
@@ -255,8 +258,14 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 );
                 continue;
             }
+            if version.span.file == FileId(0) {
+                self.head = Some(self.behind_version(version.span));
+            }
             match self.text(version.number) {
-                "4.0" if self.dialect == Dialect::Varnish => self.syntax = Syntax::Vcl40,
+                "4.0" if self.dialect == Dialect::Varnish => {
+                    self.syntax = Syntax::Vcl40;
+                    self.sockets(items);
+                }
                 "4.0" | "4.1" => {}
                 _ => {
                     let quote = self.quote(version.number);
@@ -267,6 +276,37 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                             format!("VCL {quote} is not spoken here"),
                         )
                         .label("write `4.1` or `4.0`"),
+                    );
+                }
+            }
+        }
+    }
+
+    /// The end of the version's line, where it holds nothing more than a comment.
+    fn behind_version(&self, version: Span) -> Span {
+        let rest = self.checker.sources.whole(version.file).get(version.end as usize..).unwrap_or("");
+        let line = rest.split(['\n', '\r']).next().unwrap_or("");
+        let said = line.trim_start();
+        let quiet = said.is_empty() || said.starts_with('#') || said.starts_with("//");
+        let skipped = if quiet { u32::try_from(line.len()).unwrap_or(0) } else { 0 };
+        let end = version.end + skipped;
+        Span { start: end, end, ..version }
+    }
+
+    /// Sockets of the file system came with VCL 4.1.
+    fn sockets(&mut self, items: &[Item]) {
+        for item in items {
+            let Item::Declaration(Declaration { kind: Kind::Backend, body, .. }) = item else { continue };
+            for member in body {
+                let Member::Setting(setting) = member else { continue };
+                if self.text(setting.name) == "path" {
+                    self.fault::<()>(
+                        Diagnostic::new(
+                            Code::OtherDialect,
+                            setting.name,
+                            "`.path` is no setting under `vcl 4.0;`",
+                        )
+                        .label("it belongs to `vcl 4.1;`"),
                     );
                 }
             }

@@ -102,14 +102,13 @@ impl Checker<'_> {
         }
         let quote = self.quote(*first);
         let words: Vec<String> = TYPES.iter().map(|of| format!("`{}`", of.word())).collect();
-        let near = self.suggestions.nearest(word, TYPES.iter().map(|of| of.word()));
-        self.fault(
-            Diagnostic::new(Code::UnknownValue, *first, format!("the rows of a `table` can't be {quote}"))
-                .label(near.map_or_else(
-                    || format!("there are {}", crate::language::table::one_of(&words)),
-                    |near| format!("did you mean `{near}`?"),
-                )),
-        )
+        let near = self.suggestions.near(word, TYPES.iter().map(|of| of.word()));
+        let fault =
+            Diagnostic::new(Code::UnknownValue, *first, format!("the rows of a `table` can't be {quote}"));
+        self.fault(match near {
+            Some(near) => fault.meant(near),
+            None => fault.label(format!("there are {}", crate::language::table::one_of(&words))),
+        })
     }
 
     /// The file that `from file` names, when it could be read.

@@ -9,6 +9,7 @@ use crate::language::ast::{Expr, ExprKind, Sign};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::source::{Span, quoted};
+use crate::language::suggest::Near;
 use crate::language::table::{self, Kind, Type};
 use crate::language::tree::{Certificate, Declaration, Text, Value};
 use crate::language::vocabulary::Dialect;
@@ -28,6 +29,11 @@ const fn is_plain(expr: &Expr) -> bool {
             | ExprKind::Strands(_)
             | ExprKind::Blob(_)
     )
+}
+
+/// The quotes taken away, and what stands between them kept where it is.
+fn without_quotes(fault: Diagnostic, whole: Span, inner: Span) -> Diagnostic {
+    fault.fix(whole.front().to(inner.front()), "").fix(inner.behind().to(whole.behind()), "")
 }
 
 impl Checker<'_> {
@@ -190,23 +196,24 @@ impl Checker<'_> {
                 }
                 other => other.title().to_owned(),
             };
+            let unquoted = matches!(&known.constant, Constant::Text(text) if from_text(text).is_some());
             let label = match (&known.constant, row.takes) {
-                (Constant::Text(text), _) if from_text(text).is_some() => {
-                    "write it without quotes".to_owned()
-                }
+                _ if unquoted => "write it without quotes".to_owned(),
                 (_, takes) if takes.is_text() => "write it in quotes".to_owned(),
                 (Constant::Number(_), Type::Duration) => "say the unit: `10s`, `5m`, `1h`".to_owned(),
                 _ => format!("write {}", row.takes.title()),
             };
             let title = row.takes.title();
-            return self.fault(
-                Diagnostic::new(
-                    Code::WrongType,
-                    expr.span,
-                    format!("`.{}` takes {title}, and this is {is}", row.name),
-                )
-                .label(label),
-            );
+            let fault = Diagnostic::new(
+                Code::WrongType,
+                expr.span,
+                format!("`.{}` takes {title}, and this is {is}", row.name),
+            )
+            .label(label);
+            return self.fault(match expr.kind {
+                ExprKind::Text { inner, .. } if unquoted => without_quotes(fault, expr.span, inner),
+                _ => fault,
+            });
         };
         self.in_range(expr.span, row, value)
     }
@@ -259,18 +266,16 @@ impl Checker<'_> {
             }
             if !self.lets.contains_key(name) {
                 let quote = self.quote(expr.span);
-                let near = self.suggestions.nearest(name, words.iter().map(|word| word.word));
-                return self.fault(
-                    Diagnostic::new(
-                        Code::UnknownValue,
-                        expr.span,
-                        format!("`.{}` is {title}, not {quote}", row.name),
-                    )
-                    .label(near.map_or_else(
-                        || "write one of these".to_owned(),
-                        |near| format!("did you mean `{near}`?"),
-                    )),
+                let near = self.suggestions.near(name, words.iter().map(|word| word.word));
+                let fault = Diagnostic::new(
+                    Code::UnknownValue,
+                    expr.span,
+                    format!("`.{}` is {title}, not {quote}", row.name),
                 );
+                return self.fault(match near {
+                    Some(near) => fault.meant(near),
+                    None => fault.label("write one of these"),
+                });
             }
         }
         let known = self.constant(expr)?;
@@ -292,7 +297,8 @@ impl Checker<'_> {
                     expr.span,
                     format!("`.{}` is {title}, without quotes", row.name),
                 )
-                .label(format!("write `{word}`")),
+                .label(format!("write `{word}`"))
+                .fix(expr.span, word),
             ),
             (Some(word), _) => Some(word),
             (None, _) => {
@@ -331,19 +337,28 @@ impl Checker<'_> {
                 let (chain, key) = (self.file_name(&chain.value), self.file_name(&key.value));
                 Some(Certificate::Files { chain: chain?, key: key? })
             }
+            ExprKind::Name if matches!(name, "lets_encrypt" | "lets_encrypt_staging") => {
+                self.not_yet(expr.span);
+                None
+            }
             ExprKind::Name | ExprKind::Call { .. } => {
                 let quote = self.quote(expr.span);
-                let near = self.suggestions.nearest(name, ["local", "files"]);
+                let near = self.suggestions.near(name, ["local", "files"]);
                 let label = match near {
-                    Some("files") => "did you mean `files(\"chain.pem\", \"key.pem\")`?".to_owned(),
+                    Some(Near { word: "files", .. }) => {
+                        "did you mean `files(\"chain.pem\", \"key.pem\")`?".to_owned()
+                    }
                     Some(near) => format!("did you mean `{near}`?"),
                     None => format!("write {title}"),
                 };
                 self.touch(expr);
-                self.fault(
+                let fault =
                     Diagnostic::new(Code::UnknownValue, expr.span, format!("{quote} is no certificate"))
-                        .label(label),
-                )
+                        .label(label);
+                self.fault(match (near, &expr.kind) {
+                    (Some(near), ExprKind::Name) if near.word == "local" => fault.or(near),
+                    _ => fault,
+                })
             }
             _ => {
                 let known = self.constant(expr)?;

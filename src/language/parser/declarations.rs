@@ -1,7 +1,7 @@
 //! What stands at the top of a file: `let`, `include`, `import`, the version, declarations with their settings,
 //! entries and rows.
 
-use super::{DECLARATIONS_DEEP_MAX, Parsed, Parser, Reported, inner};
+use super::{DECLARATIONS_DEEP_MAX, Parsed, Parser, Reported, inner, statements};
 use crate::language::ast::{
     Braced, Declaration, Entry, Expr, ExprKind, Import, Include, Item, Let, Member, Row, Setting, Version,
 };
@@ -142,7 +142,11 @@ impl Parser<'_> {
             ));
         }
         let TokenKind::Text(width) = self.kind() else {
-            return Err(self.unexpected("a file name in quotes", "an include is `include \"file.vcl\";`"));
+            let bare = self.bare_text().filter(|count| self.token(*count).kind == TokenKind::Semicolon);
+            return Err(match bare {
+                Some(count) => self.wants_quotes(count, "the name of a file"),
+                None => self.unexpected("a file name in quotes", "an include is `include \"file.vcl\";`"),
+            });
         };
         let path = inner(self.next(), width);
         self.semicolon()?;
@@ -212,8 +216,14 @@ impl Parser<'_> {
         {
             flags.push(self.next());
         }
-        let name = match self.kind() {
-            TokenKind::Open => None,
+        let bare = self.bare_text().filter(|count| self.token(*count).kind == TokenKind::Open);
+        let name = match (self.kind(), bare) {
+            (TokenKind::Open, _) => None,
+            (_, Some(count)) if kind.named() == Named::Text => {
+                let start = self.span();
+                let Reported = self.wants_quotes(count, &format!("the name of {}", kind.a_word()));
+                Some(Expr { span: start.to(self.before()), kind: ExprKind::Faulty })
+            }
             _ => Some(self.expression(0)?),
         };
         Ok((name, flags))
@@ -260,13 +270,22 @@ impl Parser<'_> {
             );
             return None;
         }
+        let statement = statements::WORDS.contains(&word)
+            || matches!(self.token(1).kind, TokenKind::Dot if self.adjoins(1));
+        if inside.is_none() && statement {
+            self.found
+                .push(Diagnostic::new(Code::Misplaced, span, "a statement stands in a `sub`").label(
+                    "put it into one, such as `sub vcl_recv { … }`, or look for a `}` too many above",
+                ));
+            return None;
+        }
         let here = || Kind::ALL.iter().filter(|kind| kind.inside() == inside).map(|kind| kind.word());
         let others: &[&str] = if inside.is_none() { OTHERS } else { &[] };
-        let near = self.suggestions.nearest(word, here().chain(others.iter().copied()));
+        let near = self.suggestions.near(word, here().chain(others.iter().copied()));
         let fault =
             Diagnostic::new(Code::UnknownKind, span, format!("there is no declaration called {quoted}"));
         self.found.push(match (near, inside) {
-            (Some(near), _) => fault.label(format!("did you mean `{near}`?")),
+            (Some(near), _) => fault.meant(near),
             (None, Some(kind)) => fault
                 .label("this begins nothing that can stand here")
                 .help(format!("{} holds settings: `.name = value;`", kind.a_word())),
@@ -277,7 +296,7 @@ impl Parser<'_> {
                     .help(format!("a file holds {}, `sub`, `let` and `include`", all.join(", ")))
             }
         });
-        near.and_then(Kind::by_word)
+        near.and_then(|near| Kind::by_word(near.word))
     }
 
     /// From behind the `{` to behind its `}`; and whether a part of it could not be read. Braces without a
@@ -347,10 +366,11 @@ impl Parser<'_> {
                 } else {
                     format!("write the dot: `.{} = …;`", self.str(span))
                 };
-                Err(self.report(
+                let known = kind.is_some_and(|kind| kind.setting(self.str(span), self.dialect).is_some());
+                let fault =
                     Diagnostic::new(Code::Unexpected, span, format!("expected a setting, found {here}"))
-                        .label(label),
-                ))
+                        .label(label);
+                Err(self.report(if known { fault.fix(span.front(), ".") } else { fault }))
             }
             TokenKind::Word if self.word(0).is_some_and(|word| OTHERS.contains(&word)) => {
                 let span = self.span();
@@ -451,7 +471,9 @@ impl Parser<'_> {
             if self.kind() != TokenKind::Semicolon && self.starts_line(0) {
                 let span = self.before().behind();
                 self.found.push(
-                    Diagnostic::new(Code::Unexpected, span, "a `,` is missing").label("write `,` here"),
+                    Diagnostic::new(Code::Unexpected, span, "a `,` is missing")
+                        .label("write `,` here")
+                        .fix(span, ","),
                 );
             } else {
                 return Err(self.unexpected("`,`", says));

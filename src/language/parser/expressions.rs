@@ -1,7 +1,7 @@
 //! Values, from the loosest operator to the tightest: `||`, `&&`, `!`, comparisons, `+` and `-`, side by side,
 //! `*`, `/` and `%`, a minus sign, methods.
 
-use super::{EXPRESSIONS_DEEP_MAX, Parsed, Parser, inner};
+use super::{EXPRESSIONS_DEEP_MAX, Parsed, Parser, Reported, inner};
 use crate::base::amount;
 use crate::language::ast::{Argument, Comparison, Expr, ExprKind, Factor, Sign};
 use crate::language::diagnostic::Diagnostic;
@@ -9,6 +9,9 @@ use crate::language::faults::Code;
 use crate::language::lexer::{TokenKind, size};
 use crate::language::source::Span;
 use crate::language::vocabulary::Dialect;
+
+/// What begins a name with a dot in settings, once those are known.
+const LATER: &[&str] = &["secret", "user", "req", "client"];
 
 impl Parser<'_> {
     pub(super) fn expression(&mut self, depth: usize) -> Parsed<Expr> {
@@ -26,19 +29,25 @@ impl Parser<'_> {
         part: impl Fn(&mut Self, usize) -> Parsed<Expr>,
     ) -> Parsed<Expr> {
         let first = part(self, depth)?;
-        if self.kind() != operator {
+        if self.kind() != operator && !self.word_for_operator(operator) {
             return Ok(first);
         }
+        // A word was taken already.
+        self.take(operator);
         let start = first.span;
-        let mut parts = vec![first];
-        while self.take(operator).is_some() {
+        let mut parts = vec![first, part(self, depth)?];
+        while self.take(operator).is_some() || self.word_for_operator(operator) {
             parts.push(part(self, depth)?);
         }
         Ok(Expr { span: start.to(self.before()), kind: build(parts) })
     }
 
     fn negation(&mut self, depth: usize) -> Parsed<Expr> {
-        let Some(not) = self.take(TokenKind::Not) else { return self.comparison(depth) };
+        let not = match self.take(TokenKind::Not) {
+            Some(not) => not,
+            None if self.word_for_operator(TokenKind::Not) => self.before(),
+            None => return self.comparison(depth),
+        };
         self.too_deep(depth, not)?;
         let inner = self.negation(depth + 1)?;
         Ok(Expr { span: not.to(self.before()), kind: ExprKind::Not(Box::new(inner)) })
@@ -116,12 +125,11 @@ impl Parser<'_> {
         let refused = self.rules && self.dialect == Dialect::Varnish;
         let kind = match all.get(1) {
             Some(second) if refused => {
-                let second = second.span;
-                self.found.push(
-                    Diagnostic::new(Code::Unexpected, second, "two values stand side by side")
-                        .label("write `+` in front of this one")
-                        .help("Varnish takes values side by side no more since version 7"),
-                );
+                let fault = Diagnostic::new(Code::Unexpected, second.span, "two values stand side by side")
+                    .label("write `+` in front of this one")
+                    .help("Varnish takes values side by side no more since version 7");
+                let joined = all.iter().skip(1).fold(fault, |fault, part| fault.fix(part.span.front(), "+ "));
+                self.found.push(joined);
                 ExprKind::Faulty
             }
             _ => ExprKind::Strands(all),
@@ -152,7 +160,8 @@ impl Parser<'_> {
             before.kind,
             ExprKind::Number(_) | ExprKind::Real(_) | ExprKind::Duration(_) | ExprKind::Size(_)
         );
-        let word = self.kind() == TokenKind::Word && !self.statement_begins();
+        let word =
+            self.word(0).is_some_and(|word| super::operator_word(word).is_none()) && !self.statement_begins();
         // Where values do not stand side by side, a `;` is missing rather than a `+`.
         let line = self.dialect == Dialect::Varnish && self.starts_line(0);
         Ok(holds_text && (text || word) && !line)
@@ -299,10 +308,27 @@ impl Parser<'_> {
         start.to(self.before())
     }
 
+    /// Behind the name stand a space, a dot and another part of it.
+    pub(super) fn name_with_gaps(&mut self, name: Span) -> Reported {
+        let part = self.span_of(self.token(1));
+        self.report(
+            Diagnostic::new(Code::Unexpected, name.to(part), "a name is written without spaces")
+                .label("take the space out at the dot")
+                .fix(name.behind().to(part.front()), "."),
+        )
+    }
+
     fn name_or_call(&mut self, depth: usize) -> Parsed<Expr> {
         let name = if self.rules {
             self.name()
         } else {
+            let bare = self.bare_text().filter(|count| {
+                matches!(self.token(*count).kind, TokenKind::Semicolon | TokenKind::Comma)
+                    && !LATER.contains(&self.str(self.span()))
+            });
+            if let Some(count) = bare {
+                return Err(self.wants_quotes(count, "a text"));
+            }
             let name = self.next();
             if self.kind() == TokenKind::Dot && self.token(1).kind == TokenKind::Word && !self.starts_line(0)
             {
@@ -324,11 +350,7 @@ impl Parser<'_> {
             && self.token(1).kind == TokenKind::Word
             && self.token(2).kind != TokenKind::OpenParen
         {
-            let span = name.to(self.span_of(self.token(1)));
-            return Err(self.report(
-                Diagnostic::new(Code::Unexpected, span, "a name is written without spaces")
-                    .label("take the space out at the dot"),
-            ));
+            return Err(self.name_with_gaps(name));
         }
         if self.kind() != TokenKind::OpenParen {
             return Ok(Expr { span: name, kind: ExprKind::Name });

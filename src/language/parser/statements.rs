@@ -7,10 +7,11 @@ use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::lexer::TokenKind;
 use crate::language::source::Span;
+use crate::language::suggest::Near;
 use crate::language::vocabulary::Dialect;
 
 /// Words that begin a statement.
-const WORDS: &[&str] = &[
+pub(super) const WORDS: &[&str] = &[
     "add",
     "break",
     "call",
@@ -292,12 +293,13 @@ impl Parser<'_> {
         let word = self.span();
         if self.token(1).kind != TokenKind::Dot
             && let Some(near) = self.near_word()
-            && (self.token(1).kind != TokenKind::OpenParen || matches!(near, "return" | "if" | "elsif"))
+            && (self.token(1).kind != TokenKind::OpenParen
+                || matches!(near.word, "return" | "if" | "elseif" | "elsif" | "elif"))
         {
             let shown = self.sources.quote(word);
             return Err(self.report(
                 Diagnostic::new(Code::Unexpected, word, format!("there is no statement called {shown}"))
-                    .label(format!("did you mean `{near}`?")),
+                    .meant(near),
             ));
         }
         if matches!(
@@ -315,10 +317,12 @@ impl Parser<'_> {
                     return Ok(StatementKind::Evaluate(value));
                 }
                 _ if matches!(self.kind(), TokenKind::Assign | TokenKind::Change(_)) => {
-                    return Err(self.report(
-                        Diagnostic::new(Code::Unexpected, value.span, "a value is given by `set`")
-                            .label("write `set ` in front of it"),
-                    ));
+                    let fault = Diagnostic::new(Code::Unexpected, value.span, "a value is given by `set`")
+                        .label("write `set ` in front of it");
+                    return Err(self.report(match value.kind {
+                        ExprKind::Name => fault.fix(value.span.front(), "set "),
+                        _ => fault,
+                    }));
                 }
                 _ => {
                     return Err(self.report(
@@ -335,13 +339,21 @@ impl Parser<'_> {
         self.unexpected("a statement or `}`", "such as `set …;`, `call …;`, `if (…) { … }` or `return (…);`")
     }
 
-    fn near_word(&mut self) -> Option<&'static str> {
+    fn near_word(&mut self) -> Option<Near<'static>> {
         let word = self.word(0)?;
         // What some rule may call by itself is no misspelling.
         if matches!(word, "ban" | "hash_data" | "std" | "purge") {
             return None;
         }
-        self.suggestions.nearest(word, WORDS.iter().copied())
+        let near = self.suggestions.near(word, WORDS.iter().copied())?;
+        if near.certain || !OTHERWISE.contains(&near.word) {
+            return Some(near);
+        }
+        // Three of them mean the same, and the fourth has no condition.
+        let meant: &[&str] =
+            if self.token(1).kind == TokenKind::OpenParen { &["elseif", "elsif", "elif"] } else { &["else"] };
+        let each = meant.iter().filter_map(|known| self.suggestions.near(word, [*known]));
+        Some(each.into_iter().find(|near| near.certain).unwrap_or(near))
     }
 
     fn ended_expression(&mut self) -> Parsed<Expr> {
@@ -360,7 +372,12 @@ impl Parser<'_> {
         if self.kind() != TokenKind::Word {
             return Err(self.unexpected(wanted, label));
         }
-        Ok(self.name())
+        let name = self.name();
+        // `req . http.X`
+        if self.kind() == TokenKind::Dot && self.token(1).kind == TokenKind::Word {
+            return Err(self.name_with_gaps(name));
+        }
+        Ok(name)
     }
 
     fn set(&mut self) -> Parsed<StatementKind> {
@@ -383,7 +400,8 @@ impl Parser<'_> {
                 let span = self.span();
                 return Err(self.report(
                     Diagnostic::new(Code::Unexpected, span, "`==` compares; a value is given by `=`")
-                        .label("write `=`"),
+                        .label("write `=`")
+                        .fix(span, "="),
                 ));
             }
             _ => return Err(self.unexpected("`=`", says)),
@@ -407,7 +425,8 @@ impl Parser<'_> {
                         open.to(self.before()),
                         "a sub is called by its name alone",
                     )
-                    .label("take these out"),
+                    .label("take these out")
+                    .fix(open.to(self.before()), ""),
                 );
             }
         }
@@ -539,7 +558,8 @@ impl Parser<'_> {
                 let span = self.span();
                 Err(self.report(
                     Diagnostic::new(Code::Unexpected, span, "`=` gives a value; values are compared by `==`")
-                        .label("write `==`"),
+                        .label("write `==`")
+                        .fix(span, "=="),
                 ))
             }
             _ => Err(self.unexpected("`)`", "the condition ends before this; write `)`, or an operator")),

@@ -310,10 +310,7 @@ functions! {
 /// Functions that others know and we do not honour, with the reason. One that ends in `*` stands for all that
 /// begin so.
 const UNSUPPORTED: &[(&str, &str)] = &[
-    (
-        "std.file_exists",
-        "rules do not look at the disk while they run; take the switch into a constant and reload",
-    ),
+    ("std.file_exists", "rules touch no file while they run; take the switch into a constant and reload"),
     ("std.set_ip_tos", "the gateway does not mark packets"),
     ("digest.hash_md5", "MD5 is broken and no library here has it; use `digest.hash_sha256`"),
     ("digest.hmac_md5*", "MD5 is broken and no library here has it; use `digest.hmac_sha256`"),

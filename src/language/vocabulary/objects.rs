@@ -125,6 +125,24 @@ classes! {
     }
 }
 
+impl Method {
+    /// Whether Varnish lets an argument be given by this name: most have none there.
+    pub fn may_name(self, argument: &str) -> bool {
+        match self {
+            Method::HashAdd => argument == "weight",
+            Method::RoundRobinAdd
+            | Method::RoundRobinRemove
+            | Method::FallbackAdd
+            | Method::FallbackRemove
+            | Method::RandomAdd
+            | Method::RandomRemove
+            | Method::HashRemove
+            | Method::HashBackend => false,
+            _ => true,
+        }
+    }
+}
+
 impl Class {
     /// With its vmod.
     pub fn by_name(name: &str) -> Option<Class> {

@@ -6,7 +6,7 @@
 #   again.vcl      a restart of the program that nobody notices
 #
 # It runs as it is: doorward serve main.vcl. Nobody has to run openssl: where no certificate is named, this machine has
-# an authority of its own, and `doorward status` says where its root is.
+# an authority of its own, whose root.pem lies in the folder `authority` of `.state`.
 #
 # After an edit, in this order: doorward check main.vcl && doorward test . && doorward reload. A reload takes all
 # of it or nothing, and no open connection notices.

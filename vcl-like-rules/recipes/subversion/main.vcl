@@ -54,8 +54,8 @@ sub vcl_recv {
     }
 }
 
-# httpd is spoken to by http and refuses (502) a copy to an address that begins with https. Where httpd knows that it
-# stands behind https (README.md), take this out.
+# httpd is spoken to by http and refuses (502) a copy to an address that begins with https. Where httpd itself says
+# `ServerName https://…`, it refuses the other: take this sub and the next one out (README.md).
 sub vcl_backend_fetch {
     if (bereq.http.Destination) {
         set bereq.http.Destination = regsub(bereq.http.Destination, "^https:", "http:");

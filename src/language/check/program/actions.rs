@@ -31,10 +31,10 @@ impl Writer<'_, '_, '_> {
             let (speech, all) = (self.speech, Action::ALL.iter().copied());
             let fitting =
                 all.filter(|action| phases.iter().all(|phase| action.fits(phase, speech))).map(Action::word);
-            let near = self.checker.suggestions.nearest(word, fitting);
+            let near = self.checker.suggestions.near(word, fitting);
             let fault = Diagnostic::new(Code::BadReturn, name, format!("there is no action {quote}"));
             return self.fault(match near {
-                Some(near) => fault.label(format!("did you mean `{near}`?")),
+                Some(near) => fault.meant(near),
                 None => fault.label(format!("there are {}", self.actions(phases))),
             });
         };

@@ -89,10 +89,12 @@ impl<'a> Writer<'_, '_, 'a> {
         if !self.is_varnish() || self.imported.contains_key(module) || !Function::MODULES.contains(&module) {
             return true;
         }
-        self.fault::<()>(
-            Diagnostic::new(Code::NotImported, span, format!("`{module}` is not imported"))
-                .label(format!("write `import {module};` above this sub")),
-        );
+        let fault = Diagnostic::new(Code::NotImported, span, format!("`{module}` is not imported"))
+            .label(format!("write `import {module};` above this sub"));
+        self.fault::<()>(match self.head {
+            Some(head) => fault.fix(head, format!("\nimport {module};")),
+            None => fault,
+        });
         false
     }
 
@@ -292,7 +294,8 @@ impl<'a> Writer<'_, '_, 'a> {
         let quote = self.quote(name);
         let fault = Diagnostic::new(Code::UnknownFunction, name, format!("there is no function {quote}"));
         if let Some(reason) = Function::unsupported(text) {
-            return self.fault(fault.label(reason));
+            let message = format!("{quote} can't be honoured");
+            return self.fault(Diagnostic { message, ..fault }.label(reason));
         }
         if let Some(other) = [Dialect::Doorward, Dialect::Varnish, Dialect::Fastly]
             .into_iter()
@@ -307,9 +310,9 @@ impl<'a> Writer<'_, '_, 'a> {
         let speech = self.speech;
         let functions =
             Function::ALL.iter().filter(|known| known.dialects().has(speech)).map(|known| known.name());
-        let near = self.checker.suggestions.nearest(text, functions.filter(|name| !name.starts_with('.')));
+        let near = self.checker.suggestions.near(text, functions.filter(|name| !name.starts_with('.')));
         self.fault(match near {
-            Some(near) => fault.label(format!("did you mean `{near}`?")),
+            Some(near) => fault.meant(near),
             None => fault.label("the manual lists all functions"),
         })
     }
@@ -336,14 +339,14 @@ impl<'a> Writer<'_, '_, 'a> {
                     if place.is_none() {
                         let quote = self.quote(written);
                         let names = parameters.iter().map(|parameter| parameter.name);
-                        let near = self.checker.suggestions.nearest(word, names);
+                        let near = self.checker.suggestions.near(word, names);
                         let fault = Diagnostic::new(
                             Code::BadCall,
                             written,
                             format!("`{name}` has no argument called {quote}"),
                         );
                         self.fault::<()>(match near {
-                            Some(near) => fault.label(format!("did you mean `{near}`?")),
+                            Some(near) => fault.meant(near),
                             None => fault.label(format!("write `{}`", signature(name, parameters))),
                         });
                         faulty = true;
@@ -461,12 +464,12 @@ impl<'a> Writer<'_, '_, 'a> {
             return Some(Argument::Word(u8::try_from(at).unwrap_or(u8::MAX)));
         }
         let quote = self.quote(expr.span);
-        let near = self.checker.suggestions.nearest(text, words.iter().copied());
+        let near = self.checker.suggestions.near(text, words.iter().copied());
         let fault =
             Diagnostic::new(Code::BadCall, expr.span, format!("{quote} is none of the words taken here"));
         let all: Vec<String> = words.iter().map(|word| format!("`{word}`")).collect();
         self.fault(match near {
-            Some(near) => fault.label(format!("did you mean `{near}`?")),
+            Some(near) => fault.meant(near),
             None => fault.label(format!("write one of {}", all.join(", "))),
         })
     }
@@ -557,10 +560,10 @@ impl<'a> Writer<'_, '_, 'a> {
         if !Function::MODULES.contains(&name) {
             let fault =
                 Diagnostic::new(Code::UnknownModule, import.name, format!("there is no module {quote}"));
-            let near = self.checker.suggestions.nearest(name, Function::MODULES.iter().copied());
+            let near = self.checker.suggestions.near(name, Function::MODULES.iter().copied());
             let reason = Function::unsupported(&format!("{name}.x"));
             self.fault::<()>(match (near, reason) {
-                (Some(near), _) => fault.label(format!("did you mean `{near}`?")),
+                (Some(near), _) => fault.meant(near),
                 (None, Some(reason)) => fault.label(reason),
                 (None, None) => fault.label("`std` and `directors` are built in, and there are no others"),
             });

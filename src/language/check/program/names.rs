@@ -7,6 +7,7 @@ use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::program::Place;
 use crate::language::source::Span;
+use crate::language::suggest::Near;
 use crate::language::table::Kind;
 use crate::language::vocabulary::{Dialect, Family, LATER, Phase, Phases, Syntax, Type, Variable};
 
@@ -230,6 +231,7 @@ impl<'a> Writer<'_, '_, 'a> {
                 Diagnostic {
                     span: call,
                     label: "this sub is not made for being called there".to_owned(),
+                    fix: Vec::new(),
                     ..fault
                 }
             }
@@ -308,6 +310,9 @@ impl<'a> Writer<'_, '_, 'a> {
 
     /// Nothing is called so.
     pub(super) fn unknown<T>(&mut self, span: Span, wanted: Type) -> Option<T> {
+        if self.checker.found.only_counts() {
+            return self.fault(Diagnostic::new(Code::UnknownVariable, span, ""));
+        }
         let name = self.text(span);
         let quote = self.quote(span);
         if LATER.contains(&name) && self.speech == Dialect::Doorward {
@@ -334,7 +339,7 @@ impl<'a> Writer<'_, '_, 'a> {
             let fault = Diagnostic::new(code, span, format!("there is no {word} called {quote}"));
             let near = self.nearest_declared(name, kind);
             let fault = match near {
-                Some(near) => fault.label(near),
+                Some((near, place)) => fault.label(format!("did you mean `{near}` ({place})?")).or(near),
                 None if !self.missing.insert(name) => return None,
                 None => fault.label(format!("declare it: `{word} name {{ … }}`")),
             };
@@ -344,8 +349,17 @@ impl<'a> Writer<'_, '_, 'a> {
         if let Some(label) = self.elsewhere(name) {
             return self.fault(fault.label(label));
         }
+        if let Some(family) = Family::ALL
+            .iter()
+            .map(|family| family.word())
+            .find(|family| name.strip_prefix(family).is_some_and(|rest| matches!(rest, ".http" | ".http.")))
+        {
+            return self.fault(fault.label(format!("name a header: `{family}.http.Name`")));
+        }
         let label = match self.nearest_variable(name) {
-            Some(near) => format!("did you mean `{near}`?"),
+            Some((near, certain)) => {
+                return self.fault(fault.meant(Near { word: &near, certain }));
+            }
             None if !self.missing.insert(name) => return None,
             None if name.contains('.') => "the manual lists all variables".to_owned(),
             None => "text stands in quotes".to_owned(),
@@ -374,26 +388,27 @@ impl<'a> Writer<'_, '_, 'a> {
             .map(|other| format!("it belongs to {}", title(other)))
     }
 
-    pub(super) fn nearest_declared(&mut self, name: &str, kind: Kind) -> Option<String> {
+    /// What is most likely meant, and where it is declared.
+    pub(super) fn nearest_declared(&mut self, name: &str, kind: Kind) -> Option<(Near<'a>, String)> {
         let sources = self.checker.sources;
         let names = &self.checker.names;
         let shown = names
             .iter()
             .filter(|((known, _), (_, span))| *known == kind && !sources.is_private(span.file))
             .map(|((_, name), _)| *name);
-        let near = self.checker.suggestions.nearest(name, shown)?;
-        let (_, declared) = names.get(&(kind, near))?;
-        Some(format!("did you mean `{near}` ({})?", sources.short_place(*declared)))
+        let near = self.checker.suggestions.near(name, shown)?;
+        let (_, declared) = names.get(&(kind, near.word))?;
+        Some((near, sources.short_place(*declared)))
     }
 
-    fn nearest_variable(&mut self, name: &str) -> Option<String> {
+    fn nearest_variable(&mut self, name: &str) -> Option<(String, bool)> {
         // `req.htp.Host`: the header's name is not what is wrong.
         let mut dots = name.match_indices('.').map(|(at, _)| at);
         if let (Some(_), Some(second)) = (dots.next(), dots.next()) {
             let (stem, header) = name.split_at(second);
             let families = ["req.http", "bereq.http", "beresp.http", "obj.http", "resp.http"];
-            if let Some(near) = self.checker.suggestions.nearest(stem, families) {
-                return Some(format!("{near}{header}"));
+            if let Some(near) = self.checker.suggestions.near(stem, families) {
+                return Some((format!("{near}{header}"), near.certain));
             }
         }
         let variables = Variable::names(self.speech).map(|(name, _)| name);
@@ -401,7 +416,8 @@ impl<'a> Writer<'_, '_, 'a> {
         let lets = &self.checker.lets;
         let shown = lets.iter().filter(|(_, constant)| !sources.is_private(constant.name.file));
         let lets = shown.map(|(name, _)| *name);
-        self.checker.suggestions.nearest(name, variables.chain(lets)).map(str::to_owned)
+        let near = self.checker.suggestions.near(name, variables.chain(lets))?;
+        Some((near.word.to_owned(), near.certain))
     }
 
     fn unknown_local<T>(&mut self, name: &'a str, span: Span) -> Option<T> {
@@ -414,10 +430,10 @@ impl<'a> Writer<'_, '_, 'a> {
         }
         let quote = self.quote(span);
         let names = self.here.locals.keys().copied();
-        let near = self.checker.suggestions.nearest(name, names);
+        let near = self.checker.suggestions.near(name, names);
         let fault = Diagnostic::new(Code::UnknownLocal, span, format!("{quote} is not declared in this sub"));
         self.fault(match near {
-            Some(near) => fault.label(format!("did you mean `{near}`?")),
+            Some(near) => fault.meant(near),
             None => fault.label(format!("declare it above: `declare local {} STRING;`", shown_name(&quote))),
         })
     }

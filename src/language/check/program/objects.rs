@@ -74,11 +74,11 @@ impl Writer<'_, '_, '_> {
         let Some(known) = known else {
             let quote = self.quote(class);
             let names = Class::ALL.iter().map(|known| known.name());
-            let near = self.checker.suggestions.nearest(text, names);
+            let near = self.checker.suggestions.near(text, names);
             let fault =
                 Diagnostic::new(Code::UnknownFunction, class, format!("nothing called {quote} can be made"));
             return self.fault(match near {
-                Some(near) => fault.label(format!("did you mean `{near}`?")),
+                Some(near) => fault.meant(near),
                 None => fault
                     .label("there are `directors.round_robin`, `.fallback`, `.random`, `.hash` and `.shard`"),
             });
@@ -137,7 +137,7 @@ impl Writer<'_, '_, '_> {
         let Some(known) = class.method(&self.folded(word)) else {
             let quote = self.quote(method);
             let words = class.methods().iter().map(|known| known.word());
-            let near = self.checker.suggestions.nearest(word, words);
+            let near = self.checker.suggestions.near(word, words);
             let fault = Diagnostic::new(
                 Code::UnknownFunction,
                 method,
@@ -146,12 +146,26 @@ impl Writer<'_, '_, '_> {
             let all: Vec<String> =
                 class.methods().iter().map(|known| format!("`.{}`", known.word())).collect();
             return self.fault(match near {
-                Some(near) => fault.label(format!("did you mean `.{near}`?")),
+                Some(near) => fault.label(format!("did you mean `.{near}`?")).or(near),
                 None => fault.label(format!("there are {}", all.join(", "))),
             });
         };
         if !self.may_call(known.phases(), name.to(method)) {
             return None;
+        }
+        if self.is_varnish()
+            && let Some(given) = args
+                .iter()
+                .find_map(|argument| argument.name.filter(|name| !known.may_name(self.text(*name))))
+        {
+            return self.fault(
+                Diagnostic::new(
+                    Code::BadCall,
+                    given,
+                    format!("this argument of `.{word}` has no name in Varnish"),
+                )
+                .label("write the value alone"),
+            );
         }
         let shown = format!(".{word}");
         let args = self.arguments(&shown, known.parameters(), span, args)?;

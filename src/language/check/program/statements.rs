@@ -404,10 +404,10 @@ impl<'t> Writer<'_, 't, '_> {
                 "STRING", "BOOL", "INTEGER", "FLOAT", "TIME", "RTIME", "IP", "BACKEND", "INT", "REAL",
                 "DURATION", "BYTES",
             ];
-            let near = self.checker.suggestions.nearest(word, words);
+            let near = self.checker.suggestions.near(word, words);
             let fault = Diagnostic::new(Code::TypesClash, of, format!("no local can hold {quote}"));
             self.fault::<()>(match near {
-                Some(near) => fault.label(format!("did you mean `{near}`?")),
+                Some(near) => fault.meant(near),
                 None => {
                     fault.label("there are STRING, BOOL, INT, REAL, DURATION, TIME, BYTES, IP and BACKEND")
                 }
@@ -426,6 +426,7 @@ impl<'t> Writer<'_, 't, '_> {
         }
         let value = value.and_then(|value| self.value(value, of));
         let Some(slot) = self.declare(name, of) else { return };
+        self.goes_to(&Place::Local(slot), name);
         steps.push(Step { mark, what: Do::Declare { slot, of } });
         if let Some(value) = value {
             steps.push(Step { mark, what: Do::Set { place: Place::Local(slot), value } });

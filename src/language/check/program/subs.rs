@@ -65,6 +65,8 @@ pub(super) struct Routine<'t, 'a> {
     pub(super) locals: u32,
     pub(super) base: u32,
     pub(super) called: bool,
+    /// The first body of the tree's own that always leaves.
+    left: Option<Span>,
 }
 
 impl Routine<'_, '_> {
@@ -109,6 +111,9 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         let folded = self.folded(name);
         let phase = Phase::of_sub(&folded, dialect);
         // A phase has several names in Fastly's dialect, and one routine.
+        if phase.is_none() && dialect == Dialect::Fastly && self.is_elsewhere(&folded, sub.name) {
+            return;
+        }
         let key = phase.map_or(folded, |phase| Cow::Borrowed(phase.sub()));
         if let Some(at) = self.routine_of.get(&key).copied() {
             let Some(routine) = self.routines.get_mut(at) else { return };
@@ -129,9 +134,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             );
             return;
         }
-        if !built_in && phase.is_none() {
-            self.judge_name(name, sub.name);
-        }
+        let misnamed = !built_in && phase.is_none() && !self.judge_name(name, sub.name);
         let returns = match sub.returns {
             None => Type::Void,
             Some(span) => self.returned(span).unwrap_or(Type::Void),
@@ -149,33 +152,70 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             via: Vec::new(),
             locals: 0,
             base: 0,
-            called: false,
+            // What has a wrong name is called by nobody, and that needs not be said too.
+            called: misnamed,
+            left: None,
         });
     }
 
-    fn judge_name(&mut self, name: &str, span: Span) {
+    /// In Fastly's dialect, the name of a phase that has another one there, or none; reports it.
+    fn is_elsewhere(&mut self, name: &str, span: Span) -> bool {
+        let Some(phase) = Phase::ALL.iter().find(|phase| phase.sub() == name) else { return false };
+        let label = match phase {
+            Phase::BackendResponse => "write `vcl_fetch`",
+            Phase::Synth | Phase::BackendError => "write `vcl_error`",
+            Phase::BackendFetch => {
+                "write `vcl_miss` and `vcl_pass`: what they change is what the backend is sent"
+            }
+            _ => "take it out",
+        };
         let quote = self.quote(span);
+        let fault = Diagnostic::new(Code::ReservedName, span, format!("Fastly's VCL has no sub {quote}"));
+        self.fault::<()>(fault.label(label));
+        true
+    }
+
+    /// Whether a sub may be called so; reports it if not.
+    fn judge_name(&mut self, name: &str, span: Span) -> bool {
+        let quote = self.quote(span);
+        let then = match name {
+            "vcl_fetch" => Some("vcl_backend_response"),
+            "vcl_error" => Some("vcl_synth"),
+            _ => None,
+        };
+        if let Some(now) = then {
+            self.fault::<()>(
+                Diagnostic::new(Code::ReservedName, span, format!("{quote} is a name of older VCL"))
+                    .label(format!("it is `{now}` now"))
+                    .help("what stands in it most often needs other variables too: see the manual"),
+            );
+            return false;
+        }
         if name.get(..4).is_some_and(|start| start.eq_ignore_ascii_case("vcl_")) {
             let dialect = self.dialect;
             let phases = Phase::ALL.iter().map(|phase| self.sub_of(*phase));
             let phases: Vec<&str> = phases.filter(|name| Phase::of_sub(name, dialect).is_some()).collect();
             let built_in: Vec<&str> = self.routines.iter().map(|routine| routine.name).collect();
-            let near = self.checker.suggestions.nearest(name, phases.into_iter().chain(built_in));
+            let near = self.checker.suggestions.near(name, phases.into_iter().chain(built_in));
             let fault = Diagnostic::new(
                 Code::ReservedName,
                 span,
                 format!("the gateway calls no sub {quote}, and names that begin `vcl_` are its own"),
             );
             self.fault::<()>(match near {
-                Some(near) => fault.label(format!("did you mean `{near}`?")),
+                Some(near) => fault.meant(near),
                 None => fault.label("give it another name"),
             });
-        } else if self.is_varnish() && WORDS.contains(&name) {
+            return false;
+        }
+        if self.is_varnish() && WORDS.contains(&name) {
             self.fault::<()>(
                 Diagnostic::new(Code::ReservedName, span, format!("{quote} is a word of the language"))
                     .label("give the sub another name"),
             );
+            return false;
         }
+        true
     }
 
     fn returned(&mut self, span: Span) -> Option<Type> {
@@ -336,6 +376,13 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
 
     /// Who runs when: phases spread along the calls. Reports circles and chains that are too long.
     pub(super) fn follow(&mut self) {
+        // Also those in a circle.
+        let calls = self.routines.iter().flat_map(|routine| routine.calls.iter().map(|(callee, _)| *callee));
+        for callee in calls.collect::<Vec<usize>>() {
+            if let Some(called) = self.routines.get_mut(callee) {
+                called.called = true;
+            }
+        }
         let Some(order) = self.order() else { return };
         for phase in Phase::ALL.iter().copied() {
             let starts = self.routines.iter().position(|routine| routine.phase == Some(phase));
@@ -365,7 +412,6 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             for (callee, span) in routine.calls.clone() {
                 if let Some(called) = self.routines.get_mut(callee) {
                     called.base = called.base.max(base);
-                    called.called = true;
                 }
                 let Some(known) = depth.get_mut(callee) else { continue };
                 *known = (*known).max(deep);
@@ -467,7 +513,10 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 self.speak(speech);
             }
             self.here = Here { routine: at, phases, built_in: of_ours, next_slot: offset, ..Here::default() };
-            let (block, _) = self.block(&body.body.statements);
+            let (block, leaves) = self.block(&body.body.statements);
+            if !of_ours {
+                self.behind_another(at, body, leaves);
+            }
             steps.extend(block);
             offset = self.here.next_slot;
             self.unused_locals();
@@ -481,6 +530,21 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
             self.speak(speech);
         }
         self.unused_sub(at, sub);
+    }
+
+    /// Several bodies of a sub run one after another, unless one always leaves.
+    fn behind_another(&mut self, at: usize, body: &ast::Sub, leaves: bool) {
+        let Some(routine) = self.routines.get_mut(at) else { return };
+        let Some(before) = routine.left else {
+            routine.left = leaves.then_some(body.name);
+            return;
+        };
+        let quote = self.quote(body.name);
+        self.fault::<()>(
+            Diagnostic::new(Code::Unreachable, body.name, format!("this {quote} is never reached"))
+                .label("write it above the other, or make one of the two")
+                .at(before, "this one always leaves"),
+        );
     }
 
     fn unused_locals(&mut self) {
@@ -539,15 +603,17 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         let sources = self.checker.sources;
         let shown = |span: &Span| !sources.is_private(span.file);
         let names = self.routines.iter().filter(|routine| shown(&routine.span)).map(|routine| routine.name);
-        let near = self.checker.suggestions.nearest(text, names);
+        let near = self.checker.suggestions.near(text, names);
         let place = near.and_then(|near| {
-            let at = *self.routine_of.get(near)?;
+            let at = *self.routine_of.get(near.word)?;
             Some(sources.short_place(self.routines.get(at)?.span))
         });
         let fault = Diagnostic::new(Code::UnknownSub, name, format!("there is no sub called {quote}"));
         let other = self.checker.names.keys().find(|(_, known)| *known == text).map(|(kind, _)| *kind);
         let label = match (near, place, other) {
-            (Some(near), Some(place), _) => format!("did you mean `{near}` ({place})?"),
+            (Some(near), Some(place), _) => {
+                return self.fault(fault.label(format!("did you mean `{near}` ({place})?")).or(near));
+            }
             (_, _, Some(kind)) => format!("this is the name of {}", Kind::a_word(kind)),
             _ if !self.missing.insert(text) => return None,
             _ => "declare it: `sub name { … }`".to_owned(),

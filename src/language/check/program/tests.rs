@@ -255,6 +255,7 @@ fn warnings_stop_nothing() {
         ("return (pass); set req.url = \"/\";", "W020"),
         ("if (req.url) { return (pass); } else { return (hash); } set req.url = \"/\";", "W020"),
         ("if (\"x\") { return (pass); }", "W021"),
+        ("return (pass); } sub vcl_recv { set req.url = \"/\";", "W020"),
     ] {
         let text = format!("{SITE}sub vcl_recv {{ {body} }}");
         assert_eq!(codes(&text), [code], "{body}");
@@ -391,4 +392,82 @@ fn long_and_wide_rules_are_read_in_linear_time() {
     text.push_str(";\n}\n");
     let program = program(&text);
     assert!(program.patterns.len() < 100);
+}
+
+/// The codes of a tree with secrets in a private file.
+fn codes_with_secrets(rules: &str) -> Vec<&'static str> {
+    let main = format!("include private \"p.vcl\";{SITE}{rules}");
+    let files = Memory::default().with("main.vcl", 0o644, main).with(
+        "p.vcl",
+        0o600,
+        "let token = \"hunter2\"; let wait = 7s; table keys { \"a\": \"hunter2\", }\n\
+         sub known { if (req.http.A == token || table.lookup(keys, \"a\") == \"x\") { set req.http.W = wait; } }",
+    );
+    let tree = crate::language::read(&files, Path::new("main.vcl"), &|_| None);
+    let said = Diagnostics::new(tree.sources, tree.found);
+    assert!(!said.draw().contains("hunter2"), "{}", said.draw());
+    said.iter().map(|fault| fault.code.code()).collect()
+}
+
+#[test]
+fn a_secret_is_written_nowhere_where_it_would_be_shown() {
+    for (sub, body) in [
+        ("vcl_deliver", "set resp.http.X = token;"),
+        ("vcl_deliver", "set resp.http.X = \"a\" + std.toupper(token) + \"b\";"),
+        ("vcl_deliver", "add resp.http.Set-Cookie = \"t=\" token;"),
+        ("vcl_deliver", "set resp.reason = token;"),
+        ("vcl_deliver", "set resp.http.X = wait;"),
+        ("vcl_deliver", "set resp.http.X = if(req.http.A, token, \"\");"),
+        ("vcl_deliver", "set resp.http.X = table.lookup(keys, \"a\");"),
+        ("vcl_deliver", "set resp.http.X = digest.base64(token);"),
+        ("vcl_deliver", "declare local var.x STRING; set var.x = token; set resp.http.X = var.x;"),
+        ("vcl_deliver", "declare local var.x STRING = token; log var.x;"),
+        ("vcl_backend_response", "set beresp.http.X = token;"),
+        ("vcl_synth", "synthetic(\"<p>\" + token);"),
+        ("vcl_synth", "synthetic token;"),
+        ("vcl_recv", "log \"seen \" token;"),
+        ("vcl_recv", "std.log(token);"),
+        ("vcl_recv", "std.syslog(1, token);"),
+        ("vcl_recv", "error 403 token;"),
+        ("vcl_recv", "return (synth(403, token));"),
+    ] {
+        let codes = codes_with_secrets(&format!("sub vcl_recv {{ call known; }} sub {sub} {{ {body} }}"));
+        assert_eq!(codes, ["E128"], "{body}");
+    }
+    for (sub, body) in [
+        ("vcl_recv", "if (req.http.X-Token != token) { return (synth(403)); }"),
+        ("vcl_recv", "if (req.http.X-Token ~ token && token) { return (pass); }"),
+        ("vcl_recv", "set req.http.X-Token = token;"),
+        ("vcl_backend_fetch", "set bereq.http.Authorization = \"Bearer \" + token;"),
+        ("vcl_deliver", "set resp.http.X = digest.hmac_sha256(token, req.url);"),
+        ("vcl_deliver", "set resp.http.X = if(req.http.X == token, \"yes\", \"no\");"),
+        ("vcl_deliver", "if (req.http.X == token) { set resp.http.X = \"known\"; }"),
+        ("vcl_deliver", "declare local var.x STRING; set var.x = \"a\"; set resp.http.X = var.x;"),
+    ] {
+        let codes = codes_with_secrets(&format!("sub vcl_recv {{ call known; }} sub {sub} {{ {body} }}"));
+        assert_eq!(codes, [] as [&str; 0], "{body}");
+    }
+}
+
+#[test]
+fn what_is_wrong_is_said_once() {
+    let site = |rules: &str| format!("{SITE}{rules}");
+    let varnish = "vcl 4.1;\nbackend a { .host = \"127.0.0.1\"; }\n";
+    for (text, wanted) in [
+        (site("sub a { call b; } sub b { call a; }"), &["E109"][..]),
+        (site("sub a { call a; }"), &["E109"]),
+        (format!("{varnish}sub one {{ call two; }} sub two {{ call one; }}"), &["E109"]),
+        (site("sub vcl_recieve { }"), &["E110"]),
+        (site("sub vcl_fetch { } sub vcl_error { }"), &["E110", "E110"]),
+        (format!("{varnish}sub vcl_recieve {{ }}"), &["E110"]),
+        (format!("{FASTLY}sub vcl_backend_response {{ }} sub vcl_pipe {{ }}"), &["E110", "E110"]),
+        (varnish.replace("4.1", "3.0"), &["E124"]),
+        (varnish.replace("4.1", "4.2"), &["E124"]),
+        (varnish.replace("vcl 4.1;", "vcl /* in */ 4.1 ;"), &[]),
+        (varnish.replace("vcl 4.1;", "# a\nvcl // b\n4.1;"), &[]),
+        (varnish.replace("4.1", "4.0").replace(".host", ".path").replace("127.0.0.1", "/run/a"), &["E070"]),
+        (varnish.replace(".host", ".path").replace("127.0.0.1", "/run/a"), &[]),
+    ] {
+        assert_eq!(codes(&text), wanted, "{text}\n{}", faults(&text));
+    }
 }

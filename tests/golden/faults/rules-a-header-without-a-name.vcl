@@ -1,0 +1,4 @@
+backend a { .url = "http://127.0.0.1:8000"; }
+site "www.example" { route "/" { .backend = a; } }
+sub vcl_recv { if (req.http) { return (pass); } }
+sub vcl_deliver { unset resp.http; }

@@ -1,0 +1,3 @@
+backend a { .url = "http://127.0.0.1:8000"; }
+site "www.example" { route "/" { .backend = a; } }
+sub vcl_recv { if (req.url) { return (pass); } elsief (req.http.X) { return (hash); } }

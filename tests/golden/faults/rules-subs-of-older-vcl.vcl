@@ -1,0 +1,4 @@
+backend a { .url = "http://127.0.0.1:8000"; }
+site "www.example" { route "/" { .backend = a; } }
+sub vcl_fetch { }
+sub vcl_error { }

@@ -1,0 +1,2 @@
+backend a { .host = www.example.org; }
+site "www.example" { route "/" { .backend = a; } }

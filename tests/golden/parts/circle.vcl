@@ -1,0 +1,1 @@
+include "../faults/include-in-a-circle.vcl";
