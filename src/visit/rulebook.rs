@@ -402,17 +402,26 @@ fn cover<'w>(found: SiteRef<'w>, request: &Request) -> Result<Covered<'w>, Fault
     Ok(Covered { route: covered.route, backend: doorplate::backend(&covered), names })
 }
 
+/// A wait that no visit lives to see the end of.
+const FOREVER: Duration = Duration::from_secs(366 * 86_400);
+
 /// How long the backend may take: as rules say, or as its declaration does.
 fn waiting(backend: &Backend, said: crate::rules::case::Patience) -> Patience {
     let own = backend.patience();
-    let or = |said: Option<f64>, own: Duration| match said {
-        Some(seconds) => Duration::try_from_secs_f64(seconds.max(0.0)).unwrap_or(Duration::ZERO),
-        None => own,
-    };
     Patience {
-        connect: or(said.connect, own.connect),
-        first_byte: or(said.first_byte, own.first_byte),
-        between_bytes: or(said.between_bytes, own.between_bytes),
+        connect: wait(said.connect, own.connect),
+        first_byte: wait(said.first_byte, own.first_byte),
+        between_bytes: wait(said.between_bytes, own.between_bytes),
+    }
+}
+
+/// `0s` in a rule is no limit of its own: what was declared holds, as in Varnish.
+fn wait(said: Option<f64>, own: Duration) -> Duration {
+    match said {
+        Some(seconds) if seconds > 0.0 => {
+            Duration::try_from_secs_f64(seconds).map_or(FOREVER, |said| said.min(FOREVER))
+        }
+        _ => own,
     }
 }
 
@@ -558,4 +567,25 @@ impl Surroundings for Around<'_> {
 /// Now, in seconds since 1970.
 fn seconds() -> f64 {
     clock::wall().as_seconds()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_rule_waits_as_long_as_it_says_or_as_was_declared() {
+        let own = Duration::from_secs(7);
+        for (said, waits) in [
+            (None, own),
+            (Some(0.0), own),
+            (Some(-1.0), own),
+            (Some(f64::NAN), own),
+            (Some(0.25), Duration::from_millis(250)),
+            (Some(1e300), FOREVER),
+            (Some(f64::INFINITY), FOREVER),
+        ] {
+            assert_eq!(wait(said, own), waits, "{said:?}");
+        }
+    }
 }

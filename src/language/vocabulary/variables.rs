@@ -224,10 +224,10 @@ variables! {
 
     // The request to the backend
     BereqBackend "bereq.backend": Backend, ASKING, ASKING, NONE, Dialects::VCL, "The backend or director that is asked.";
-    BereqBetweenBytesTimeout "bereq.between_bytes_timeout": Duration, BACKEND, BACKEND, NONE, Dialects::ALL, "How long the backend may pause within its answer.";
+    BereqBetweenBytesTimeout "bereq.between_bytes_timeout": Duration, BACKEND, BACKEND, NONE, Dialects::ALL, "How long the backend may pause within its answer; `0s` is what its declaration says.";
     BereqBody "bereq.body": Body, NONE, NONE, Phases::of(&[Phase::BackendFetch]), Dialects::VCL, "The body that the backend would get. It can be taken away.";
-    BereqConnectTimeout "bereq.connect_timeout": Duration, ASKING, ASKING, NONE, Dialects::ALL, "How long connecting to the backend may take.";
-    BereqFirstByteTimeout "bereq.first_byte_timeout": Duration, BACKEND, BACKEND, NONE, Dialects::ALL, "How long the backend may think before its answer begins.";
+    BereqConnectTimeout "bereq.connect_timeout": Duration, ASKING, ASKING, NONE, Dialects::ALL, "How long connecting to the backend may take; `0s` is what its declaration says.";
+    BereqFirstByteTimeout "bereq.first_byte_timeout": Duration, BACKEND, BACKEND, NONE, Dialects::ALL, "How long the backend may think before its answer begins; `0s` is what its declaration says.";
     BereqHash "bereq.hash": Blob, ASKING, NONE, NONE, Dialects::VCL, "The key of this request in the cache.";
     BereqIsBgfetch "bereq.is_bgfetch": Bool, BACKEND, NONE, NONE, Dialects::VCL, "Nobody waits for this fetch: the visitor got an older answer.";
     BereqIsHitmiss "bereq.is_hitmiss": Bool, BACKEND, NONE, NONE, Dialects::VCL, "The cache knew that this page was not worth keeping.";
