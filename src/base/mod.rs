@@ -7,10 +7,11 @@
 //! | `secret` | bytes that can't be printed and are wiped |
 //! | `address` | visitors' addresses (unprintable), their anonymous form, networks |
 //! | `amount` | durations and sizes as people write them, numbers as quickly as they can be written |
-//! | `base64` | for keys of WebSockets and digests in pages |
+//! | `base64` | for keys of WebSockets, digests in pages, and rules |
 //! | `bound` | the one table of limits |
 //! | `cause` | everything that can go wrong with a visit, by name |
 //! | `fault` | a cause with what the log may know of it |
+//! | `json` | text between quotes, for programs |
 //! | `crypto` | the one TLS crypto provider |
 
 pub mod address;
@@ -21,5 +22,6 @@ pub mod cause;
 pub mod clock;
 pub mod crypto;
 pub mod fault;
+pub mod json;
 pub mod random;
 pub mod secret;

@@ -12,7 +12,7 @@ use std::time::Duration;
 
 use super::arguments::{Flag, Given};
 use super::{End, JSON, Paper, format, rules};
-use crate::base::clock;
+use crate::base::{clock, json};
 use crate::language::mend::{Mended, mend};
 use crate::language::{self, Diagnostics, Files, Span};
 use crate::plan::CertificateWish;
@@ -179,22 +179,8 @@ fn as_json(settings: &Settings, findings: &[Finding]) -> String {
         let comma = if at > 0 { "," } else { "" };
         let severity = if finding.is_error { "error" } else { "warning" };
         let _ =
-            write!(out, "{comma}{{\"severity\":\"{severity}\",\"message\":\"{}\"}}", escaped(&finding.text));
+            write!(out, "{comma}{{\"severity\":\"{severity}\",\"message\":{}}}", json::quoted(&finding.text));
     }
     let _ = writeln!(out, "],\"sites\":{sites},\"routes\":{routes},\"backends\":{backends}}}");
-    out
-}
-
-fn escaped(text: &str) -> String {
-    let mut out = String::with_capacity(text.len());
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
     out
 }

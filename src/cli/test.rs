@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 
 use super::arguments::{Given, shown};
 use super::{COVERAGE, End, JSON, MAIN, Paper, usage};
+use crate::base::json;
 use crate::plays::{self, Coverage, Gateway, Script, Visited};
 
 /// Folders below folders, and files in all, that are looked through.
@@ -270,7 +271,7 @@ fn coverage_json(trees: &Trees) -> String {
     for (main, found) in coverages(trees) {
         out.push_str(if out.is_empty() { "" } else { "," });
         let _ = write!(out, "{{\"rules\":");
-        plays::quote(&mut out, &main.display().to_string());
+        json::text(&mut out, &main.display().to_string());
         let _ = write!(
             out,
             ",\"lines\":[{},{}],\"routes\":[{},{}],\"missed\":[",
@@ -278,12 +279,12 @@ fn coverage_json(trees: &Trees) -> String {
         );
         for (at, spot) in found.missed_rules.iter().enumerate() {
             out.push_str(if at > 0 { "," } else { "" });
-            plays::quote(&mut out, &format!("{}:{}", spot.file, spot.line));
+            json::text(&mut out, &format!("{}:{}", spot.file, spot.line));
         }
         out.push_str("],\"missed_routes\":[");
         for (at, (site, path, _)) in found.missed_routes.iter().enumerate() {
             out.push_str(if at > 0 { "," } else { "" });
-            plays::quote(&mut out, &format!("{site} {path}"));
+            json::text(&mut out, &format!("{site} {path}"));
         }
         out.push_str("]}");
     }

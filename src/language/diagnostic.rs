@@ -7,6 +7,7 @@ use std::sync::Arc;
 use super::faults::{Code, Severity};
 use super::source::{Sources, Span, printable};
 use super::suggest::Near;
+use crate::base::json;
 
 /// More faults than anybody reads in one run; what is beyond is counted.
 const FAULTS_MAX: usize = 1_000;
@@ -319,10 +320,10 @@ impl Diagnostics {
                 "{{\"code\":\"{}\",\"severity\":\"{}\",\"title\":{},\"message\":{},\"label\":{},\"help\":{},",
                 code.code(),
                 code.severity().word(),
-                json_text(code.title()),
-                json_text(&diagnostic.message),
-                json_text(&diagnostic.label),
-                diagnostic.help.as_deref().map_or("null".to_owned(), json_text),
+                json::quoted(code.title()),
+                json::quoted(&diagnostic.message),
+                json::quoted(&diagnostic.label),
+                diagnostic.help.as_deref().map_or("null".to_owned(), json::quoted),
             );
             let _ = write!(out, "\"place\":{},\"other\":", self.json_place(diagnostic.span));
             match &diagnostic.other {
@@ -331,7 +332,7 @@ impl Diagnostics {
                     let _ = write!(
                         out,
                         "{{\"label\":{},\"place\":{}}}",
-                        json_text(label),
+                        json::quoted(label),
                         self.json_place(*span)
                     );
                 }
@@ -339,7 +340,7 @@ impl Diagnostics {
             out.push_str(",\"fix\":[");
             for (at, edit) in diagnostic.fix.iter().enumerate() {
                 let comma = if at > 0 { "," } else { "" };
-                let (text, place) = (json_text(&edit.text), self.json_place(edit.span));
+                let (text, place) = (json::quoted(&edit.text), self.json_place(edit.span));
                 let _ = write!(out, "{comma}{{\"text\":{text},\"place\":{place}}}");
             }
             out.push_str("]}");
@@ -361,7 +362,7 @@ impl Diagnostics {
         };
         format!(
             "{{\"file\":{},\"line\":{},\"column\":{},\"end_line\":{},\"end_column\":{},\"start\":{},\"end\":{}}}",
-            json_text(self.sources.name(span.file)),
+            json::quoted(self.sources.name(span.file)),
             from.line,
             from.column,
             to.line,
@@ -400,24 +401,6 @@ fn window(line: &str, before: usize, marked: usize) -> (String, usize, usize) {
         }
     }
     (shown, indent, marks.max(1))
-}
-
-fn json_text(text: &str) -> String {
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            '\n' => out.push_str("\\n"),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
-    out
 }
 
 #[cfg(test)]
@@ -487,7 +470,7 @@ mod tests {
              \"end_column\":34,\"start\":40,\"end\":44},\"other\":null,\"fix\":[{\"text\":\"trac\",\"place\":{\"file\":\"sites.vcl\",\"line\":12,\
              \"column\":30,\"end_line\":12,\"end_column\":34,\"start\":40,\"end\":44}}]}],\"errors\":1,\"warnings\":0,\"not_shown\":0}"
         );
-        assert_eq!(json_text("a\"b\\c\n\u{1}"), "\"a\\\"b\\\\c\\n\\u0001\"");
+        assert_eq!(json::quoted("a\"b\\c\n\u{1}"), "\"a\\\"b\\\\c\\n\\u0001\"");
     }
 
     #[test]

@@ -31,7 +31,7 @@ pub use replay::{About, Replayed, replay};
 pub use run::{Coverage, Failure, Report, Visited, coverage, play};
 pub use script::{BYTES_MAX, Flaw, Given, Played, Script, Scripted, parse};
 pub use script::{header, status_of as status};
-pub use tell::{json, short, story, text as quote};
+pub use tell::{json, short, story};
 
 #[cfg(test)]
 mod tests;

@@ -22,6 +22,7 @@ use super::logs::{self, LINE_BYTES_MAX, Logged};
 use super::script::Given;
 use crate::base::address::Network;
 use crate::base::cause::Cause;
+use crate::base::json;
 use crate::language::program::Program;
 use crate::message::path::SitePath;
 use crate::plan::Access;
@@ -350,7 +351,7 @@ impl Replayed {
         );
         for (at, (unknown, number)) in self.unknowns.iter().enumerate() {
             out.push_str(if at > 0 { "," } else { "" });
-            super::tell::text(&mut out, unknown);
+            json::text(&mut out, unknown);
             let _ = write!(out, ":{number}");
         }
         out.push_str("},\"requests\":[");
@@ -365,7 +366,7 @@ impl Replayed {
                 ("example", &seen.example),
             ] {
                 let _ = write!(out, "\"{key}\":");
-                super::tell::text(&mut out, value);
+                json::text(&mut out, value);
                 out.push(',');
             }
             let _ = write!(out, "\"count\":{}}}", seen.count);

@@ -10,6 +10,7 @@ use super::expect::Expectation;
 use super::gateway::Gateway;
 use super::script::{Flaw, Row, Script};
 use super::tell;
+use crate::base::json;
 use crate::language::program::{Choice, Mark, Value};
 use crate::language::source::quoted;
 use crate::language::vocabulary::Type;
@@ -113,18 +114,18 @@ impl Failure {
     /// For programs.
     pub fn json(&self, file: &str) -> String {
         let mut out = String::from("{\"file\":");
-        tell::text(&mut out, file);
+        json::text(&mut out, file);
         let _ = write!(out, ",\"line\":{},\"case\":", self.line);
-        tell::text(&mut out, &self.case);
+        json::text(&mut out, &self.case);
         out.push_str(",\"request\":");
-        tell::text(&mut out, &self.request);
+        json::text(&mut out, &self.request);
         out.push_str(",\"wrong\":[");
         for (at, (line, wanted, came)) in self.wrong.iter().enumerate() {
             out.push_str(if at > 0 { "," } else { "" });
             let _ = write!(out, "{{\"line\":{line},\"expected\":");
-            tell::text(&mut out, wanted);
+            json::text(&mut out, wanted);
             out.push_str(",\"came\":");
-            tell::text(&mut out, came);
+            json::text(&mut out, came);
             out.push('}');
         }
         out.push_str("]}");

@@ -3,6 +3,7 @@
 use std::fmt::Write as _;
 
 use super::decision::{Decision, Kind, Step};
+use crate::base::json::text as json_text;
 
 /// Every step, aligned.
 pub fn story(decision: &Decision) -> String {
@@ -56,19 +57,19 @@ fn line(out: &mut String, step: &Step) {
 /// The same for programs.
 pub fn json(decision: &Decision, title: &str) -> String {
     let mut out = String::from("{\"request\":");
-    text(&mut out, title);
+    json_text(&mut out, title);
     out.push_str(",\"steps\":[");
     for (at, step) in decision.steps.iter().enumerate() {
         if at > 0 {
             out.push(',');
         }
         let _ = write!(out, "{{\"step\":\"{}\",\"text\":", step.kind.word());
-        text(&mut out, &step.text);
+        json_text(&mut out, &step.text);
         if let Some(place) = &step.place {
             out.push_str(",\"file\":");
-            text(&mut out, &place.file);
+            json_text(&mut out, &place.file);
             let _ = write!(out, ",\"line\":{},\"source\":", place.line);
-            text(&mut out, &place.source);
+            json_text(&mut out, &place.source);
         }
         if !step.below.is_empty() {
             out.push_str(",\"below\":[");
@@ -76,7 +77,7 @@ pub fn json(decision: &Decision, title: &str) -> String {
                 if at > 0 {
                     out.push(',');
                 }
-                text(&mut out, line);
+                json_text(&mut out, line);
             }
             out.push(']');
         }
@@ -86,12 +87,12 @@ pub fn json(decision: &Decision, title: &str) -> String {
     for (name, value) in [("site", &decision.site), ("route", &decision.route)] {
         if let Some(value) = value {
             let _ = write!(out, ",\"{name}\":");
-            text(&mut out, value);
+            json_text(&mut out, value);
         }
     }
     if let Some(sent) = decision.sent.last() {
         out.push_str(",\"backend\":");
-        text(&mut out, &sent.backend);
+        json_text(&mut out, &sent.backend);
     }
     if let Some(cause) = decision.cause {
         let _ = write!(out, ",\"cause\":\"{}\"", cause.name());
@@ -104,9 +105,9 @@ pub fn json(decision: &Decision, title: &str) -> String {
             out.push(',');
         }
         out.push('[');
-        text(&mut out, name.as_str());
+        json_text(&mut out, name.as_str());
         out.push(',');
-        text(&mut out, &String::from_utf8_lossy(value.as_bytes()));
+        json_text(&mut out, &String::from_utf8_lossy(value.as_bytes()));
         out.push(']');
     }
     out.push_str("]}\n");
@@ -120,19 +121,4 @@ pub fn plain(text: &str) -> String {
         if c.is_control() { out.extend(c.escape_default()) } else { out.push(c) }
     }
     out
-}
-
-/// A text between quotes.
-pub fn text(out: &mut String, text: &str) {
-    out.push('"');
-    for c in text.chars() {
-        match c {
-            '"' | '\\' => out.extend(['\\', c]),
-            c if c.is_control() => {
-                let _ = write!(out, "\\u{:04x}", u32::from(c));
-            }
-            c => out.push(c),
-        }
-    }
-    out.push('"');
 }

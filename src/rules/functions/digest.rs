@@ -61,48 +61,11 @@ pub(super) fn base64url(bytes: &[u8]) -> String {
     base64(bytes).replace('+', "-").replace('/', "_")
 }
 
-fn sextet(byte: u8) -> Option<u32> {
-    Some(match byte {
-        b'A'..=b'Z' => u32::from(byte - b'A'),
-        b'a'..=b'z' => u32::from(byte - b'a') + 26,
-        b'0'..=b'9' => u32::from(byte - b'0') + 52,
-        b'+' | b'-' => 62,
-        b'/' | b'_' => 63,
-        _ => return None,
-    })
-}
-
-/// The bytes of a text in either base64, as far as it goes; how much of the text that was.
-fn decode(text: &[u8]) -> (Vec<u8>, usize) {
-    let mut out = Vec::with_capacity(text.len() / 4 * 3);
-    let (mut bits, mut held, mut read) = (0_u32, 0, 0);
-    for &byte in text {
-        let Some(value) = sextet(byte) else { break };
-        read += 1;
-        bits = (bits << 6) | value;
-        held += 6;
-        if held >= 8 {
-            held -= 8;
-            out.extend(u8::try_from((bits >> held) & 0xff));
-            bits &= (1 << held) - 1;
-        }
-    }
-    (out, read)
-}
-
 /// Up to the first byte that does not belong there, and up to the first zero: a text of rules holds none.
 pub(super) fn base64_decode(text: &[u8]) -> Vec<u8> {
-    let (mut out, _) = decode(text);
+    let (mut out, _) = crate::base::base64::decode_while(text);
     if let Some(at) = memchr::memchr(0, &out) {
         out.truncate(at);
     }
     out
-}
-
-/// All of it, or nothing.
-pub(super) fn base64_strict(text: &[u8]) -> Option<Vec<u8>> {
-    let (out, read) = decode(text);
-    let padding = text.get(read..)?;
-    let whole = padding.len() <= 2 && padding.iter().all(|byte| *byte == b'=') && read % 4 != 1;
-    whole.then_some(out)
 }

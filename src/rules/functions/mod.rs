@@ -13,6 +13,7 @@ mod time;
 
 use regex::bytes::Regex;
 
+use crate::base::base64;
 use crate::language::vocabulary::Function;
 use crate::rules::value::Value;
 
@@ -253,7 +254,7 @@ pub fn call(function: Function, args: &[Given<'_>]) -> Option<Result<Value<'stat
         Function::DigestHmacSha1Base64 => text_of(digest::hmac_base64(digest::HMAC_SHA1, first(), second())),
         Function::DigestHmacSha256Base64 => text_of(digest::hmac_base64(digest::HMAC_SHA256, first(), second())),
         Function::DigestHmacSha512Base64 => text_of(digest::hmac_base64(digest::HMAC_SHA512, first(), second())),
-        Function::DigestHmacSha256WithBase64Key => match digest::base64_strict(first()) {
+        Function::DigestHmacSha256WithBase64Key => match base64::decode(first()) {
             Some(key) => text_of(digest::hmac_base64(digest::HMAC_SHA256, &key, second())),
             None => return Some(Err("digest.hmac_sha256_with_base64_key was given a key that is no base64".into())),
         },
@@ -267,7 +268,7 @@ pub fn call(function: Function, args: &[Given<'_>]) -> Option<Result<Value<'stat
         Function::DigestBase64Decode
         | Function::DigestBase64urlDecode
         | Function::DigestBase64urlNopadDecode => text_of(digest::base64_decode(first())),
-        Function::BinBase64ToHex => text_of(digest::base64_strict(first()).map(|bytes| digest::hex(&bytes)).unwrap_or_default()),
+        Function::BinBase64ToHex => text_of(base64::decode(first()).map(|bytes| digest::hex(&bytes)).unwrap_or_default()),
         Function::BinHexToBase64 => text_of(digest::unhex(first()).map(|bytes| digest::base64(&bytes)).unwrap_or_default()),
         Function::UuidIsValid => Value::Bool(text::uuid_version(first()).is_some()),
         Function::UuidIsVersion4 => Value::Bool(text::uuid_version(first()) == Some(b'4')),

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use super::Writer;
 use super::names::{Access, Symbol, is_storage};
 use super::operators;
+use crate::base::base64;
 use crate::language::ast::{self, Comparison, ExprKind, Factor, Sign};
 use crate::language::check::constants::Constant;
 use crate::language::diagnostic::Diagnostic;
@@ -305,7 +306,9 @@ impl<'a> Writer<'_, '_, 'a> {
 
     fn blob(&mut self, inner: Span, span: Span) -> Option<Typed> {
         let text: String = self.text(inner).chars().filter(|c| !c.is_whitespace()).collect();
-        match decoded(&text) {
+        // Of the two alphabets, VCL's blobs have the one that is not for addresses.
+        let bytes = if text.contains(['-', '_']) { None } else { base64::decode(text.as_bytes()) };
+        match bytes {
             Some(bytes) => Some(Typed::constant(Type::Blob, Value::Blob(bytes.into()))),
             None => self.fault(
                 Diagnostic::new(Code::TypesClash, span, "what stands between these colons is no base64")
@@ -916,33 +919,6 @@ fn address_of(text: Expr) -> Expr {
 
 fn negated(value: Expr, negate: bool) -> Expr {
     if negate { Expr::Not(Box::new(value)) } else { value }
-}
-
-/// Base64, with or without its `=`.
-fn decoded(text: &str) -> Option<Vec<u8>> {
-    let digits = text.trim_end_matches('=');
-    if text.len() - digits.len() > 2 || digits.len() % 4 == 1 {
-        return None;
-    }
-    let mut out = Vec::with_capacity(digits.len() * 3 / 4);
-    let (mut bits, mut count) = (0_u32, 0_u32);
-    for byte in digits.bytes() {
-        let value = match byte {
-            b'A'..=b'Z' => byte - b'A',
-            b'a'..=b'z' => byte - b'a' + 26,
-            b'0'..=b'9' => byte - b'0' + 52,
-            b'+' => 62,
-            b'/' => 63,
-            _ => return None,
-        };
-        bits = bits << 6 & 0xff_ffff | u32::from(value);
-        count += 6;
-        if count >= 8 {
-            count -= 8;
-            out.push(u8::try_from(bits >> count & 0xff).unwrap_or(0));
-        }
-    }
-    Some(out)
 }
 
 /// Texts side by side, with neighbouring constants as one.

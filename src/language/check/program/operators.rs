@@ -169,6 +169,11 @@ pub(super) const fn factor_sign(factor: Factor) -> &'static str {
     }
 }
 
+/// What a local variable can hold.
+pub(super) const fn is_storable(of: Type) -> bool {
+    is_printable(of) && !matches!(of, Type::Blob | Type::Header | Type::Stevedore)
+}
+
 /// What has a form as text. An acl, a probe and a sub stand for their names; those are settled where they are named.
 pub(super) const fn is_printable(of: Type) -> bool {
     matches!(

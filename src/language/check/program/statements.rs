@@ -397,7 +397,7 @@ impl<'t> Writer<'_, 't, '_> {
         steps: &mut Vec<Step>,
     ) {
         let word = self.text(of);
-        let known = Type::by_word(word).filter(|of| self.storable(*of));
+        let known = Type::by_word(word).filter(|of| operators::is_storable(*of));
         let Some(of) = known else {
             let quote = self.quote(of);
             let words = [

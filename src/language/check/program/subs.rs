@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::{HashMap, VecDeque};
 
 use super::names::Access;
-use super::{Here, Local, Writer};
+use super::{Here, Local, Writer, operators};
 use crate::language::ast::{self, Argument, Expr, ExprKind, Item, Statement, StatementKind};
 use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
@@ -224,7 +224,7 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
         }
         let word = self.text(span);
         match Type::by_word(word) {
-            Some(of) if self.storable(of) => Some(of),
+            Some(of) if operators::is_storable(of) => Some(of),
             _ => {
                 let quote = self.quote(span);
                 self.fault(
@@ -233,23 +233,6 @@ impl<'t, 'a> Writer<'_, 't, 'a> {
                 )
             }
         }
-    }
-
-    /// What a local variable can hold.
-    #[expect(clippy::unused_self, reason = "it reads as a question to the language")]
-    pub(super) fn storable(&self, of: Type) -> bool {
-        matches!(
-            of,
-            Type::String
-                | Type::Bool
-                | Type::Int
-                | Type::Real
-                | Type::Duration
-                | Type::Time
-                | Type::Bytes
-                | Type::Ip
-                | Type::Backend
-        )
     }
 
     /// In Varnish's VCL all names stand in one list.
