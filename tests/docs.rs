@@ -84,6 +84,10 @@ fn every_refusal_at_the_door_is_in_the_manual() {
             cause,
             Cause::Denied
                 | Cause::VisitorLeft
+                | Cause::MethodNotAllowed
+                | Cause::Range
+                | Cause::Maintenance
+                | Cause::Destination
                 | Cause::TooManyConnections
                 | Cause::Overloaded
                 | Cause::Closing

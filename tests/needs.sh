@@ -19,6 +19,14 @@ test  groff    groff-base
 test  nvim     neovim
 test  varnishd varnish
 test  varnishtest varnish
+test  apache2  apache2
+test  svn      subversion
+test  svnadmin subversion
+test  a2enmod  libapache2-mod-svn
+test  litmus   litmus
+test  php-fpm  php-fpm
+test  nginx    nginx
+test  chromium chromium
 bench nginx    nginx
 bench haproxy  haproxy
 bench wrk      wrk

@@ -173,12 +173,18 @@ pub fn answer(status: StatusCode, ask: &Ask<'_>, text: String) -> Response<Body>
 const fn retry_after(cause: Cause) -> Option<Duration> {
     match cause {
         Cause::Closing => Some(RETRY_CLOSING),
-        Cause::Overloaded | Cause::TooManyConnections | Cause::MaxConnections => Some(RETRY_CROWDED),
+        Cause::Overloaded | Cause::TooManyConnections | Cause::MaxConnections | Cause::QueueFull => {
+            Some(RETRY_CROWDED)
+        }
         Cause::Refused
+        | Cause::Dns
         | Cause::Unreachable
         | Cause::ConnectTimeout
         | Cause::Unhealthy
-        | Cause::NoneHealthy => Some(RETRY_UPSTREAM),
+        | Cause::NoneHealthy
+        | Cause::AllFailed
+        | Cause::BackendError
+        | Cause::Maintenance => Some(RETRY_UPSTREAM),
         _ => None,
     }
 }

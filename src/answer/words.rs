@@ -133,6 +133,11 @@ pub const fn of(cause: Cause) -> Words {
             "We are here, but the server that makes this page is switched off or is just starting.",
             &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
         ),
+        Cause::Dns => words(
+            "We cannot find this part of the site",
+            "The server that makes this page has a name that leads nowhere at the moment.",
+            &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
+        ),
         Cause::Unreachable => words(
             "We cannot reach this part of the site",
             "The server that makes this page cannot be found on the network at the moment.",
@@ -187,6 +192,21 @@ pub const fn of(cause: Cause) -> Words {
             "Several servers can make this page, and none of them has been answering as it should.",
             &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
         ),
+        Cause::AllFailed => words(
+            "No server could make this page",
+            "Several servers can make this page, and each of them is out of order or failed when we asked.",
+            &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
+        ),
+        Cause::QueueFull => words(
+            "The queue for this part of the site is full",
+            "Many visitors are waiting for the server that makes this page, so your request was not put in line.",
+            &[RELOAD_SOON, FORM_SAFE, TELL_IF_IT_STAYS],
+        ),
+        Cause::BackendError => words(
+            "This part of the site has a fault",
+            "The server that makes this page tried to answer, and something in it went wrong.",
+            &["Load the page again.", MAYBE_DONE, TELL_IF_IT_STAYS],
+        ),
         Cause::MaxConnections => words(
             "This part of the site is busy",
             "The server that makes this page has all hands full, and your request was not passed on to it.",
@@ -196,6 +216,26 @@ pub const fn of(cause: Cause) -> Words {
             "This took longer than we allow",
             "Your request was still being worked on when its time was up.",
             &["Ask for less at once, if you can.", MAYBE_DONE, TELL_IF_IT_STAYS],
+        ),
+        Cause::Maintenance => words(
+            "We are working on this site",
+            "It was closed on purpose for a while, and nothing of yours is lost.",
+            &[RELOAD_SOON, FORM_SAFE],
+        ),
+        Cause::MethodNotAllowed => words(
+            "This page cannot be used in this way",
+            "It can be read, but nothing can be sent to it.",
+            &[TYPE_AGAIN, TELL_IF_IT_STAYS],
+        ),
+        Cause::Range => words(
+            "This part of the file is not there",
+            "Your program asked for a piece of a file that is shorter than it thinks.",
+            &["Load the file again from its beginning.", TELL_IF_IT_STAYS],
+        ),
+        Cause::Destination => words(
+            "This place is not on this site",
+            "Something was to be copied or moved to an address that does not belong here.",
+            &["Check the address you copy or move to.", TELL_IF_IT_STAYS],
         ),
         Cause::Overloaded => words(
             "We are full right now",

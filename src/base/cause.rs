@@ -44,6 +44,8 @@ causes! {
     Denied = "denied", 403, "You may not open this page from where you are.";
     /// No route of the site covers the path.
     NoRoute = "no_route", 404, "There is no page at this address.";
+    /// What lies at the path takes no requests of this method.
+    MethodNotAllowed = "method_not_allowed", 405, "This page cannot be asked for in this way.";
     /// The head did not arrive in time.
     HeadTimeout = "head_timeout", 408, "The request took too long to arrive.";
     /// The body did not arrive in time.
@@ -52,6 +54,8 @@ causes! {
     BodyTooLarge = "body_too_large", 413, "What was sent is larger than this page accepts.";
     /// The request target is longer than the house takes.
     TargetTooLong = "target_too_long", 414, "The address of this page is too long.";
+    /// The part of a file that was asked for lies behind its end.
+    Range = "range", 416, "The part that was asked for is not in this file.";
     /// An expectation other than 100-continue.
     Expectation = "expectation", 417, "The request expects something this server does not do.";
     /// The host is not served here, or not under the certificate that was shown.
@@ -70,7 +74,9 @@ causes! {
     // What the server behind it did
     /// Nobody listens on the backend's port or socket.
     Refused = "refused", 503, "The server behind this page is not running.";
-    /// The backend's network or name can't be reached.
+    /// Nobody knows the backend's name.
+    Dns = "dns", 503, "The server behind this page has a name that cannot be found.";
+    /// The backend's network can't be reached.
     Unreachable = "unreachable", 503, "The server behind this page cannot be reached over the network.";
     /// The backend did not accept the connection in time.
     ConnectTimeout = "connect_timeout", 503, "The server behind this page did not pick up in time.";
@@ -90,12 +96,22 @@ causes! {
     Unhealthy = "unhealthy", 503, "The server behind this page is not well right now.";
     /// None of the backends that could be asked is well, or there is none.
     NoneHealthy = "none_healthy", 503, "None of the servers behind this page is well right now.";
+    /// Each backend that could be asked was sick, or failed when it was asked.
+    AllFailed = "all_failed", 503, "None of the servers behind this page could answer.";
+    /// As many requests wait for the backend as may wait.
+    QueueFull = "queue_full", 503, "Too many visitors are waiting for the server behind this page.";
+    /// The backend reported a fault of its own, and the route says that our page takes the place of its.
+    BackendError = "backend_error", 503, "The server behind this page reported a fault of its own.";
     /// The backend has as many requests as its limit of connections allows.
     MaxConnections = "max_connections", 503, "The server behind this page has as many visitors as it can take right now.";
     /// The visit as a whole took longer than the house allows.
     TotalTimeout = "total_timeout", 504, "The answer took longer than this server allows.";
 
     // Ourselves
+    /// The people who run the site have closed it for a while.
+    Maintenance = "maintenance", 503, "This site is closed for maintenance.";
+    /// A copy or a move (`WebDAV`) whose destination is no place of this site.
+    Destination = "destination", 502, "The place to copy or move to is not on this site.";
     /// The house is at its limit of open connections.
     Overloaded = "overloaded", 503, "This server has as many visitors as it can take right now.";
     /// The house is closing its doors.
@@ -112,6 +128,7 @@ impl Cause {
         matches!(
             self,
             Cause::Refused
+                | Cause::Dns
                 | Cause::Unreachable
                 | Cause::ConnectTimeout
                 | Cause::Tls
@@ -122,6 +139,9 @@ impl Cause {
                 | Cause::BetweenBytes
                 | Cause::Unhealthy
                 | Cause::NoneHealthy
+                | Cause::AllFailed
+                | Cause::QueueFull
+                | Cause::BackendError
                 | Cause::MaxConnections
                 | Cause::TotalTimeout
         )

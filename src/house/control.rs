@@ -233,7 +233,7 @@ impl House {
 
     /// Asks the backends that have a probe and are not asked yet; those that were keep theirs.
     fn probe(&self) {
-        for backend in &self.worlds.current().backends {
+        for backend in self.worlds.current().servers() {
             let office = Arc::clone(&self.keep.office);
             let tell = move |news: News<'_>| {
                 let News { backend, healthy, why } = news;
@@ -403,8 +403,7 @@ impl House {
                 backend.name, backend.requests, backend.in_flight, backend.open, faults
             );
         }
-        for (backend, standing) in
-            world.backends.iter().filter_map(|backend| Some((backend, backend.standing()?)))
+        for (backend, standing) in world.servers().filter_map(|backend| Some((backend, backend.standing()?)))
         {
             let _ = writeln!(
                 text,

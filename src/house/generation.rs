@@ -18,7 +18,7 @@ use crate::rules::{Rules, Table};
 use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
 use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
-use crate::upstream::{self, Backend};
+use crate::upstream::{self, Backend, Target};
 use crate::visit::{Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
@@ -160,7 +160,7 @@ pub fn next(settings: &Settings, keep: &Keep, previous: &World) -> Result<World,
     let shown = acceptor.certificates();
     let (certificates, problems) =
         Certificates::load(wishes(settings), &keep.authority, Some(&shown), clock::wall())?;
-    let kept = previous.backends.iter().map(|backend| (backend.name().into(), Arc::clone(backend))).collect();
+    let kept = previous.servers().map(|backend| (backend.name().into(), Arc::clone(backend))).collect();
     let world = world(settings, keep, acceptor, &kept)?;
     tell(keep, &certificates, &problems);
     world.acceptor.swap(Arc::new(certificates));
@@ -177,7 +177,8 @@ fn world(
         Some(backend) if backend.is(config) => Ok(Arc::clone(backend)),
         _ => Backend::new(config.clone()).map(Arc::new),
     };
-    let backends = settings.backends.iter().map(backend).collect::<Result<_, String>>()?;
+    let server = |config| backend(config).map(Target::Server);
+    let targets = settings.backends.iter().map(server).collect::<Result<_, String>>()?;
     let mut route_sheets = BTreeMap::new();
     for (at, site) in settings.sites.iter().enumerate() {
         for recorded in site.routes.iter().filter_map(|route| route.log.as_deref()) {
@@ -204,7 +205,7 @@ fn world(
         route_sheets,
         rules: Table::new(settings.sites.clone()),
         rulebook: rulebook(settings, keep)?,
-        backends,
+        targets,
         acceptor,
         https_port: keep.https_port,
         pseudonyms: Arc::clone(&keep.pseudonyms),
@@ -251,8 +252,7 @@ pub fn renew(keep: &Keep, acceptor: &Acceptor) -> Result<(), String> {
 
 pub fn figures(world: &World) -> Vec<BackendFigures> {
     world
-        .backends
-        .iter()
+        .servers()
         .map(|backend| {
             let figures = backend.figures();
             BackendFigures {

@@ -280,6 +280,23 @@ pub struct Recorded {
 }
 
 impl Route {
+    /// A route that says nothing but who answers: everyone may pass, and limits are the gateway's.
+    pub fn new(path: impl Into<Box<str>>, answers: Answers) -> Self {
+        Self {
+            path: path.into(),
+            names: Box::default(),
+            exact: false,
+            answers,
+            serves: Serves::Web,
+            read: Access::Anyone,
+            write: Access::Anyone,
+            body_bytes_max: None,
+            total_timeout: None,
+            encoded_slash: EncodedSlash::Refuse,
+            log: None,
+        }
+    }
+
     /// Who may make this request.
     pub fn access_for(&self, method: &Method, path: &str, query: Option<&str>) -> &Access {
         if self.serves.only_reads(method, path, query) { &self.read } else { &self.write }
@@ -300,6 +317,21 @@ pub struct Site {
     /// The name of the `log` declaration; `None` for the default log.
     pub log: Option<Box<str>>,
     pub routes: Vec<Route>,
+}
+
+impl Site {
+    /// A site that says nothing but its routes.
+    pub fn new(name: impl Into<Box<str>>, routes: Vec<Route>) -> Self {
+        Self {
+            name: name.into(),
+            any_host: false,
+            aliases: Vec::new(),
+            certificate: CertificateWish::Local,
+            force_https: true,
+            log: None,
+            routes,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -241,41 +241,22 @@ mod tests {
     use std::fmt::Write;
 
     use super::*;
-    use crate::plan::{Access, Answers, BackendId, CertificateWish, EncodedSlash, Serves};
+    use crate::plan::{Answers, BackendId};
 
     /// `= /a` is for `/a` alone.
     fn route(written: &str) -> Route {
         let path = written.trim_start_matches("= ");
         let names = path.split('/').filter(|segment| segment.starts_with('{'));
         let names: Box<[Box<str>]> = names.map(|name| name.trim_matches(['{', '}']).into()).collect();
-        Route {
-            path: if names.is_empty() {
-                SitePath::literal(path).unwrap().as_str().into()
-            } else {
-                path.into()
-            },
-            names,
-            exact: written != path,
-            answers: Answers::Backend(BackendId(0)),
-            serves: Serves::Web,
-            read: Access::Anyone,
-            write: Access::Anyone,
-            body_bytes_max: None,
-            total_timeout: None,
-            encoded_slash: EncodedSlash::Refuse,
-            log: None,
-        }
+        let literal = SitePath::literal(path).ok().filter(|_| names.is_empty());
+        let path = literal.map_or(path.to_owned(), |literal| literal.as_str().to_owned());
+        Route { names, exact: written.starts_with('='), ..Route::new(path, Answers::Backend(BackendId(0))) }
     }
 
     fn site(name: &str, aliases: &[&str], routes: &[&str]) -> plan::Site {
         plan::Site {
-            name: name.into(),
-            any_host: false,
             aliases: aliases.iter().map(|alias| (*alias).into()).collect(),
-            certificate: CertificateWish::Local,
-            force_https: true,
-            log: None,
-            routes: routes.iter().map(|path| route(path)).collect(),
+            ..plan::Site::new(name, routes.iter().map(|path| route(path)).collect())
         }
     }
 

@@ -27,6 +27,7 @@ mod health;
 mod pool;
 mod probe;
 mod send;
+mod target;
 #[cfg(test)]
 mod tests;
 mod trust;
@@ -37,4 +38,5 @@ pub use config::*;
 pub use health::Standing;
 pub use pool::Pool;
 pub use probe::{News, probing};
-pub use send::{Answer, Patience};
+pub use send::{Answer, Patience, Waits};
+pub use target::{Passage, Target};

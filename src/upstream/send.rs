@@ -45,6 +45,24 @@ pub struct Patience {
     pub between_bytes: Duration,
 }
 
+/// What rules say of how long a backend is waited for; `None`: what the backend's declaration says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Waits {
+    pub connect: Option<Duration>,
+    pub first_byte: Option<Duration>,
+    pub between_bytes: Option<Duration>,
+}
+
+impl Waits {
+    pub fn or(self, own: Patience) -> Patience {
+        Patience {
+            connect: self.connect.unwrap_or(own.connect),
+            first_byte: self.first_byte.unwrap_or(own.first_byte),
+            between_bytes: self.between_bytes.unwrap_or(own.between_bytes),
+        }
+    }
+}
+
 /// What has to be remembered of a request while hyper has it.
 struct Wish {
     method: Method,

@@ -30,25 +30,16 @@ pub struct Wish {
     key: Option<HeaderValue>,
 }
 
-/// What was decided on, as it is sent: the canonical path, the visitor's own headers, who speaks and how.
-pub fn compose(
-    request: Request,
-    body: Body,
-    backend: &Backend,
-    world: &World,
-    introductions: &Introductions,
-) -> (http::Request<Body>, Wish) {
+/// What was decided on, as it is sent: the canonical path and the visitor's own headers. Who speaks and how is
+/// written for each server that is asked: see `Bearer`.
+pub fn compose(request: &mut Request, body: Body) -> (http::Request<Body>, Wish) {
     let target = request.target_for_backend();
-    let introduction = introductions.of(&request, backend.config().visitor_address, &world.pseudonyms.load());
-    let Request { method, host, headers, upgrade, .. } = request;
     let mut errand = http::Request::new(body);
-    *errand.method_mut() = method;
+    *errand.method_mut() = request.method.clone();
     *errand.uri_mut() = Uri::from(target);
-    *errand.headers_mut() = headers;
-    let to = errand.headers_mut();
-    to.insert(HOST, host.header());
-    introduction.put(to);
-    let key = upgrade.as_ref().and_then(|upgrade| ask_to_switch(to, upgrade));
+    *errand.headers_mut() = std::mem::take(&mut request.headers);
+    let upgrade = request.upgrade.clone();
+    let key = upgrade.as_ref().and_then(|upgrade| ask_to_switch(errand.headers_mut(), upgrade));
     (errand, Wish { upgrade, key })
 }
 
@@ -59,29 +50,44 @@ pub fn compose_ruled(
     asked: &Request,
     question: Question,
     body: Body,
-    backend: &Backend,
-    world: &World,
-    introductions: &Introductions,
 ) -> Result<(http::Request<Body>, Wish), Fault> {
-    let introduction = introductions.of(asked, backend.config().visitor_address, &world.pseudonyms.load());
     let Question { method, url: Url::Canonical(target), mut headers, .. } = question else {
         return Err(Fault::with(Cause::Internal, "an address that nobody has read would be sent"));
     };
-    let typed = asked.host.header();
-    let host = doorplate::host_sent(&headers, typed, backend.host_header());
     let upgrade = asked.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
+    let host = headers.remove(HOST);
     headers::clean_ruled(&mut headers, &method);
     if body.is_end_stream() {
         headers.remove(CONTENT_LENGTH);
     }
-    headers.insert(HOST, host);
-    introduction.put(&mut headers);
+    if let Some(host) = host {
+        headers.insert(HOST, host);
+    }
     let key = upgrade.as_ref().and_then(|upgrade| ask_to_switch(&mut headers, upgrade));
     let mut errand = http::Request::new(body);
     *errand.method_mut() = method;
     *errand.uri_mut() = Uri::from(target);
     *errand.headers_mut() = headers;
     Ok((errand, Wish { upgrade, key }))
+}
+
+/// Introduces the visitor to whichever server gets his request.
+pub struct Bearer<'a> {
+    pub request: &'a Request,
+    pub world: &'a World,
+    pub introductions: &'a Introductions,
+}
+
+impl Bearer<'_> {
+    /// Writes the `Host` that this server is told, and as much of the visitor as it may know. A `Host` that rules
+    /// wrote stands among the headers.
+    pub fn introduce(&self, backend: &Backend, headers: &mut HeaderMap) {
+        let typed = self.request.host.header();
+        let host = doorplate::host_sent(headers, typed, backend.host_header());
+        headers.insert(HOST, host);
+        let (seen_as, key) = (backend.config().visitor_address, self.world.pseudonyms.load());
+        self.introductions.of(self.request, seen_as, &key).put(headers);
+    }
 }
 
 impl Wish {

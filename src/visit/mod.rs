@@ -25,8 +25,9 @@ use crate::message::path::Query;
 use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Request, Street};
 use crate::record::{self, Asked, Pen, Ticket};
 use crate::rules;
-use crate::upstream::Pool;
+use crate::upstream::{Passage, Pool, Waits};
 
+use self::errand::Bearer;
 pub use self::rulebook::{Outside, Rulebook, explain};
 pub use self::world::{Terms, World, Worlds};
 
@@ -66,7 +67,7 @@ impl Corridor {
     async fn walk(
         &self,
         world: &World,
-        request: Request,
+        mut request: Request,
         luggage: Luggage,
         street: &Street,
         ticket: &mut Ticket,
@@ -85,17 +86,22 @@ impl Corridor {
         let covered = rules::doorplate::route(found, &request)?;
         let route = covered.route;
         rules::doorplate::access(route, &request)?;
-        let backend = rules::doorplate::backend(&covered)?;
+        let target = world.target(rules::doorplate::backend(&covered)?)?;
         world.recorded(ticket, found.site.id, route, covered.names.values());
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
-        let backend = world.backend(backend)?;
-        ticket.backend(backend.name());
-        let (errand, wish) = errand::compose(request, body, backend, world, &self.introductions);
+        ticket.backend(target.name());
+        let (errand, wish) = errand::compose(&mut request, body);
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
-        let sending = pin!(self.pool.send(backend, errand, luggage.hints));
+        let bearer = Bearer { request: &request, world, introductions: &self.introductions };
+        let passage = Passage {
+            hints: luggage.hints,
+            waits: Waits::default(),
+            introduce: &|backend, headers| bearer.introduce(backend, headers),
+        };
+        let sending = pin!(self.pool.ask(target, errand, passage));
         let answer = time.within(sending).await?;
         ticket.first_byte();
         errand::bring_back(answer, &wish, &time)

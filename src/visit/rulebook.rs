@@ -20,11 +20,11 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 
-use super::errand::{self, Wish};
+use super::errand::{self, Bearer, Wish};
 use super::{Corridor, Luggage, World, meter, rescue};
 use crate::answer;
 use crate::base::cause::Cause;
-use crate::base::clock;
+use crate::base::clock::{self, Wall};
 use crate::base::fault::Fault;
 use crate::base::random;
 use crate::language::program::{Choice, Mark};
@@ -36,7 +36,7 @@ use crate::rules::case::{Case, Reply, ReplyBody, Url};
 use crate::rules::flow::{Errand, Flow, Next};
 use crate::rules::machine::{RuleFault, Surroundings};
 use crate::rules::{Rules, SiteRef, doorplate};
-use crate::upstream::{Answer, Backend, Patience};
+use crate::upstream::{Answer, Passage, Target, Waits};
 
 /// The rules of a generation that has some of its own.
 pub struct Rulebook {
@@ -313,20 +313,23 @@ impl<'a> Visit<'a> {
             .errand()
             .ok_or_else(|| Fault::with(Cause::Internal, "rules ask for a fetch without a backend"))?;
         let world = self.ground.world;
-        let backend = world.backend(backend)?;
-        self.around.ticket.backend(backend.name());
+        let target = world.target(backend)?;
+        self.around.ticket.backend(target.name());
         let route = self.covered.as_ref().ok().map(|covered| covered.route);
         let bounds = &world.terms.bounds;
         let most = route.and_then(|route| route.body_bytes_max).unwrap_or(bounds.body_bytes_max);
         let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
         let total = route.and_then(|route| route.total_timeout).unwrap_or(bounds.total_timeout);
         let time = *self.time.get_or_insert_with(|| meter::Time::begin(total));
-        let introductions = &self.ground.corridor.introductions;
-        let (errand, wish) =
-            errand::compose_ruled(&self.request, question, body, backend, world, introductions)?;
-        let patience = waiting(backend, patience);
-        let pool = &self.ground.corridor.pool;
-        let sending = pin!(pool.send_within(backend, errand, self.hints.clone(), patience));
+        let (errand, wish) = errand::compose_ruled(&self.request, question, body)?;
+        let corridor = self.ground.corridor;
+        let bearer = Bearer { request: &self.request, world, introductions: &corridor.introductions };
+        let passage = Passage {
+            hints: self.hints.clone(),
+            waits: waiting(patience),
+            introduce: &|backend, headers| bearer.introduce(backend, headers),
+        };
+        let sending = pin!(corridor.pool.ask(target, errand, passage));
         let answer = time.within(sending).await?;
         Ok((answer, wish, time))
     }
@@ -405,24 +408,19 @@ fn cover<'w>(found: SiteRef<'w>, request: &Request) -> Result<Covered<'w>, Fault
 /// A wait that no visit lives to see the end of.
 const FOREVER: Duration = Duration::from_secs(366 * 86_400);
 
-/// How long the backend may take: as rules say, or as its declaration does.
-fn waiting(backend: &Backend, said: crate::rules::case::Patience) -> Patience {
-    let own = backend.patience();
-    Patience {
-        connect: wait(said.connect, own.connect),
-        first_byte: wait(said.first_byte, own.first_byte),
-        between_bytes: wait(said.between_bytes, own.between_bytes),
+/// How long the backend may take where rules say so.
+fn waiting(said: crate::rules::case::Patience) -> Waits {
+    Waits {
+        connect: wait(said.connect),
+        first_byte: wait(said.first_byte),
+        between_bytes: wait(said.between_bytes),
     }
 }
 
 /// `0s` in a rule is no limit of its own: what was declared holds, as in Varnish.
-fn wait(said: Option<f64>, own: Duration) -> Duration {
-    match said {
-        Some(seconds) if seconds > 0.0 => {
-            Duration::try_from_secs_f64(seconds).map_or(FOREVER, |said| said.min(FOREVER))
-        }
-        _ => own,
-    }
+fn wait(said: Option<f64>) -> Option<Duration> {
+    let seconds = said.filter(|seconds| *seconds > 0.0)?;
+    Some(Duration::try_from_secs_f64(seconds).map_or(FOREVER, |said| said.min(FOREVER)))
 }
 
 /// The visitor's body, lent to one request after the other until one of them has taken something of it.
@@ -500,8 +498,8 @@ impl<'a> Around<'a> {
         self.route = Some((covered.route, covered.names.clone()));
     }
 
-    fn backend(&self, id: BackendId) -> Option<&Arc<Backend>> {
-        self.world.backends.get(id.0)
+    fn target(&self, id: BackendId) -> Option<&Target> {
+        self.world.targets.get(id.0)
     }
 }
 
@@ -515,16 +513,16 @@ impl Surroundings for Around<'_> {
     }
 
     fn healthy(&self, backend: BackendId) -> bool {
-        self.backend(backend).is_some_and(|backend| backend.healthy())
+        self.target(backend).is_some_and(Target::healthy)
     }
 
     fn changed(&self, backend: BackendId) -> f64 {
-        let standing = self.backend(backend).and_then(|backend| backend.standing());
-        standing.map_or(0.0, |standing| standing.since.as_seconds())
+        let since = self.target(backend).and_then(Target::changed);
+        since.map_or(0.0, Wall::as_seconds)
     }
 
     fn connections(&self, backend: BackendId) -> u64 {
-        self.backend(backend).map_or(0, |backend| backend.in_flight())
+        self.target(backend).map_or(0, Target::in_flight)
     }
 
     fn site(&self) -> &str {
@@ -575,17 +573,16 @@ mod tests {
 
     #[test]
     fn a_rule_waits_as_long_as_it_says_or_as_was_declared() {
-        let own = Duration::from_secs(7);
         for (said, waits) in [
-            (None, own),
-            (Some(0.0), own),
-            (Some(-1.0), own),
-            (Some(f64::NAN), own),
-            (Some(0.25), Duration::from_millis(250)),
-            (Some(1e300), FOREVER),
-            (Some(f64::INFINITY), FOREVER),
+            (None, None),
+            (Some(0.0), None),
+            (Some(-1.0), None),
+            (Some(f64::NAN), None),
+            (Some(0.25), Some(Duration::from_millis(250))),
+            (Some(1e300), Some(FOREVER)),
+            (Some(f64::INFINITY), Some(FOREVER)),
         ] {
-            assert_eq!(wait(said, own), waits, "{said:?}");
+            assert_eq!(wait(said), waits, "{said:?}");
         }
     }
 }

@@ -16,7 +16,7 @@ use crate::plan::{BackendId, LogId, Route, SiteId};
 use crate::record::{Sheet, Ticket};
 use crate::rules::Table;
 use crate::tls::Acceptor;
-use crate::upstream::Backend;
+use crate::upstream::{Backend, Target};
 
 /// One generation.
 pub struct World {
@@ -24,7 +24,7 @@ pub struct World {
     /// The subs of the tree; `None` where it has none of its own.
     pub rulebook: Option<Rulebook>,
     /// By `plan::BackendId`.
-    pub backends: Vec<Arc<Backend>>,
+    pub targets: Vec<Target>,
     /// Where each site's lines go, by `plan::SiteId`.
     pub sheets: Vec<Sheet>,
     /// Where the lines of routes with a log of their own go.
@@ -53,10 +53,17 @@ impl World {
         }
     }
 
-    pub fn backend(&self, id: BackendId) -> Result<&Arc<Backend>, Fault> {
-        self.backends
+    pub fn target(&self, id: BackendId) -> Result<&Target, Fault> {
+        self.targets
             .get(id.0)
             .ok_or_else(|| Fault::with(Cause::Internal, "a route names a backend that is not there"))
+    }
+
+    /// The servers behind this house.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.targets.iter().map(|target| match target {
+            Target::Server(backend) => backend,
+        })
     }
 }
 

@@ -58,7 +58,7 @@ impl Compiler<'_> {
         let mut paths: HashMap<(bool, String), Span> = HashMap::with_capacity(site.inside.len());
         let routes = site.inside.iter().filter_map(|route| self.route(route, &mut paths)).collect();
         let force_https = switch(site, "force_https").unwrap_or(true);
-        Site { name, any_host: false, aliases, certificate, force_https, log, routes }
+        Site { aliases, certificate, force_https, log, ..Site::new(name, routes) }
     }
 
     fn route(&mut self, route: &Declaration, paths: &mut HashMap<(bool, String), Span>) -> Option<Route> {
@@ -78,8 +78,6 @@ impl Compiler<'_> {
         let log = self.route_log(route, &pattern, &answers);
         Some(Route {
             log,
-            answers,
-            path: pattern.path,
             names: pattern.names,
             exact,
             serves: match word(route, "serves") {
@@ -99,6 +97,7 @@ impl Compiler<'_> {
                 Some("keep") => EncodedSlash::Keep,
                 _ => EncodedSlash::Refuse,
             },
+            ..Route::new(pattern.path, answers)
         })
     }
 
@@ -219,26 +218,13 @@ impl Compiler<'_> {
         let called_default = |backend: &Declaration| &*called(backend) == "default";
         let default = backends.iter().position(called_default).or((!backends.is_empty()).then_some(0));
         let route = |backend| Route {
-            path: "/".into(),
-            names: Box::default(),
-            exact: false,
-            answers: Answers::Backend(BackendId(backend)),
-            serves: Serves::Web,
-            read: Access::Anyone,
-            write: Access::Anyone,
-            body_bytes_max: None,
-            total_timeout: None,
             encoded_slash: EncodedSlash::Keep,
-            log: None,
+            ..Route::new("/", Answers::Backend(BackendId(backend)))
         };
         Site {
-            name: "default".into(),
             any_host: true,
-            aliases: Vec::new(),
-            certificate: CertificateWish::Local,
             force_https: false,
-            log: None,
-            routes: default.map(route).into_iter().collect(),
+            ..Site::new("default", default.map(route).into_iter().collect())
         }
     }
 
