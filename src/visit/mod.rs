@@ -100,10 +100,12 @@ impl Corridor {
             hints: luggage.hints,
             waits: Waits::default(),
             introduce: &|backend, headers| bearer.introduce(backend, headers),
+            client: request.client,
+            secure: request.secure,
         };
         let sending = pin!(self.pool.ask(target, errand, passage));
         let answer = time.within(sending).await?;
-        ticket.first_byte();
+        errand::answered(&answer, ticket);
         errand::bring_back(answer, &wish, &time)
     }
 }
