@@ -134,7 +134,9 @@ mod tests {
 
     #[test]
     fn sizes_are_short() {
-        for (size, text) in [(0, "0"), (999, "999"), (1_024, "1KB"), (1_600, "1KB"), (10 << 20, "10MB"), (5 << 30, "5GB")] {
+        for (size, text) in
+            [(0, "0"), (999, "999"), (1_024, "1KB"), (1_600, "1KB"), (10 << 20, "10MB"), (5 << 30, "5GB")]
+        {
             assert_eq!(approximately(size).trim_end_matches('B'), text.trim_end_matches('B'), "{size}");
         }
     }

@@ -50,7 +50,9 @@ impl Sheet {
         for (at, part) in parts.iter().enumerate() {
             let before = if at == 0 { "" } else { "\r\n" };
             let range = part.content_range(size);
-            sheet.text(format!("{before}--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: {range}\r\n\r\n"));
+            sheet.text(format!(
+                "{before}--{boundary}\r\nContent-Type: {kind}\r\nContent-Range: {range}\r\n\r\n"
+            ));
             sheet.length += part.length;
             sheet.pieces.push_back(Piece::Part(*part));
         }
@@ -80,7 +82,9 @@ impl Sheet {
                     Filled::Failed(fault) => return Err(fault),
                     Filled::Not(mut buffer) => {
                         on_disk(move || {
-                            file.read_exact_at(&mut buffer, at).map(|()| buffer).map_err(|error| unread(&error))
+                            file.read_exact_at(&mut buffer, at)
+                                .map(|()| buffer)
+                                .map_err(|error| unread(&error))
                         })
                         .await??
                     }
@@ -132,7 +136,11 @@ fn shorter() -> Fault {
 }
 
 fn unread(error: &io::Error) -> Fault {
-    if error.kind() == io::ErrorKind::UnexpectedEof { shorter() } else { broken("a file can't be read", error) }
+    if error.kind() == io::ErrorKind::UnexpectedEof {
+        shorter()
+    } else {
+        broken("a file can't be read", error)
+    }
 }
 
 /// A buffer, and how much of it was read.

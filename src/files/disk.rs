@@ -203,7 +203,9 @@ fn missed(error: Errno) -> Missed {
         Errno::NOENT | Errno::NOTDIR => Missed::Absent("no file of this name lies below the route's folder"),
         Errno::XDEV => Missed::Absent("a link leads out of the route's folder"),
         Errno::LOOP => Missed::Absent("a link stands where none is followed"),
-        Errno::ACCESS | Errno::PERM => Missed::Absent("the user that doorward runs as may not read this file"),
+        Errno::ACCESS | Errno::PERM => {
+            Missed::Absent("the user that doorward runs as may not read this file")
+        }
         Errno::NAMETOOLONG | Errno::NXIO | Errno::NODEV => Missed::Absent("this is no file that can be sent"),
         other => Missed::Failed(other.into()),
     }

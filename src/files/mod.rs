@@ -170,7 +170,8 @@ async fn file(plan: &plan::Files, ask: &Ask<'_>, found: Found) -> Result<Served,
     let known = types::of(&name);
     let kind = ask.content_type.cloned().map_or_else(|| header(&known.text()), Ok)?;
     // RFC 9110 knows parts for GET alone.
-    let may_ask = ask.ranges && *ask.method == Method::GET && conditions::parts_count(ask.headers, &validators);
+    let may_ask =
+        ask.ranges && *ask.method == Method::GET && conditions::parts_count(ask.headers, &validators);
     let wanted = if may_ask { ranges::wanted(ask.headers, size) } else { Wanted::Whole };
     let mut response = Response::new(Body::Empty);
     describe(response.headers_mut(), plan, &validators, varies)?;

@@ -61,7 +61,9 @@ fn is_hidden(part: &str) -> bool {
     let ends = |end: &&str| {
         let bytes = part.as_bytes();
         bytes.len() >= end.len()
-            && bytes.get(bytes.len() - end.len()..).is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes()))
+            && bytes
+                .get(bytes.len() - end.len()..)
+                .is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes()))
     };
     part.starts_with('.')
         || (part.starts_with('#') && part.ends_with('#'))
@@ -106,12 +108,26 @@ mod tests {
     #[test]
     fn what_is_hidden_is_not_shown() {
         for name in [
-            ".git/config", "a/.htaccess", ".env", "a~", "a/b~/c", "#a#", "wp-config.php.bak", "a.BAK", ".a.swp",
-            "index.php", "x/INDEX.PHP", "a.phtml", "a.sql.old", ".well-known/.x",
+            ".git/config",
+            "a/.htaccess",
+            ".env",
+            "a~",
+            "a/b~/c",
+            "#a#",
+            "wp-config.php.bak",
+            "a.BAK",
+            ".a.swp",
+            "index.php",
+            "x/INDEX.PHP",
+            "a.phtml",
+            "a.sql.old",
+            ".well-known/.x",
         ] {
             assert!(!may_be_shown(name), "{name}");
         }
-        for name in ["", "a", "a.b", ".well-known/acme-challenge/x", "a#b", "backup", "php", "a.php.txt", "x.sold"] {
+        for name in
+            ["", "a", "a.b", ".well-known/acme-challenge/x", "a#b", "backup", "php", "a.php.txt", "x.sold"]
+        {
             assert!(may_be_shown(name), "{name}");
         }
     }

@@ -43,7 +43,15 @@ impl Kind {
             Some(("font", what)) => !what.starts_with("woff"),
             Some(("application", what)) => !matches!(
                 what,
-                "zip" | "gzip" | "x-gzip" | "zstd" | "x-bzip2" | "x-xz" | "x-7z-compressed" | "vnd.rar" | "font-woff"
+                "zip"
+                    | "gzip"
+                    | "x-gzip"
+                    | "zstd"
+                    | "x-bzip2"
+                    | "x-xz"
+                    | "x-7z-compressed"
+                    | "vnd.rar"
+                    | "font-woff"
             ),
             _ => true,
         }

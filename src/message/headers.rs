@@ -370,7 +370,10 @@ pub fn clean_answer(headers: &mut HeaderMap) {
 fn is_for_a_proxy(name: &str) -> bool {
     match name.as_bytes().first() {
         Some(b'p') => is_or_below(name, "proxy"),
-        Some(b'x') => is_or_below(name, "x-accel") || matches!(name, "x-sendfile" | "x-sendfile2" | "x-lighttpd-send-file"),
+        Some(b'x') => {
+            is_or_below(name, "x-accel")
+                || matches!(name, "x-sendfile" | "x-sendfile2" | "x-lighttpd-send-file")
+        }
         _ => false,
     }
 }
@@ -422,6 +425,15 @@ fn drop_where(headers: &mut HeaderMap, wanted: impl Fn(&str) -> bool) {
     for name in names {
         headers.remove(name);
     }
+}
+
+/// The value of a cookie; the first, where there are several of a name.
+pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    let crumbs = headers.get(COOKIE)?.as_bytes().split(|byte| *byte == b';');
+    crumbs.map(<[u8]>::trim_ascii).find_map(|crumb| {
+        let value = crumb.strip_prefix(name.as_bytes())?;
+        value.strip_prefix(b"=")
+    })
 }
 
 /// One `Cookie` field, since backends differ in which of two they read. HTTP/2 sends crumbs that belong
@@ -760,5 +772,22 @@ pub(super) mod tests {
         ]);
         clean_trailers(&mut trailers);
         assert_eq!(names(&trailers), ["grpc-status", "server-timing", "x-checksum"]);
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(cookie(&headers, "a"), None);
+        headers.insert(COOKIE, HeaderValue::from_static("ab=1; a=2;a=3 ; b=\"x=y\"; c; d="));
+        for (name, value) in [
+            ("a", Some("2")),
+            ("ab", Some("1")),
+            ("b", Some("\"x=y\"")),
+            ("c", None),
+            ("d", Some("")),
+            ("A", None),
+        ] {
+            assert_eq!(cookie(&headers, name), value.map(str::as_bytes), "{name}");
+        }
     }
 }

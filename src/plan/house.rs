@@ -45,10 +45,7 @@ pub enum Links {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Try {
     /// `{path}.html`: what was asked for, with text around it.
-    Below {
-        before: Box<str>,
-        behind: Box<str>,
-    },
+    Below { before: Box<str>, behind: Box<str> },
     /// `/index.html`: this file of the root.
     At(Box<str>),
     /// `404`: nothing; stands at the end.

@@ -92,7 +92,13 @@ impl Surroundings for World<'_> {
     }
 
     fn healthy(&self, backend: BackendId) -> bool {
-        !self.backends.get(&backend).is_some_and(|part| part.sick)
+        let sick = self.backends.get(&backend).is_some_and(|part| part.sick);
+        let members = self.members(backend);
+        !sick && (members.is_empty() || members.iter().any(|member| self.healthy(*member)))
+    }
+
+    fn sickness(&self, backend: BackendId) -> Cause {
+        if self.members(backend).len() > 1 { Cause::NoneHealthy } else { Cause::Unhealthy }
     }
 
     fn site(&self) -> &str {
@@ -169,9 +175,24 @@ impl<'s> World<'s> {
         }
     }
 
+    /// The members of a director; a backend has none.
+    fn members(&self, id: BackendId) -> Vec<BackendId> {
+        let director = self.gateway.settings.director(id);
+        let names = director.iter().flat_map(|director| &director.members);
+        names.filter_map(|(name, _)| self.gateway.backend_by_name(name)).collect()
+    }
+
+    /// Who of a director speaks for it in a play: the first member that is well. Which one it would be is chance,
+    /// or what is going on at the time.
+    fn speaker(&self, id: BackendId) -> BackendId {
+        let members = self.members(id);
+        let well = members.iter().find(|member| self.healthy(**member));
+        well.or(members.first()).copied().unwrap_or(id)
+    }
+
     /// The `Host` that a backend is always told.
     fn host_header(&self, id: BackendId) -> Option<HeaderValue> {
-        self.gateway.settings.backends.get(id.0)?.host_header.as_deref()?.parse().ok()
+        self.gateway.settings.backends.get(self.speaker(id).0)?.host_header.as_deref()?.parse().ok()
     }
 
     /// Rules led the request elsewhere.
@@ -181,10 +202,28 @@ impl<'s> World<'s> {
     }
 
     fn backend(&self, id: BackendId) -> Result<Scripted, Cause> {
-        match self.backends.get(&id).and_then(|part| part.answer.clone()) {
-            Some(scripted) => scripted,
-            None => Ok(Scripted::default()),
+        if !self.healthy(id) {
+            return Err(self.sickness(id));
         }
+        let scripted = |id: BackendId| self.backends.get(&id).and_then(|part| part.answer.clone());
+        if let Some(own) = scripted(id) {
+            return own;
+        }
+        let members = self.members(id);
+        let mut failed = None;
+        for member in members.iter().filter(|member| self.healthy(**member)) {
+            match scripted(*member).unwrap_or_else(|| Ok(Scripted::default())) {
+                Ok(answer) => return Ok(answer),
+                Err(cause) => failed = Some(if members.len() > 1 { Cause::AllFailed } else { cause }),
+            }
+        }
+        failed.map_or_else(|| Ok(Scripted::default()), Err)
+    }
+
+    /// Whether a play says what it answers.
+    fn is_scripted(&self, id: BackendId) -> bool {
+        let said = |id: &BackendId| self.backends.get(id).is_some_and(|part| part.answer.is_some());
+        said(&id) || self.members(id).iter().any(said)
     }
 
     /// The log of the site that was asked, which gets the line of whoever is admitted to no route with one of
@@ -230,7 +269,7 @@ impl<'g> Stage<'g> {
     pub fn new(gateway: &'g Gateway, given: &Given) -> Result<Self, String> {
         let mut world = World::new(gateway, given, 0);
         let rules = gateway.program().map(|program| {
-            let backends = gateway.settings.backends.iter().map(|backend| backend.name.clone()).collect();
+            let backends = gateway.settings.backend_names().map(Into::into).collect();
             let networks = gateway.settings.networks.clone();
             Rules::start(Arc::clone(program), networks, backends, &mut world)
         });
@@ -721,8 +760,11 @@ fn send(
 ) -> Result<Scripted, Cause> {
     let gateway = world.gateway;
     let name = gateway.backend(backend).to_owned();
-    let seen_as =
-        gateway.settings.backends.get(backend.0).map_or(VisitorAddress::None, |it| it.visitor_address);
+    let seen_as = gateway
+        .settings
+        .backends
+        .get(world.speaker(backend).0)
+        .map_or(VisitorAddress::None, |it| it.visitor_address);
     Introduction::new(request, visible(request.client, seen_as)).put(&mut headers);
     let place = gateway.settings.places.backend(backend.0).and_then(|span| gateway.spot(span));
     world.tell(Kind::Backend, format!("{name} is asked: {method} {}", tell::plain(&url)), place);
@@ -732,7 +774,7 @@ fn send(
     }
     let sent = Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers };
     world.decision.sent.push(sent);
-    let scripted = world.backends.get(&backend).is_some_and(|part| part.answer.is_some());
+    let scripted = world.is_scripted(backend);
     let answer = world.backend(backend);
     let text = match &answer {
         Ok(answer) if scripted => answer.status.to_string(),

@@ -129,7 +129,8 @@ impl<'r> Flow<'r> {
     /// After `Route`: whether the route's own answer may be given where no backend is asked. A backend that a rule
     /// names goes before it, and so does a purge.
     pub const fn takes_settled(&self) -> bool {
-        self.case.hint.is_none() && matches!(self.at, At::Judge(Way::Miss | Way::Pass | Way::Pipe | Way::Fetch))
+        self.case.hint.is_none()
+            && matches!(self.at, At::Judge(Way::Miss | Way::Pass | Way::Pipe | Way::Fetch))
     }
 
     /// After `Route`: the house has answered by itself (files, redirects, fixed answers). The rules of the backend's side

@@ -102,7 +102,8 @@ impl Table {
                     table.names.entry(name.clone()).or_insert(Entry { site: id, alias });
                 }
             }
-            let internal = plan.routes.iter().enumerate().filter(|(_, route)| route.internal).map(|(at, _)| at);
+            let internal =
+                plan.routes.iter().enumerate().filter(|(_, route)| route.internal).map(|(at, _)| at);
             let internal = internal.collect();
             table.sites.push(Site { id: SiteId(id), tree: Tree::new(&plan.routes), internal, plan });
         }

@@ -24,7 +24,6 @@ use crate::record::Ticket;
 use crate::rules::{RouteRef, SiteRef, doorplate};
 use crate::upstream::{Answer, Passage, Waits};
 
-
 /// What is asked of a route, as it was decided on.
 #[derive(Clone, Copy)]
 pub struct Question<'a> {
@@ -84,7 +83,8 @@ pub async fn settle(
             of_files(world, plan, question, (Below::Path(below), slash), handed, asker).await
         }
         Answers::Redirect(redirect) => {
-            let to = doorplate::location(redirect, question.route, question.names, question.path, question.query);
+            let to =
+                doorplate::location(redirect, question.route, question.names, question.path, question.query);
             let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
             Ok(rescue::redirect(status, &to, asker).into())
         }
@@ -207,9 +207,11 @@ impl Handed {
             (None, None) => return Ok(None),
             (Some(address), _) => {
                 let text = text(address).ok_or_else(|| wrong("X-Accel-Redirect", "it is no text"))?;
-                let (path, query) = text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+                let (path, query) =
+                    text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
                 // As rules are read: programs write names of files as they are called.
-                let path = SitePath::literal(path).map_err(|fault| wrong("X-Accel-Redirect", fault.detail()))?;
+                let path =
+                    SitePath::literal(path).map_err(|fault| wrong("X-Accel-Redirect", fault.detail()))?;
                 let query = query.map(|query| Query::parse(query.as_bytes())).transpose();
                 To::Address(path, query.map_err(|fault| wrong("X-Accel-Redirect", fault.detail()))?)
             }
@@ -249,7 +251,8 @@ impl Handed {
 
     /// The same where another backend answers: what that says of itself goes first.
     fn dress_answer(&self, headers: &mut HeaderMap) {
-        let own: Vec<bool> = KEPT.iter().map(|name| headers.contains_key(name) && *name != SET_COOKIE).collect();
+        let own: Vec<bool> =
+            KEPT.iter().map(|name| headers.contains_key(name) && *name != SET_COOKIE).collect();
         for (name, own) in KEPT.iter().zip(own) {
             if own || *name == ACCEPT_RANGES {
                 continue;
@@ -333,7 +336,8 @@ pub async fn follow(
                 wrong("X-Sendfile", "the file lies below the folder of no internal route of this site")
             })?;
             let path = SitePath::asterisk();
-            let question = Question { route, names: &[], method: &method, headers: &spare, path: &path, query: None };
+            let question =
+                Question { route, names: &[], method: &method, headers: &spare, path: &path, query: None };
             of_files(world, plan, question, (Below::Name(below), false), Some(&handed), asker).await?
         }
     };
@@ -341,7 +345,11 @@ pub async fn follow(
 }
 
 /// Asks the backend of an internal route.
-async fn ask(ground: &Ground<'_>, backend: BackendId, request: &mut Request) -> Result<Response<Body>, Fault> {
+async fn ask(
+    ground: &Ground<'_>,
+    backend: BackendId,
+    request: &mut Request,
+) -> Result<Response<Body>, Fault> {
     let Ground { corridor, world, time, .. } = ground;
     let target = world.target(backend)?;
     let (errand, wish) = errand::compose(request, Body::Empty);
@@ -350,11 +358,16 @@ async fn ask(ground: &Ground<'_>, backend: BackendId, request: &mut Request) -> 
         hints: None,
         waits: Waits::default(),
         introduce: &|backend, headers| bearer.introduce(backend, headers),
+        client: request.client,
+        secure: request.secure,
     };
     let sending = pin!(corridor.pool.ask(target, errand, passage));
     let answer = time.within(sending).await?;
     if Handed::read(answer.head.headers())?.is_some() {
-        return Err(wrong("X-Accel-Redirect", "it leads to an answer that leads on, and one step is followed"));
+        return Err(wrong(
+            "X-Accel-Redirect",
+            "it leads to an answer that leads on, and one step is followed",
+        ));
     }
     Ok(errand::bring_back(answer, &wish, time)?.response)
 }

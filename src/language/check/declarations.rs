@@ -61,8 +61,7 @@ impl Checker<'_> {
 
     /// Somebody answers on a route.
     fn answerer(&mut self, declared: &Declaration, head: Span) {
-        if declared.kind != Kind::Route
-            || table::ANSWERS.iter().any(|name| declared.setting(name).is_some())
+        if declared.kind != Kind::Route || table::ANSWERS.iter().any(|name| declared.setting(name).is_some())
         {
             return;
         }

@@ -102,7 +102,8 @@ impl Compiler<'_> {
         };
         if let Some(instead) = wrong {
             return self.fault(
-                Diagnostic::new(Code::BadFile, span, format!("{} is no folder", folder.quote())).label(instead),
+                Diagnostic::new(Code::BadFile, span, format!("{} is no folder", folder.quote()))
+                    .label(instead),
             );
         }
         if text.starts_with("{state}") {
@@ -152,8 +153,12 @@ impl Compiler<'_> {
         pattern: &Pattern,
     ) -> Option<Answers> {
         let bad = |label: Instead| {
-            Diagnostic::new(Code::BadAnswer, span, format!("{} is no address to send visitors to", to.quote()))
-                .label(label)
+            Diagnostic::new(
+                Code::BadAnswer,
+                span,
+                format!("{} is no address to send visitors to", to.quote()),
+            )
+            .label(label)
         };
         let names = match value::placeholders(to.get()) {
             Ok(names) => names,
@@ -194,7 +199,8 @@ impl Compiler<'_> {
         if !rest.is_empty() {
             pieces.push(Part::Text(rest.into()));
         }
-        let status = self.status(route, 301, |status| REDIRECTS.contains(&status), "301, 302, 303, 307 or 308")?;
+        let status =
+            self.status(route, 301, |status| REDIRECTS.contains(&status), "301, 302, 303, 307 or 308")?;
         Some(Answers::Redirect(Arc::new(Redirect { status, to: pieces.into() })))
     }
 
@@ -207,7 +213,9 @@ impl Compiler<'_> {
                             Diagnostic::new(
                                 Code::Contradiction,
                                 setting.name_span,
-                                format!("`.{name}` says something of a text only, and this answers with a page"),
+                                format!(
+                                    "`.{name}` says something of a text only, and this answers with a page"
+                                ),
                             )
                             .label("take it out")
                             .at(span, "the status is said here"),
@@ -288,10 +296,9 @@ fn tried(text: &str) -> Result<Try, Instead> {
     }
     match (names.as_slice(), text.split_once("{path}")) {
         ([], _) => Ok(Try::At(text.into())),
-        ([_], Some((before, behind))) => Ok(Try::Below {
-            before: before.trim_start_matches('/').into(),
-            behind: behind.into(),
-        }),
+        ([_], Some((before, behind))) => {
+            Ok(Try::Below { before: before.trim_start_matches('/').into(), behind: behind.into() })
+        }
         _ => Err("`{path}` stands in it once"),
     }
 }
