@@ -19,7 +19,7 @@ use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
 use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
 use crate::upstream::{self, Backend, Target};
-use crate::visit::{Outside, Rulebook, Terms, World, explain};
+use crate::visit::{Closures, Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
 const HOUSE: Space = Space::new("house");
@@ -206,6 +206,7 @@ fn world(
         rules: Table::new(settings.sites.clone()),
         rulebook: rulebook(settings, keep)?,
         targets,
+        closures: Closures::default(),
         acceptor,
         https_port: keep.https_port,
         pseudonyms: Arc::clone(&keep.pseudonyms),
@@ -261,7 +262,7 @@ pub fn figures(world: &World) -> Vec<BackendFigures> {
                 in_flight: figures.in_flight,
                 open: figures.connections_open,
                 faults: figures.faults,
-                healthy: backend.standing().map(|standing| standing.healthy),
+                healthy: backend.standing().healthy(),
             }
         })
         .collect()

@@ -117,10 +117,15 @@ impl Pool {
             hints,
             patience,
         };
+        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let flight = Flight::begin(&backend.0, self.worker(), permit);
         let outcome = self.try_twice(backend, request, &wish, flight).await;
-        outcome.inspect_err(|fault| backend.0.fault(fault.cause))
+        match &outcome {
+            Ok(_) => backend.0.health.answered(turn, || (clock::now(), clock::wall())),
+            Err(fault) => backend.0.fault(fault.cause),
+        }
+        outcome
     }
 
     async fn try_twice(
@@ -234,6 +239,7 @@ async fn exchange(
         };
         let mut tunnel = heir.await.map_err(|_| blame_end(&held))?;
         tunnel.permit = flight.permit.take();
+        held.backend.health.good();
         held.farewell();
         let upgraded: Box<dyn Io> = Box::new(tunnel);
         return Ok(Answer {

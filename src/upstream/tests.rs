@@ -1,9 +1,11 @@
 //! The stage for this room's plays: raw backends that say exactly what a play wants, on loopback and unix
 //! sockets, in the same thread as the pool, on a clock that stands still but for waits.
 
+mod breaking;
 mod clocks;
 mod health;
 mod hostile;
+mod names;
 mod pooling;
 mod tls;
 
@@ -45,6 +47,8 @@ fn config(address: Address) -> Config {
         idle_max: 4,
         max_connections: 0,
         probe: None,
+        breaker: BreakerTerms::default(),
+        resolve_every: Duration::from_secs(10),
     }
 }
 

@@ -9,6 +9,7 @@
 
 mod doorplate;
 mod errand;
+mod maintenance;
 mod meter;
 mod rescue;
 mod rulebook;
@@ -28,6 +29,7 @@ use crate::rules;
 use crate::upstream::{Passage, Pool, Waits};
 
 use self::errand::Bearer;
+pub use self::maintenance::{Closure, Closures};
 pub use self::rulebook::{Outside, Rulebook, explain};
 pub use self::world::{Terms, World, Worlds};
 
@@ -75,6 +77,7 @@ impl Corridor {
     ) -> Result<Departure, Fault> {
         let found = doorplate::site(world, &request, street)?;
         ticket.site(world.sheet(found.site.id));
+        maintenance::open(world, found, &request, asker)?;
         if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
             return Ok(rescue::redirect(&location, asker));
         }
