@@ -207,7 +207,7 @@ pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 /// Settings of the full language whose rooms are not built yet.
 pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
-    (Kind::Backend, &["workers", "queue", "shares", "identity", "client_certificate", "retries"]),
+    (Kind::Backend, &["workers", "queue", "shares", "identity", "retries"]),
     (Kind::Site, &["directory", "hsts", "pages", "status", "limits"]),
     (
         Kind::Route,
@@ -270,6 +270,8 @@ pub enum Type {
     Word(&'static [Word]),
     Name(Kind),
     Certificate,
+    /// A certificate and its key, from files.
+    OwnCertificate,
     Access,
 }
 
@@ -308,6 +310,7 @@ impl Type {
             Type::Name(Kind::Probe) => "the name of a `probe`",
             Type::Name(_) => "a name",
             Type::Certificate => "`local` or `files(\"chain.pem\", \"key.pem\")`",
+            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
         })
     }
@@ -460,7 +463,7 @@ static BACKEND: &[Setting] = &[
         "url",
         Type::Url,
         "what `.host` or `.path` says",
-        "Where the server is: http, https, or a unix socket; no path, which is the routes' business.",
+        "Where the server is: `http://`, `https://`, `h2://` (HTTP/2 over TLS), `h2c://` (HTTP/2 without TLS), or a unix socket; no path, which is the routes' business.",
         "\"https://127.0.0.1:8001\"",
     ),
     row(
@@ -583,6 +586,13 @@ static BACKEND: &[Setting] = &[
         "none",
         "Trust exactly the certificate with this SHA-256 fingerprint, whoever signed it; for old servers.",
         "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
+    ),
+    row(
+        "client_certificate",
+        Type::OwnCertificate,
+        "none",
+        "The certificate and the key by which the gateway proves to this server who it is.",
+        "files(\"gateway.pem\", \"gateway.key\")",
     ),
 ];
 

@@ -35,6 +35,7 @@ mod names;
 mod pool;
 mod probe;
 mod send;
+mod streams;
 mod target;
 #[cfg(test)]
 mod tests;

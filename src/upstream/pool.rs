@@ -19,6 +19,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::backend::{Backend, Inner, Permit};
 use super::connect;
+use super::streams::Streams;
 use super::wire::{Line, Tunnel, Wire};
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
@@ -67,6 +68,8 @@ pub(super) struct Shelf {
     /// The time of the last sweep: good enough to tell how long a connection has been idle, and free.
     tick: Cell<Instant>,
     idle_max: usize,
+    /// Where HTTP/2 is spoken.
+    pub streams: Streams,
 }
 
 impl Default for Pool {
@@ -102,7 +105,8 @@ impl Pool {
 
     /// How many connections to a backend wait here to be used.
     pub fn idle(&self, backend: &Arc<Backend>) -> usize {
-        self.shelf(backend).idle.borrow().len()
+        let shelf = self.shelf(backend);
+        shelf.idle.borrow().len() + shelf.streams.idle()
     }
 
     pub(super) fn worker(&self) -> usize {
@@ -118,6 +122,7 @@ impl Pool {
                 settling: RefCell::default(),
                 tick: Cell::new(clock::now()),
                 idle_max: backend.0.config.idle_max,
+                streams: Streams::default(),
             })
         });
         Rc::clone(shelf)
@@ -149,6 +154,7 @@ impl Shelf {
             (Some(names), Some(peer)) => !names.leads_to(peer),
             _ => false,
         };
+        self.streams.sweep(now, limit, backend.names.as_ref());
         let mut idle = self.idle.borrow_mut();
         old.extend(idle.extract_if(.., |held| {
             held.sender.is_closed()
@@ -218,7 +224,7 @@ impl Held {
         Ok(Self {
             sender,
             line,
-            alarm: Alarm(None),
+            alarm: Alarm::default(),
             used: false,
             again: true,
             busy: false,
@@ -240,7 +246,6 @@ impl Held {
 
     /// The answer is complete.
     pub fn put_back(mut self) {
-        self.backend.health.good();
         self.end();
         self.used = true;
         self.line.rest();
@@ -294,7 +299,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    fn new(backend: Arc<Inner>, worker: usize) -> Self {
+    pub fn new(backend: Arc<Inner>, worker: usize) -> Self {
         backend.opened(worker);
         Self { backend, worker }
     }
@@ -325,6 +330,7 @@ async fn drive(mut connection: Connection<TokioIo<Wire>, Body>, line: Rc<Line>, 
 
 /// A clock used again for each wait on a connection. It is not set anew when it would ring too early
 /// anyway: ringing early and looking is rarer than setting, by far.
+#[derive(Default)]
 pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {

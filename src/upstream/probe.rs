@@ -2,7 +2,6 @@
 //! own), asks for their names, and tells what changed, for as long as any generation names the backend. Runs on
 //! the control thread, never on a worker.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -10,11 +9,11 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep_until, timeout};
 
 use super::backend::{Backend, Inner};
-use super::config::{Address, Ask, ProbeConfig};
-use super::connect;
+use super::config::{Address, Ask, ProbeConfig, Protocol};
 use super::fastcgi_ping as fastcgi;
 use super::health::{Standing, Window};
 use super::names::Names;
+use super::{connect, streams};
 use crate::base::clock;
 use crate::base::fault::Fault;
 use crate::message::exchange::Io;
@@ -137,6 +136,10 @@ async fn keep_asking(backend: Weak<Backend>) {
 async fn ask(backend: &Inner, probe: &ProbeConfig) -> Result<(), Box<str>> {
     let asked = async {
         let mut io = connect::open(backend, Duration::ZERO).await.map_err(|fault| why(&fault))?.io;
+        if let (Protocol::Http2, Ask::Url(url)) = (backend.config.protocol, &probe.ask) {
+            let status = streams::status_of(io, url, &host(backend), backend.tls.is_some()).await?;
+            return expected(status, probe);
+        }
         let question = match &probe.ask {
             Ask::Connection => return Ok(()),
             Ask::Values => fastcgi::values(),
@@ -164,21 +167,19 @@ fn why(fault: &Fault) -> Box<str> {
 
 /// The request, byte for byte.
 fn question(backend: &Inner, url: &str) -> Vec<u8> {
-    let mut text = format!("GET {url} HTTP/1.1\r\nHost: ");
+    format!("GET {url} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", host(backend)).into_bytes()
+}
+
+/// The host that is asked for.
+fn host(backend: &Inner) -> String {
     match (&backend.config.host_header, &backend.config.address) {
-        (Some(host), _) => text.push_str(host),
+        (Some(host), _) => host.to_string(),
         (None, Address::Tcp { host, port }) => {
-            text.push_str(host);
             let usual = if backend.tls.is_some() { 443 } else { 80 };
-            if *port != usual {
-                // Writing to a String can't fail.
-                let _ = write!(text, ":{port}");
-            }
+            if *port == usual { host.to_string() } else { format!("{host}:{port}") }
         }
-        (None, Address::Unix(_) | Address::Nowhere) => text.push_str("localhost"),
+        (None, Address::Unix(_) | Address::Nowhere) => "localhost".to_owned(),
     }
-    text.push_str("\r\nConnection: close\r\n\r\n");
-    text.into_bytes()
 }
 
 /// Reads the status line, and on to the end where the end belongs to the answer.

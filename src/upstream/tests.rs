@@ -7,6 +7,7 @@ mod health;
 mod hostile;
 mod names;
 mod pooling;
+mod streams;
 mod tls;
 
 use std::cell::{Cell, RefCell};
@@ -37,6 +38,7 @@ fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,
+        protocol: Protocol::Http1,
         tls: None,
         host_header: None,
         visitor_address: VisitorAddress::default(),

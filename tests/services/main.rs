@@ -16,4 +16,5 @@ mod server;
 #[path = "../house/stage.rs"]
 #[allow(dead_code)]
 mod stage;
+mod streams;
 mod web;
