@@ -333,6 +333,10 @@ pub struct Site {
     pub aliases: Vec<Box<str>>,
     pub certificate: CertificateWish,
     pub force_https: bool,
+    /// The rules close it: visitors get the page for that.
+    pub maintenance: bool,
+    /// Who sees it while it is closed.
+    pub maintenance_allow: Access,
     /// The name of the `log` declaration; `None` for the default log.
     pub log: Option<Box<str>>,
     pub routes: Vec<Route>,
@@ -347,6 +351,8 @@ impl Site {
             aliases: Vec::new(),
             certificate: CertificateWish::Local,
             force_https: true,
+            maintenance: false,
+            maintenance_allow: Access::Nobody,
             log: None,
             routes,
         }

@@ -214,6 +214,17 @@ pub fn target(text: &str) -> Result<(), Instead> {
     Ok(())
 }
 
+/// `204`, or `200-299`: the first and the last.
+pub fn statuses(text: &str) -> Result<(u16, u16), Instead> {
+    let status = |text: &str| number(text).filter(|status| (100..=999).contains(status));
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (status(first.trim()), status(last.trim())) {
+        (Some(first), Some(last)) if first <= last => Ok((first, last)),
+        (Some(_), Some(_)) => Err("write the lower one first"),
+        _ => Err("write three digits, or a range such as `\"200-299\"`"),
+    }
+}
+
 /// The lines of a probe's request.
 pub fn request(text: &str) -> Result<(), Instead> {
     let mut lines = text.split("\r\n");

@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -84,7 +85,8 @@ impl Pool {
         Self(Rc::new(Shelves { worker, by_backend: RefCell::default() }))
     }
 
-    /// About once a second: closes what has been idle too long, and forgets backends that are gone.
+    /// About once a second: closes what has been idle too long or leads where the backend is no more, and
+    /// forgets backends that are gone.
     pub fn sweep(&self, now: Instant) {
         let mut old = Vec::new();
         self.0.by_backend.borrow_mut().retain(|_, shelf| {
@@ -147,10 +149,17 @@ impl Shelf {
     fn sweep(&self, backend: &Inner, now: Instant, old: &mut Vec<Held>) {
         self.tick.set(now);
         let limit = backend.config.idle_timeout;
-        self.streams.sweep(now, limit);
+        backend.health.second(now, || backend.asked());
+        let gone = |held: &Held| match (&backend.names, held.peer) {
+            (Some(names), Some(peer)) => !names.leads_to(peer),
+            _ => false,
+        };
+        self.streams.sweep(now, limit, backend.names.as_ref());
         let mut idle = self.idle.borrow_mut();
         old.extend(idle.extract_if(.., |held| {
-            held.sender.is_closed() || (!limit.is_zero() && now.duration_since(held.since) >= limit)
+            held.sender.is_closed()
+                || (!limit.is_zero() && now.duration_since(held.since) >= limit)
+                || gone(held)
         }));
         // An upload that goes on after the answer lives as long as it moves.
         let pause = backend.config.between_bytes_timeout;
@@ -186,6 +195,8 @@ pub(super) struct Held {
     /// Where the backend has a limit: one of what it may have.
     permit: Option<Permit>,
     since: Instant,
+    /// Where it leads, over TCP.
+    peer: Option<SocketAddr>,
     worker: usize,
     shelf: Weak<Shelf>,
     driver: Option<AbortHandle>,
@@ -200,7 +211,7 @@ impl Held {
         limit: Duration,
     ) -> Result<Self, Fault> {
         let backend = Arc::clone(&backend.0);
-        let io = connect::open(&backend, limit).await?;
+        let connect::Opened { io, peer } = connect::open(&backend, limit).await?;
         let line = Line::new();
         let wire = TokioIo::new(Wire::new(io, Rc::clone(&line)));
         let (sender, connection) = backend
@@ -219,6 +230,7 @@ impl Held {
             busy: false,
             permit: None,
             since: shelf.tick.get(),
+            peer,
             worker,
             shelf: Rc::downgrade(shelf),
             driver: Some(driver),

@@ -135,10 +135,21 @@ impl Pool {
             patience,
         };
         track.unsent.set(true);
+        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let flight = Flight::begin(&backend.0, self.worker(), permit);
         let outcome = self.try_twice(backend, request, &wish, flight, track).await;
-        outcome.inspect_err(|fault| backend.0.fault(fault.cause))
+        match &outcome {
+            Ok(answer) => {
+                backend.0.health.answered(turn, || (clock::now(), clock::wall()));
+                // The others say so when they are whole.
+                if !matches!(answer.body, Body::Stream(_)) {
+                    backend.0.health.good();
+                }
+            }
+            Err(fault) => backend.0.fault(fault.cause),
+        }
+        outcome
     }
 
     async fn try_twice(

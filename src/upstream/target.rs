@@ -62,7 +62,7 @@ impl Target {
     /// Since when it is as healthy or sick as it is, where that is known.
     pub fn changed(&self) -> Option<Wall> {
         match self {
-            Target::Server(backend) => Some(backend.standing()?.since),
+            Target::Server(backend) => Some(backend.standing().since),
             Target::Director(director) => director.changed(),
         }
     }
