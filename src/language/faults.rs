@@ -222,6 +222,9 @@ faults! {
     E045 Contradiction, Error, "two settings that exclude each other",
         "With `.pin` exactly one certificate is trusted, whoever signed it; the authorities in `.ca` would never be asked. Keep `.pin` for a server whose certificate no authority signed, and `.ca` for all others.",
         Main("backend trac { .url = \"https://127.0.0.1:8000\"; .ca = \"ca.pem\"; .pin = \"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"; }\n");
+    E056 NoRoot, Error, "no folder for the scripts",
+        "A backend that is reached by `fastcgi:` runs scripts, and is told which: the file that the path means below the `.root` of its route. So each route of such a backend has a `.root`.",
+        Main("backend php { .url = \"fastcgi:/run/php/php-fpm.sock\"; }\nsite \"www.example.org\" { route \"/\" { .backend = php; } }\n");
     E070 OtherDialect, Error, "another language has this",
         "The first line of the main file says which language a tree is written in. A file that begins `vcl 4.1;` is taken as Varnish takes it, and one that begins `# dialect: fastly` as Fastly does: what they don't know is refused there too, so that the file stays what it says it is. Sites, routes and settings of doorward's own stand in files without such a line; those may include a VCL file.",
         Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nlog visitors { }\n");

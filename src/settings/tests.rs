@@ -68,6 +68,8 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
         format!("{kept} {setting}")
     };
     let trusted = if name == "proxy_protocol" { ".trusted = office;" } else { "" };
+    let scripts = matches!(name, "root" | "root_there" | "index" | "script" | "endings");
+    let route = if scripts { ".backend = php; .root = \"/srv\";" } else { ".backend = app;" };
     // A backend is in one place.
     let at = match (kind, name) {
         (Kind::Backend, "url" | "host" | "path") if !setting.is_empty() => "",
@@ -77,13 +79,14 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
     format!(
         "acl office {{ \"192.0.2.0\"/24; }} probe alive {{ {} }} log visitors {{ {} }} gateway {{ {} }}
          backend app {{ {} }} backend asked {{ .url = \"http://127.0.0.1:8000\"; .probe = alive; }} backend other {{ .url = \"http://127.0.0.1:8000\"; }}
+         backend php {{ .url = \"fastcgi:/run/php.sock\"; }}
          site \"www.example\" {{ {} route \"/\" {{ {} }} }}",
         body(Kind::Probe, ""),
         body(Kind::Log, ""),
         body(Kind::Gateway, trusted),
         body(Kind::Backend, at),
         body(Kind::Site, ".log = visitors;"),
-        body(Kind::Route, ".backend = app;"),
+        body(Kind::Route, route),
     )
 }
 
@@ -94,7 +97,7 @@ fn every_setting_reaches_somebody() {
     };
     for kind in Kind::ALL {
         for row in kind.settings() {
-            let usual = if row.required || (row.name == "log") { row.name } else { "" };
+            let usual = if row.required || matches!(row.name, "log" | "root") { row.name } else { "" };
             let usual =
                 if usual.is_empty() { tried(*kind, row.name, "") } else { tried(Kind::Acl, row.name, "") };
             let without = row.name == "log" && *kind == Kind::Site;
@@ -306,7 +309,7 @@ fn all_faults_come_in_one_run_and_in_file_order() {
          main.vcl:3:29: error[E014]: there is no backend called `tarc`; did you mean `trac` (b.vcl:1)?\n\
          main.vcl:4:3: error[E017]: a `site` has no setting `.aliass`; did you mean `.aliases`?\n\
          main.vcl:6:9: error[E009]: `@` means nothing here; take it out, or put it in a string\n\
-         b.vcl:1:23: error[E032]: `ftp://a` is no url of a backend; doorward speaks `http://`, `https://` and `unix:` to backends\n\
+         b.vcl:1:23: error[E032]: `ftp://a` is no url of a backend; doorward speaks `http://`, `https://`, `unix:` and `fastcgi:` to backends\n\
          b.vcl:1:46: error[E020]: `.idle_max` takes a whole number, and this is a duration; write a whole number\n\
          b.vcl:1:48: error[E011]: a `;` is missing; write `;` here\n\
          b.vcl:2:1: error[E015]: there is no declaration called `sit`; did you mean `site`?\n"

@@ -45,7 +45,12 @@ fn number(text: &str) -> Option<u16> {
 pub enum Url<'a> {
     Http { host: Box<str>, port: u16, tls: bool },
     Unix(&'a str),
+    FastCgi { host: Box<str>, port: u16 },
+    FastCgiUnix(&'a str),
 }
+
+/// Where php-fpm listens when nobody says otherwise.
+const FASTCGI_PORT: u16 = 9_000;
 
 pub fn url(text: &str) -> Result<Url<'_>, Instead> {
     if let Some(path) = text.strip_prefix("unix:") {
@@ -55,10 +60,21 @@ pub fn url(text: &str) -> Result<Url<'_>, Instead> {
             Ok(Url::Unix(path))
         };
     }
-    let (tls, rest) = match text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
-        Some(_) => return Err("doorward speaks `http://`, `https://` and `unix:` to backends"),
+    if let Some(path) = text.strip_prefix("fastcgi:").filter(|rest| !rest.starts_with("//")) {
+        return if path.is_empty() {
+            Err("write the socket's path behind `fastcgi:`, or `fastcgi://host:port`")
+        } else {
+            Ok(Url::FastCgiUnix(path))
+        };
+    }
+    let (fastcgi, tls, rest) = match text.split_once("://") {
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, false, rest),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (false, true, rest),
+        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("fastcgi") => (true, false, rest),
+        Some(_) => return Err("doorward speaks `http://`, `https://`, `unix:` and `fastcgi:` to backends"),
+        None if text.starts_with("fastcgi") => {
+            return Err("write `fastcgi:/run/php.sock` for a socket, or `fastcgi://host:port`");
+        }
         None if text.starts_with('/') => return Err("write `unix:` before the path of a socket"),
         None => return Err("write `http://` or `https://` before the host"),
     };
@@ -72,6 +88,7 @@ pub fn url(text: &str) -> Result<Url<'_>, Instead> {
     let host = Host::parse(place.as_bytes()).map_err(|_| "write `http://host` or `http://host:port`")?;
     match host.port() {
         Some(0) => Err("port 0 is none; write the port that the server listens on"),
+        port if fastcgi => Ok(Url::FastCgi { host: host.name().into(), port: port.unwrap_or(FASTCGI_PORT) }),
         port => {
             Ok(Url::Http { host: host.name().into(), port: port.unwrap_or(if tls { 443 } else { 80 }), tls })
         }
@@ -305,6 +322,49 @@ pub fn path(text: &str) -> Result<Pattern, Instead> {
     Ok(Pattern { path: named.into(), names: names.into() })
 }
 
+/// A path on a backend's own disk.
+pub fn place(text: &str) -> Result<Box<str>, Instead> {
+    if !text.starts_with('/') {
+        return Err("begin it with `/`: it is a folder as the backend sees it");
+    }
+    if text.chars().any(char::is_control) {
+        return Err("no path holds this");
+    }
+    // A name follows, which begins with a slash.
+    Ok(text.trim_end_matches('/').into())
+}
+
+/// The one script that stands for all paths of a route, from the root on.
+pub fn script(text: &str) -> Result<Box<str>, Instead> {
+    if !text.starts_with('/') {
+        return Err("begin it with `/`: it lies below `.root`");
+    }
+    if text.split('/').any(|segment| segment.starts_with('.')) || text.chars().any(char::is_control) {
+        return Err("write the path without `.` and `..`");
+    }
+    if text.ends_with('/') || text.contains("//") {
+        return Err("write the path of one script, such as `\"/index.php\"`");
+    }
+    Ok(text.into())
+}
+
+/// The name of a file in whichever folder.
+pub fn name_in_folder(text: &str) -> Result<Box<str>, Instead> {
+    if text.is_empty() || text.starts_with('.') || text.contains('/') || text.chars().any(char::is_control) {
+        return Err("write the name of a file, such as `\"index.php\"`");
+    }
+    Ok(text.into())
+}
+
+/// How the names of scripts end.
+pub fn ending(text: &str) -> Result<Box<str>, Instead> {
+    let letters = text.strip_prefix('.').unwrap_or_default();
+    if letters.is_empty() || !letters.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err("write a dot and letters, such as `\".php\"`");
+    }
+    Ok(text.into())
+}
+
 /// The SHA-256 of a certificate.
 pub fn digest(text: &str) -> Result<[u8; 32], Instead> {
     let Some(("sha256", digits)) = text
@@ -389,6 +449,9 @@ mod tests {
             ("HTTPS://app", http("app", 443, true)),
             ("https://[2001:db8::1]:8443", http("2001:db8::1", 8443, true)),
             ("unix:/run/app.sock", Ok(Url::Unix("/run/app.sock"))),
+            ("fastcgi:/run/php.sock", Ok(Url::FastCgiUnix("/run/php.sock"))),
+            ("fastcgi://127.0.0.1:9001", Ok(Url::FastCgi { host: "127.0.0.1".into(), port: 9001 })),
+            ("fastcgi://App", Ok(Url::FastCgi { host: "app".into(), port: 9000 })),
         ] {
             assert_eq!(url(text), place, "{text}");
         }
@@ -399,6 +462,11 @@ mod tests {
             "/run/app.sock",
             "unix:",
             "ftp://a",
+            "fastcgi:",
+            "fastcgi://",
+            "fastcgi:///run/php.sock",
+            "fastcgi+unix:/run/php.sock",
+            "fcgi://a",
             "http://",
             "http://a/b",
             "http://a?b",
@@ -531,6 +599,24 @@ mod tests {
             assert!(request(text).is_err(), "{text}");
         }
         assert!(target("/a?b").is_ok() && target("a").is_err() && target("/a b").is_err());
+    }
+
+    #[test]
+    fn scripts_are_named_from_the_root_on() {
+        assert_eq!(place("/var/www/").as_deref(), Ok("/var/www"));
+        assert_eq!(place("/").as_deref(), Ok(""));
+        assert!(place("www").is_err() && place("").is_err() && place("/a\n").is_err());
+        assert_eq!(script("/app/index.php").as_deref(), Ok("/app/index.php"));
+        for text in ["", "index.php", "/", "/a/", "/../a.php", "/a//b.php", "/.a.php", "/a\0"] {
+            assert!(script(text).is_err(), "{text:?}");
+        }
+        assert!(name_in_folder("index.php").is_ok() && ending(".php").is_ok());
+        for text in ["", "a/b", ".index"] {
+            assert!(name_in_folder(text).is_err(), "{text}");
+        }
+        for text in ["", ".", "php", ".p/p", "..php"] {
+            assert!(ending(text).is_err(), "{text}");
+        }
     }
 
     #[test]

@@ -10,6 +10,7 @@ use crate::plan;
 pub struct Config {
     pub name: Box<str>,
     pub address: Address,
+    pub speaks: Speaks,
     /// `None`: plain.
     pub tls: Option<TlsTo>,
     /// The `Host` the backend sees; `None`: what the visitor typed.
@@ -29,6 +30,15 @@ pub struct Config {
     pub max_connections: usize,
     /// How its health is asked; `None`: it is taken for healthy.
     pub probe: Option<ProbeConfig>,
+}
+
+/// What is spoken to a backend.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Speaks {
+    #[default]
+    Http,
+    /// To programs that run scripts, as php-fpm does.
+    FastCgi,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -22,6 +22,7 @@ mod backend;
 mod body;
 pub mod config;
 mod connect;
+pub mod fastcgi;
 mod framing;
 mod health;
 mod pool;

@@ -18,6 +18,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::backend::{Backend, Inner, Permit};
 use super::connect;
+use super::fastcgi;
 use super::wire::{Line, Tunnel, Wire};
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
@@ -61,6 +62,8 @@ impl Hasher for ByAddress {
 pub(super) struct Shelf {
     backend: std::sync::Weak<Backend>,
     idle: RefCell<Vec<Held>>,
+    /// The same for a backend that is spoken to by FastCGI.
+    pub fastcgi: fastcgi::Shelf,
     /// Answered, but the request is still being taken by the backend.
     settling: RefCell<Vec<Held>>,
     /// The time of the last sweep: good enough to tell how long a connection has been idle, and free.
@@ -100,7 +103,8 @@ impl Pool {
 
     /// How many connections to a backend wait here to be used.
     pub fn idle(&self, backend: &Arc<Backend>) -> usize {
-        self.shelf(backend).idle.borrow().len()
+        let shelf = self.shelf(backend);
+        shelf.idle.borrow().len() + shelf.fastcgi.len()
     }
 
     pub(super) fn worker(&self) -> usize {
@@ -113,6 +117,7 @@ impl Pool {
             Rc::new(Shelf {
                 backend: Arc::downgrade(backend),
                 idle: RefCell::default(),
+                fastcgi: fastcgi::Shelf::default(),
                 settling: RefCell::default(),
                 tick: Cell::new(clock::now()),
                 idle_max: backend.0.config.idle_max,
@@ -139,9 +144,20 @@ impl Shelf {
         None
     }
 
+    /// About now.
+    pub fn tick(&self) -> Instant {
+        self.tick.get()
+    }
+
+    /// A connection that has answered waits to be used again, where there is room for it.
+    pub fn keep(&self, link: fastcgi::Link) {
+        self.fastcgi.put(link, self.tick.get(), self.idle_max);
+    }
+
     fn sweep(&self, backend: &Inner, now: Instant, old: &mut Vec<Held>) {
         self.tick.set(now);
         let limit = backend.config.idle_timeout;
+        self.fastcgi.sweep(now, limit);
         let mut idle = self.idle.borrow_mut();
         old.extend(idle.extract_if(.., |held| {
             held.sender.is_closed() || (!limit.is_zero() && now.duration_since(held.since) >= limit)
@@ -281,7 +297,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    fn new(backend: Arc<Inner>, worker: usize) -> Self {
+    pub fn new(backend: Arc<Inner>, worker: usize) -> Self {
         backend.opened(worker);
         Self { backend, worker }
     }
@@ -312,6 +328,7 @@ async fn drive(mut connection: Connection<TokioIo<Wire>, Body>, line: Rc<Line>, 
 
 /// A clock used again for each wait on a connection. It is not set anew when it would ring too early
 /// anyway: ringing early and looking is rarer than setting, by far.
+#[derive(Default)]
 pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {

@@ -17,9 +17,10 @@ use tokio::sync::oneshot;
 
 use super::backend::{Backend, Inner, Permit};
 use super::body::{Receiving, Sending};
+use super::config::Speaks;
 use super::pool::{Held, Pool};
 use super::wire::Upload;
-use super::{connect, framing};
+use super::{connect, fastcgi, framing};
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
@@ -109,6 +110,9 @@ impl Pool {
         hints: Option<Hints>,
         patience: Patience,
     ) -> Result<Answer, Fault> {
+        if backend.0.config.speaks == Speaks::FastCgi {
+            return Box::pin(self.send_by_fastcgi(backend, request, patience)).await;
+        }
         framing::set_length(&mut request);
         let wish = Wish {
             method: request.method().clone(),
@@ -120,6 +124,19 @@ impl Pool {
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let flight = Flight::begin(&backend.0, self.worker(), permit);
         let outcome = self.try_twice(backend, request, &wish, flight).await;
+        outcome.inspect_err(|fault| backend.0.fault(fault.cause))
+    }
+
+    async fn send_by_fastcgi(
+        &self,
+        backend: &Arc<Backend>,
+        mut request: Request<Body>,
+        patience: Patience,
+    ) -> Result<Answer, Fault> {
+        fastcgi::measure(&mut request).await?;
+        let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
+        let busy = fastcgi::Busy::begin(&backend.0, self.worker(), permit);
+        let outcome = fastcgi::ask(self, backend, request, patience, busy).await;
         outcome.inspect_err(|fault| backend.0.fault(fault.cause))
     }
 
@@ -150,7 +167,7 @@ impl Pool {
 }
 
 /// Methods that change nothing (RFC 9110, 3253, 4918, 5323).
-fn is_safe(method: &Method) -> bool {
+pub(super) fn is_safe(method: &Method) -> bool {
     method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH" | "QUERY")
 }
 

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Request};
 
 use super::backend::Backend;
+use super::config::Speaks;
 use super::pool::Pool;
 use super::send::{Answer, Waits};
 use crate::base::clock::Wall;
@@ -38,6 +39,13 @@ impl Target {
     pub fn healthy(&self) -> bool {
         match self {
             Target::Server(backend) => backend.healthy(),
+        }
+    }
+
+    /// Whether what it is asked needs a script that runs for it.
+    pub fn runs_scripts(&self) -> bool {
+        match self {
+            Target::Server(backend) => backend.config().speaks == Speaks::FastCgi,
         }
     }
 

@@ -2,6 +2,7 @@
 //! sockets, in the same thread as the pool, on a clock that stands still but for waits.
 
 mod clocks;
+mod fastcgi;
 mod health;
 mod hostile;
 mod pooling;
@@ -35,6 +36,7 @@ fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,
+        speaks: Speaks::Http,
         tls: None,
         host_header: None,
         visitor_address: VisitorAddress::default(),

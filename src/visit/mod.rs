@@ -93,7 +93,8 @@ impl Corridor {
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
         ticket.backend(target.name());
-        let (errand, wish) = errand::compose(&mut request, body);
+        let (mut errand, wish) = errand::compose(&mut request, body);
+        errand::find_script(&mut errand, target, Some(route), &request, street, ticket)?;
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
         let bearer = Bearer { request: &request, world, introductions: &self.introductions };
         let passage = Passage {

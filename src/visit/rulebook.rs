@@ -321,7 +321,9 @@ impl<'a> Visit<'a> {
         let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
         let total = route.and_then(|route| route.total_timeout).unwrap_or(bounds.total_timeout);
         let time = *self.time.get_or_insert_with(|| meter::Time::begin(total));
-        let (errand, wish) = errand::compose_ruled(&self.request, question, body)?;
+        let (mut errand, wish) = errand::compose_ruled(&self.request, question, body)?;
+        let street = self.ground.street;
+        errand::find_script(&mut errand, target, route, &self.request, street, self.around.ticket)?;
         let corridor = self.ground.corridor;
         let bearer = Bearer { request: &self.request, world, introductions: &corridor.introductions };
         let passage = Passage {

@@ -9,7 +9,7 @@ use crate::language::vocabulary::Dialect;
 use crate::language::{Code, Diagnostic, Span};
 use crate::plan::VisitorAddress;
 use crate::settings::value::{self, Instead, Url};
-use crate::upstream::{Address, Ask, Config, ProbeConfig, TlsTo};
+use crate::upstream::{Address, Ask, Config, ProbeConfig, Speaks, TlsTo};
 
 /// What the system takes for the path of a unix socket.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -37,7 +37,7 @@ impl Compiler<'_> {
             );
         }
         let probe = self.probe_of(backend);
-        let (address, tls) = url?;
+        let (address, tls, speaks) = url?;
         if !tls {
             for name in ["ca", "tls_name", "pin"] {
                 if let Some(setting) = backend.setting(name) {
@@ -61,6 +61,7 @@ impl Compiler<'_> {
         Some(Config {
             name: called(backend),
             address,
+            speaks,
             tls: tls.then_some(TlsTo { name, ca, pin }),
             host_header,
             visitor_address: match word(backend, "visitor_address") {
@@ -73,16 +74,17 @@ impl Compiler<'_> {
             first_byte_timeout: wait("first_byte_timeout", 60),
             between_bytes_timeout: wait("between_bytes_timeout", 60),
             idle_timeout: wait("idle_timeout", 50),
-            idle_max: number(backend, "idle_max").unwrap_or(64),
+            // A connection that php-fpm keeps takes one of its processes.
+            idle_max: number(backend, "idle_max").unwrap_or(if speaks == Speaks::FastCgi { 0 } else { 64 }),
             max_connections: number(backend, "max_connections").unwrap_or(0),
             probe,
         })
     }
 
-    /// Where it is, and whether it is spoken to by TLS.
-    fn address(&mut self, backend: &Declaration) -> Option<(Address, bool)> {
+    /// Where it is, whether it is spoken to by TLS, and what is spoken.
+    fn address(&mut self, backend: &Declaration) -> Option<(Address, bool, Speaks)> {
         if backend.has("none") {
-            return Some((Address::Nowhere, false));
+            return Some((Address::Nowhere, false, Speaks::Http));
         }
         let ways = ["url", "host", "path"].map(|name| backend.setting(name));
         let mut ways = ways.into_iter().flatten();
@@ -109,8 +111,12 @@ impl Compiler<'_> {
         if let Some(written) = text(backend, "url") {
             let url = self.read(Code::BadUrl, "url of a backend", written, value::url)?;
             return Some(match url {
-                Url::Http { host, port, tls } => (Address::Tcp { host, port }, tls),
-                Url::Unix(path) => (Address::Unix(self.socket(path, written)?), false),
+                Url::Http { host, port, tls } => (Address::Tcp { host, port }, tls, Speaks::Http),
+                Url::Unix(path) => (Address::Unix(self.socket(path, written)?), false, Speaks::Http),
+                Url::FastCgi { host, port } => (Address::Tcp { host, port }, false, Speaks::FastCgi),
+                Url::FastCgiUnix(path) => {
+                    (Address::Unix(self.socket(path, written)?), false, Speaks::FastCgi)
+                }
             });
         }
         if let Some((path, span)) = text(backend, "path") {
@@ -120,7 +126,7 @@ impl Compiler<'_> {
                         .label("begin it with `/`"),
                 );
             }
-            return Some((Address::Unix(self.socket(path.get(), (path, span))?), false));
+            return Some((Address::Unix(self.socket(path.get(), (path, span))?), false, Speaks::Http));
         }
         let (host, within) = self.read(Code::BadHost, "host", text(backend, "host")?, value::server)?;
         let port = match text(backend, "port") {
@@ -133,7 +139,7 @@ impl Compiler<'_> {
             Some(port) => self.read(Code::BadHost, "port", port, value::port)?,
             None => within.unwrap_or(80),
         };
-        Some((Address::Tcp { host, port }, false))
+        Some((Address::Tcp { host, port }, false, Speaks::Http))
     }
 
     /// The backend's own probe, or the one called `default`.

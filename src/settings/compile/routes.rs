@@ -76,8 +76,10 @@ impl Compiler<'_> {
         let (read, write) = self.doors(route);
         let answers = self.answers(route, &pattern)?;
         let log = self.route_log(route, &pattern, &answers);
+        let scripts = self.scripts(route, &answers);
         Some(Route {
             log,
+            scripts,
             names: pattern.names,
             exact,
             serves: match word(route, "serves") {

@@ -1,0 +1,138 @@
+//! Where the scripts of a route lie: for a backend that runs them, and for no other.
+
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use super::{Compiler, text, texts};
+use crate::language::source::{FileId, joined};
+use crate::language::tree::Declaration;
+use crate::language::{Code, Diagnostic};
+use crate::plan::{Answers, BackendId, Scripts};
+use crate::settings::value;
+
+const INDEX: &str = "index.php";
+const ENDING: &str = ".php";
+
+impl Compiler<'_> {
+    /// What a route says of scripts, and whether its backends run any.
+    pub(super) fn scripts(&mut self, route: &Declaration, answers: &Answers) -> Option<Box<Scripts>> {
+        let backend = route.setting("backend")?;
+        let mut runs = self.backends_of(answers).into_iter().map(|id| self.runs_scripts(id));
+        let first = runs.next()?;
+        let mixed = runs.any(|other| other != first);
+        if mixed {
+            let label = "let all of them be reached by `fastcgi:`, or none: what a path means hangs on it";
+            return self.fault(
+                Diagnostic::new(
+                    Code::Contradiction,
+                    backend.name_span,
+                    "only some of these backends run scripts",
+                )
+                .label(label),
+            );
+        }
+        let root = text(route, "root");
+        if !first {
+            // `.index` is about files too.
+            let index = route.setting("files").is_none().then_some("index");
+            for name in ["root", "root_there", "script", "endings"].into_iter().chain(index) {
+                if let Some(setting) = route.setting(name) {
+                    self.found.push(
+                        Diagnostic::new(
+                            Code::Contradiction,
+                            setting.name_span,
+                            format!("`.{name}` is about scripts, and this backend runs none"),
+                        )
+                        .label("take it out, or let the backend be reached by `fastcgi:`")
+                        .at(backend.name_span, "it is reached by http"),
+                    );
+                }
+            }
+            return None;
+        }
+        let Some((root, root_span)) = root else {
+            if route.setting("root").is_some() {
+                // What is wrong with it was said.
+                return None;
+            }
+            return self.fault(
+                Diagnostic::new(
+                    Code::NoRoot,
+                    backend.name_span,
+                    "this backend runs scripts, and nobody says where they lie",
+                )
+                .label("add `.root = \"/srv/www\";`, the folder that the paths of the route begin in"),
+            );
+        };
+        if root.get().is_empty() {
+            return self.fault(
+                Diagnostic::new(Code::BadFile, root_span, format!("{} is no folder", root.quote()))
+                    .label("write a folder"),
+            );
+        }
+        let root: PathBuf = joined(self.tree.sources.folder(FileId(0)), root.get());
+        let root_there = match text(route, "root_there") {
+            Some(written) => self.read(Code::BadFile, "folder of the backend", written, value::place)?,
+            None => {
+                let there = root.to_string_lossy();
+                there.trim_end_matches('/').into()
+            }
+        };
+        let mut endings = Vec::new();
+        for written in texts(route, "endings") {
+            endings.push(self.read(Code::BadFile, "ending of a name", written, value::ending)?);
+        }
+        if endings.is_empty() {
+            endings.push(ENDING.into());
+        }
+        let mut index = None;
+        for written in texts(route, "index") {
+            let name = self.read(Code::BadFile, "name of a script", written, value::name_in_folder)?;
+            if !endings.iter().any(|ending| name.ends_with(&**ending)) {
+                return self.fault(
+                    Diagnostic::new(Code::BadFile, written.1, format!("{} is no script", written.0.quote()))
+                        .label("end it as `.endings` says, by default with `.php`"),
+                );
+            }
+            index = index.or(Some(name));
+        }
+        let front = match text(route, "script") {
+            Some(written) => Some(self.read(Code::BadFile, "path of a script", written, value::script)?),
+            None => None,
+        };
+        if let (Some(script), Some(useless)) =
+            (route.setting("script"), route.setting("index").or(route.setting("endings")))
+        {
+            return self.fault(
+                Diagnostic::new(
+                    Code::Contradiction,
+                    useless.name_span,
+                    format!("`.{}` says which script runs, and one is named", useless.row.name),
+                )
+                .label("take out one of the two")
+                .at(script.name_span, "this runs for every path"),
+            );
+        }
+        Some(Box::new(Scripts {
+            root,
+            root_there: Arc::from(&*root_there),
+            index: index.unwrap_or_else(|| INDEX.into()),
+            front,
+            endings: endings.into(),
+        }))
+    }
+
+    fn backends_of(&self, answers: &Answers) -> Vec<BackendId> {
+        match answers {
+            Answers::Backend(id) => vec![*id],
+            Answers::Lookup { rows, otherwise, .. } => rows.0.values().chain(otherwise).copied().collect(),
+        }
+    }
+
+    fn runs_scripts(&self, id: BackendId) -> bool {
+        let url = self.tree.backends.get(id.0).and_then(|backend| text(backend, "url"));
+        url.is_some_and(|(url, _)| {
+            url.get().get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("fastcgi:"))
+        })
+    }
+}
