@@ -14,6 +14,7 @@ pub mod script;
 pub mod store;
 // Floor 3: the rooms along the corridor
 pub mod answer;
+pub mod files;
 pub mod listen;
 pub mod record;
 pub mod rules;

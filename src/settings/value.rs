@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::message::{Host, SitePath};
 use crate::rules::{NAMES_MAX, SEGMENTS_MAX};
+use crate::upstream::Protocol;
 
 /// What to write instead.
 pub type Instead = &'static str;
@@ -43,9 +44,8 @@ fn number(text: &str) -> Option<u16> {
 /// Where a backend is, before its path is known to the disk.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Url<'a> {
-    Http { host: Box<str>, port: u16, tls: bool },
+    Http { host: Box<str>, port: u16, tls: bool, protocol: Protocol },
     Unix(&'a str),
-    FastCgi { host: Box<str>, port: u16 },
     FastCgiUnix(&'a str),
 }
 
@@ -67,11 +67,19 @@ pub fn url(text: &str) -> Result<Url<'_>, Instead> {
             Ok(Url::FastCgiUnix(path))
         };
     }
-    let (fastcgi, tls, rest) = match text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, false, rest),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (false, true, rest),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("fastcgi") => (true, false, rest),
-        Some(_) => return Err("doorward speaks `http://`, `https://`, `unix:` and `fastcgi:` to backends"),
+    let ((tls, protocol), rest) = match text.split_once("://") {
+        Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+            "http" => ((false, Protocol::Http1), rest),
+            "https" => ((true, Protocol::Http1), rest),
+            "h2c" => ((false, Protocol::Http2), rest),
+            "h2" => ((true, Protocol::Http2), rest),
+            "fastcgi" => ((false, Protocol::FastCgi), rest),
+            _ => {
+                return Err(
+                    "doorward speaks `http://`, `https://`, `h2://`, `h2c://`, `unix:` and `fastcgi:` to backends",
+                );
+            }
+        },
         None if text.starts_with("fastcgi") => {
             return Err("write `fastcgi:/run/php.sock` for a socket, or `fastcgi://host:port`");
         }
@@ -88,9 +96,16 @@ pub fn url(text: &str) -> Result<Url<'_>, Instead> {
     let host = Host::parse(place.as_bytes()).map_err(|_| "write `http://host` or `http://host:port`")?;
     match host.port() {
         Some(0) => Err("port 0 is none; write the port that the server listens on"),
-        port if fastcgi => Ok(Url::FastCgi { host: host.name().into(), port: port.unwrap_or(FASTCGI_PORT) }),
         port => {
-            Ok(Url::Http { host: host.name().into(), port: port.unwrap_or(if tls { 443 } else { 80 }), tls })
+            let usual = if protocol == Protocol::FastCgi {
+                FASTCGI_PORT
+            } else if tls {
+                443
+            } else {
+                80
+            };
+            let port = port.unwrap_or(usual);
+            Ok(Url::Http { host: host.name().into(), port, tls, protocol })
         }
     }
 }
@@ -168,6 +183,32 @@ pub fn port(text: &str) -> Result<u16, Instead> {
         Some(port) => Ok(port),
         None => Err("write a number up to 65535, or `http`"),
     }
+}
+
+/// Where visitors are sent: an address, or a path of the same site. Names may stand behind the host only: before it,
+/// a visitor could choose where he, or whoever follows his link, is sent.
+pub fn address(text: &str) -> Result<(), Instead> {
+    if text
+        .bytes()
+        .any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`'))
+    {
+        return Err("write it as it is sent: letters, digits and `%XX`");
+    }
+    if let Some(path) = text.strip_prefix('/') {
+        return if path.starts_with('/') { Err("two slashes would begin a host: write one") } else { Ok(()) };
+    }
+    let (scheme, rest) = text.split_once("://").ok_or("begin it with `https://`, `http://` or `/`")?;
+    if !matches!(scheme, "https" | "http") {
+        return Err("begin it with `https://`, `http://` or `/`");
+    }
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.contains(['{', '}']) {
+        return Err("end the host with a `/` before a name: a visitor could choose the host");
+    }
+    if host.contains('@') || Host::parse(host.as_bytes()).is_err() {
+        return Err("write `https://host/`, and the rest behind it");
+    }
+    Ok(())
 }
 
 /// What a probe asks for: a path, with a query where it needs one.
@@ -442,7 +483,11 @@ mod tests {
 
     #[test]
     fn urls_are_places_of_servers() {
-        let http = |host: &str, port, tls| Ok(Url::Http { host: host.into(), port, tls });
+        let http =
+            |host: &str, port, tls| Ok(Url::Http { host: host.into(), port, tls, protocol: Protocol::Http1 });
+        let fastcgi = |host: &str, port| {
+            Ok(Url::Http { host: host.into(), port, tls: false, protocol: Protocol::FastCgi })
+        };
         for (text, place) in [
             ("http://127.0.0.1:8000", http("127.0.0.1", 8000, false)),
             ("http://App.internal/", http("app.internal", 80, false)),
@@ -450,8 +495,8 @@ mod tests {
             ("https://[2001:db8::1]:8443", http("2001:db8::1", 8443, true)),
             ("unix:/run/app.sock", Ok(Url::Unix("/run/app.sock"))),
             ("fastcgi:/run/php.sock", Ok(Url::FastCgiUnix("/run/php.sock"))),
-            ("fastcgi://127.0.0.1:9001", Ok(Url::FastCgi { host: "127.0.0.1".into(), port: 9001 })),
-            ("fastcgi://App", Ok(Url::FastCgi { host: "app".into(), port: 9000 })),
+            ("fastcgi://127.0.0.1:9001", fastcgi("127.0.0.1", 9001)),
+            ("fastcgi://App", fastcgi("app", 9000)),
         ] {
             assert_eq!(url(text), place, "{text}");
         }

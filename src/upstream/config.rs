@@ -10,7 +10,7 @@ use crate::plan;
 pub struct Config {
     pub name: Box<str>,
     pub address: Address,
-    pub speaks: Speaks,
+    pub protocol: Protocol,
     /// `None`: plain.
     pub tls: Option<TlsTo>,
     /// The `Host` the backend sees; `None`: what the visitor typed.
@@ -32,11 +32,13 @@ pub struct Config {
     pub probe: Option<ProbeConfig>,
 }
 
-/// What is spoken to a backend.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Speaks {
+/// What is spoken to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
     #[default]
-    Http,
+    Http1,
+    /// From the first byte on, over TLS or without it.
+    Http2,
     /// To programs that run scripts, as php-fpm does.
     FastCgi,
 }
@@ -89,6 +91,8 @@ pub struct TlsTo {
     pub name: Option<Box<str>>,
     /// The authorities that may have signed it; `None`: the system's.
     pub ca: Option<PathBuf>,
+    /// The certificate and the key by which the house proves who it is, where the backend asks for that.
+    pub client: Option<(PathBuf, PathBuf)>,
     /// Trust exactly the certificate with this SHA-256, whatever is wrong with it.
     pub pin: Option<[u8; 32]>,
 }

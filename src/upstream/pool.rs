@@ -19,6 +19,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use super::backend::{Backend, Inner, Permit};
 use super::connect;
 use super::fastcgi;
+use super::streams::Streams;
 use super::wire::{Line, Tunnel, Wire};
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
@@ -69,6 +70,8 @@ pub(super) struct Shelf {
     /// The time of the last sweep: good enough to tell how long a connection has been idle, and free.
     tick: Cell<Instant>,
     idle_max: usize,
+    /// Where HTTP/2 is spoken.
+    pub streams: Streams,
 }
 
 impl Default for Pool {
@@ -104,7 +107,7 @@ impl Pool {
     /// How many connections to a backend wait here to be used.
     pub fn idle(&self, backend: &Arc<Backend>) -> usize {
         let shelf = self.shelf(backend);
-        shelf.idle.borrow().len() + shelf.fastcgi.len()
+        shelf.idle.borrow().len() + shelf.streams.idle() + shelf.fastcgi.len()
     }
 
     pub(super) fn worker(&self) -> usize {
@@ -121,6 +124,7 @@ impl Pool {
                 settling: RefCell::default(),
                 tick: Cell::new(clock::now()),
                 idle_max: backend.0.config.idle_max,
+                streams: Streams::default(),
             })
         });
         Rc::clone(shelf)
@@ -158,6 +162,7 @@ impl Shelf {
         self.tick.set(now);
         let limit = backend.config.idle_timeout;
         self.fastcgi.sweep(now, limit);
+        self.streams.sweep(now, limit);
         let mut idle = self.idle.borrow_mut();
         old.extend(idle.extract_if(.., |held| {
             held.sender.is_closed() || (!limit.is_zero() && now.duration_since(held.since) >= limit)
@@ -223,7 +228,7 @@ impl Held {
         Ok(Self {
             sender,
             line,
-            alarm: Alarm(None),
+            alarm: Alarm::default(),
             used: false,
             again: true,
             busy: false,

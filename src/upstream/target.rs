@@ -5,7 +5,7 @@ use std::sync::Arc;
 use http::{HeaderMap, Request};
 
 use super::backend::Backend;
-use super::config::Speaks;
+use super::config::Protocol;
 use super::pool::Pool;
 use super::send::{Answer, Waits};
 use crate::base::clock::Wall;
@@ -45,7 +45,7 @@ impl Target {
     /// Whether what it is asked needs a script that runs for it.
     pub fn runs_scripts(&self) -> bool {
         match self {
-            Target::Server(backend) => backend.config().speaks == Speaks::FastCgi,
+            Target::Server(backend) => backend.config().protocol == Protocol::FastCgi,
         }
     }
 

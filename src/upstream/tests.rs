@@ -6,6 +6,7 @@ mod fastcgi;
 mod health;
 mod hostile;
 mod pooling;
+mod streams;
 mod tls;
 
 use std::cell::{Cell, RefCell};
@@ -36,7 +37,7 @@ fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,
-        speaks: Speaks::Http,
+        protocol: Protocol::Http1,
         tls: None,
         host_header: None,
         visitor_address: VisitorAddress::default(),

@@ -16,10 +16,13 @@ const ENDING: &str = ".php";
 impl Compiler<'_> {
     /// What a route says of scripts, and whether its backends run any.
     pub(super) fn scripts(&mut self, route: &Declaration, answers: &Answers) -> Option<Box<Scripts>> {
-        let backend = route.setting("backend")?;
-        let mut runs = self.backends_of(answers).into_iter().map(|id| self.runs_scripts(id));
-        let first = runs.next()?;
+        let mut runs = Self::backends_of(answers).into_iter().map(|id| self.runs_scripts(id));
+        let first = runs.next().unwrap_or(false);
         let mixed = runs.any(|other| other != first);
+        let Some(backend) = route.setting("backend").filter(|_| first || mixed) else {
+            self.no_scripts(route);
+            return None;
+        };
         if mixed {
             let label = "let all of them be reached by `fastcgi:`, or none: what a path means hangs on it";
             return self.fault(
@@ -32,24 +35,6 @@ impl Compiler<'_> {
             );
         }
         let root = text(route, "root");
-        if !first {
-            // `.index` is about files too.
-            let index = route.setting("files").is_none().then_some("index");
-            for name in ["root", "root_there", "script", "endings"].into_iter().chain(index) {
-                if let Some(setting) = route.setting(name) {
-                    self.found.push(
-                        Diagnostic::new(
-                            Code::Contradiction,
-                            setting.name_span,
-                            format!("`.{name}` is about scripts, and this backend runs none"),
-                        )
-                        .label("take it out, or let the backend be reached by `fastcgi:`")
-                        .at(backend.name_span, "it is reached by http"),
-                    );
-                }
-            }
-            return None;
-        }
         let Some((root, root_span)) = root else {
             if route.setting("root").is_some() {
                 // What is wrong with it was said.
@@ -122,10 +107,31 @@ impl Compiler<'_> {
         }))
     }
 
-    fn backends_of(&self, answers: &Answers) -> Vec<BackendId> {
+    /// Where nobody runs scripts, nothing is said of them.
+    fn no_scripts(&mut self, route: &Declaration) {
+        // `.index` is about files too.
+        let index = route.setting("files").is_none().then_some("index");
+        for name in ["root", "root_there", "script", "endings"].into_iter().chain(index) {
+            if let Some(setting) = route.setting(name) {
+                let fault = Diagnostic::new(
+                    Code::Contradiction,
+                    setting.name_span,
+                    format!("`.{name}` is about scripts, and nobody runs any here"),
+                )
+                .label("take it out, or let a backend that is reached by `fastcgi:` answer");
+                self.found.push(match route.setting("backend") {
+                    Some(backend) => fault.at(backend.name_span, "it is reached by http"),
+                    None => fault,
+                });
+            }
+        }
+    }
+
+    fn backends_of(answers: &Answers) -> Vec<BackendId> {
         match answers {
             Answers::Backend(id) => vec![*id],
             Answers::Lookup { rows, otherwise, .. } => rows.0.values().chain(otherwise).copied().collect(),
+            Answers::Files(_) | Answers::Redirect(_) | Answers::Fixed(_) => Vec::new(),
         }
     }
 

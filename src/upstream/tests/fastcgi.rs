@@ -53,11 +53,11 @@ async fn heard(stream: &mut TcpStream) -> Option<(Vec<u8>, Vec<u8>)> {
 }
 
 fn speaks(config: &mut Config) {
-    config.speaks = Speaks::FastCgi;
+    config.protocol = Protocol::FastCgi;
 }
 
 fn keeps(config: &mut Config) {
-    config.speaks = Speaks::FastCgi;
+    config.protocol = Protocol::FastCgi;
     config.idle_max = 2;
     config.max_connections = 1;
 }
