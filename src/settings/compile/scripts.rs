@@ -109,9 +109,7 @@ impl Compiler<'_> {
 
     /// Where nobody runs scripts, nothing is said of them.
     fn no_scripts(&mut self, route: &Declaration) {
-        // `.index` is about files too.
-        let index = route.setting("files").is_none().then_some("index");
-        for name in ["root", "root_there", "script", "endings"].into_iter().chain(index) {
+        for name in ["root", "root_there", "script", "endings"] {
             if let Some(setting) = route.setting(name) {
                 let fault = Diagnostic::new(
                     Code::Contradiction,
