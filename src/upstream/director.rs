@@ -180,6 +180,11 @@ impl Director {
         (0..self.members.len()).any(|at| self.takes(at) && self.weight(at) > 0)
     }
 
+    /// The servers that answer as it.
+    pub fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.members.iter().map(|member| &member.backend)
+    }
+
     /// When one of its members became as healthy or sick as it is, the latest.
     pub fn changed(&self) -> Option<Wall> {
         let changes = self.members.iter().map(|member| member.backend.standing().since);
