@@ -68,36 +68,56 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
         format!("{kept} {setting}")
     };
     let trusted = if name == "proxy_protocol" { ".trusted = office;" } else { "" };
-    let scripts = matches!(name, "root" | "root_there" | "script" | "endings");
-    let route = if scripts { ".backend = php; .root = \"/srv\";" } else { ".backend = app;" };
     // A backend is in one place.
     let at = match (kind, name) {
         (Kind::Backend, "url" | "host" | "path") if !setting.is_empty() => "",
         (Kind::Backend, "url" | "port") => ".host = \"127.0.0.1\";",
         _ => ".url = \"https://127.0.0.1:8000\";",
     };
+    let hashes = if (kind, name) == (Kind::Director, "by") { ".policy = hash;" } else { "" };
+    // A route has one answer, and most settings of one say something of it alone.
+    let answering = match (kind, name) {
+        (Kind::Route, "files" | "redirect" | "answer") if !setting.is_empty() => "",
+        (Kind::Route, "index" | "listing" | "try" | "expires" | "links" | "precompressed" | "hidden") => {
+            ".files = \"/srv\";"
+        }
+        (Kind::Route, "status") => ".redirect = \"https://new.example/\";",
+        (Kind::Route, "type") => ".answer = \"text\";",
+        (Kind::Route, "root" | "root_there" | "script" | "endings") => ".backend = php; .root = \"/srv\";",
+        _ => ".backend = app;",
+    };
     format!(
         "acl office {{ \"192.0.2.0\"/24; }} probe alive {{ {} }} log visitors {{ {} }} gateway {{ {} }}
          backend app {{ {} }} backend asked {{ .url = \"http://127.0.0.1:8000\"; .probe = alive; }} backend other {{ .url = \"http://127.0.0.1:8000\"; }}
          backend php {{ .url = \"fastcgi:/run/php.sock\"; }}
-         site \"www.example\" {{ {} route \"/\" {{ {} }} }}",
+         director home {{ {} }}
+         site \"www.example\" {{ {} route \"/\" {{ {} }} route \"/home/\" {{ .backend = home; }} }}",
         body(Kind::Probe, ""),
         body(Kind::Log, ""),
         body(Kind::Gateway, trusted),
         body(Kind::Backend, at),
+        body(Kind::Director, &format!(".members = other, app; {hashes}")),
         body(Kind::Site, ".log = visitors;"),
-        body(Kind::Route, route),
+        body(Kind::Route, answering),
     )
 }
 
 #[test]
 fn every_setting_reaches_somebody() {
     let without_warnings = |settings: Settings| {
-        (settings.gateway, settings.sites, settings.backends, settings.logs, settings.default_log)
+        (
+            settings.gateway,
+            settings.sites,
+            settings.backends,
+            settings.directors,
+            settings.logs,
+            settings.default_log,
+        )
     };
     for kind in Kind::ALL {
         for row in kind.settings() {
-            let usual = if row.required || matches!(row.name, "log" | "root") { row.name } else { "" };
+            let usual =
+                if row.required || matches!(row.name, "log" | "backend" | "root") { row.name } else { "" };
             let usual =
                 if usual.is_empty() { tried(*kind, row.name, "") } else { tried(Kind::Acl, row.name, "") };
             let without = row.name == "log" && *kind == Kind::Site;
@@ -122,8 +142,8 @@ fn defaults_are_what_the_table_says() {
             let said = tried(*kind, row.name, &format!(".{} = {};", row.name, row.default));
             let (usual, said) = (settings(&usual), settings(&said));
             assert_eq!(
-                format!("{:?}", (usual.gateway, usual.sites, usual.backends, usual.logs)),
-                format!("{:?}", (said.gateway, said.sites, said.backends, said.logs)),
+                format!("{:?}", (usual.gateway, usual.sites, usual.backends, usual.directors, usual.logs)),
+                format!("{:?}", (said.gateway, said.sites, said.backends, said.directors, said.logs)),
                 "{kind:?}.{} = {}",
                 row.name,
                 row.default

@@ -33,6 +33,10 @@ pub struct Answer {
     pub body: Body,
     /// With a 101 that was asked for: the connection itself.
     pub upgraded: Option<Box<dyn Io>>,
+    /// The member that answered for a director.
+    pub by: Option<Arc<Backend>>,
+    /// What the visitor is told, so that he comes back to it.
+    pub cookie: Option<HeaderValue>,
 }
 
 /// How long a backend is waited for in one request. Zero is no limit.
@@ -106,12 +110,24 @@ impl Pool {
     pub async fn send_within(
         &self,
         backend: &Arc<Backend>,
-        mut request: Request<Body>,
+        request: Request<Body>,
         hints: Option<Hints>,
         patience: Patience,
     ) -> Result<Answer, Fault> {
+        self.send_tracked(backend, request, hints, patience, &Track::default()).await
+    }
+
+    /// The same, and what became of the request beside its answer.
+    pub(super) async fn send_tracked(
+        &self,
+        backend: &Arc<Backend>,
+        mut request: Request<Body>,
+        hints: Option<Hints>,
+        patience: Patience,
+        track: &Track,
+    ) -> Result<Answer, Fault> {
         if backend.0.config.protocol == Protocol::FastCgi {
-            return Box::pin(self.send_by_fastcgi(backend, request, patience)).await;
+            return Box::pin(self.send_by_fastcgi(backend, request, patience, track)).await;
         }
         framing::set_length(&mut request);
         let wish = Wish {
@@ -121,9 +137,10 @@ impl Pool {
             hints,
             patience,
         };
+        track.unsent.set(true);
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let flight = Flight::begin(&backend.0, self.worker(), permit);
-        let outcome = self.try_twice(backend, request, &wish, flight).await;
+        let outcome = self.try_twice(backend, request, &wish, flight, track).await;
         outcome.inspect_err(|fault| backend.0.fault(fault.cause))
     }
 
@@ -132,11 +149,13 @@ impl Pool {
         backend: &Arc<Backend>,
         mut request: Request<Body>,
         patience: Patience,
+        track: &Track,
     ) -> Result<Answer, Fault> {
         fastcgi::measure(&mut request).await?;
+        track.unsent.set(true);
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let busy = fastcgi::Busy::begin(&backend.0, self.worker(), permit);
-        let outcome = fastcgi::ask(self, backend, request, patience, busy).await;
+        let outcome = fastcgi::ask(self, backend, request, patience, busy, track).await;
         outcome.inspect_err(|fault| backend.0.fault(fault.cause))
     }
 
@@ -146,6 +165,7 @@ impl Pool {
         mut request: Request<Body>,
         wish: &Wish,
         flight: Flight<'_>,
+        track: &Track,
     ) -> Result<Answer, Fault> {
         let shelf = self.shelf(backend);
         if backend.0.config.protocol == Protocol::Http2 {
@@ -159,14 +179,25 @@ impl Pool {
                 Some(held) => held,
                 None => Box::pin(Held::open(backend, &shelf, self.worker(), wish.patience.connect)).await?,
             };
+            track.unsent.set(false);
             match exchange(held, request, wish, &flight).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure { again: Some(same), .. }) if first => request = *same,
                 Err(Failure { fault, .. }) => return Err(fault),
             }
             backend.0.retried(self.worker());
+            track.repeated.set(true);
         }
     }
+}
+
+/// What became of a request that was sent, for who may send it once more.
+#[derive(Default)]
+pub(super) struct Track {
+    /// No connection took it: nobody can have seen anything of it.
+    pub unsent: Cell<bool>,
+    /// It was sent again because a kept connection turned out dead.
+    pub repeated: Cell<bool>,
 }
 
 /// Methods that change nothing (RFC 9110, 3253, 4918, 5323).
@@ -261,6 +292,8 @@ async fn exchange(
             head: Response::from_parts(head, ()),
             body: Body::Empty,
             upgraded: Some(upgraded),
+            by: None,
+            cookie: None,
         });
     }
     held.line.tunnel.take();
@@ -288,7 +321,7 @@ async fn exchange(
         Poll::Ready(Some(Err(error))) => return Err(blame(&held, &error).into()),
         Poll::Pending => Body::stream(Receiving::new(None, incoming, held, pause)),
     };
-    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None })
+    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None, by: None, cookie: None })
 }
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has

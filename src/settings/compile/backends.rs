@@ -98,6 +98,7 @@ impl Compiler<'_> {
             } else {
                 64
             }),
+            slow_start: duration(backend, "slow_start").unwrap_or(Duration::ZERO),
             max_connections: number(backend, "max_connections").unwrap_or(0),
             probe,
         })

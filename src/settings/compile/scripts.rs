@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Compiler, text, texts};
 use crate::language::source::{FileId, joined};
-use crate::language::tree::Declaration;
+use crate::language::tree::{Declaration, Value};
 use crate::language::{Code, Diagnostic};
 use crate::plan::{Answers, BackendId, Scripts};
 use crate::settings::value;
@@ -16,7 +16,8 @@ const ENDING: &str = ".php";
 impl Compiler<'_> {
     /// What a route says of scripts, and whether its backends run any.
     pub(super) fn scripts(&mut self, route: &Declaration, answers: &Answers) -> Option<Box<Scripts>> {
-        let mut runs = Self::backends_of(answers).into_iter().map(|id| self.runs_scripts(id));
+        let servers = Self::backends_of(answers).into_iter().flat_map(|id| self.servers(id));
+        let mut runs = servers.map(runs_scripts);
         let first = runs.next().unwrap_or(false);
         let mixed = runs.any(|other| other != first);
         let Some(backend) = route.setting("backend").filter(|_| first || mixed) else {
@@ -133,10 +134,24 @@ impl Compiler<'_> {
         }
     }
 
-    fn runs_scripts(&self, id: BackendId) -> bool {
-        let url = self.tree.backends.get(id.0).and_then(|backend| text(backend, "url"));
-        url.is_some_and(|(url, _)| {
-            url.get().get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("fastcgi:"))
-        })
+    /// The servers behind a name: itself, or the members of a director.
+    fn servers(&self, id: BackendId) -> Vec<&Declaration> {
+        let tree = self.tree;
+        let Some(director) = id.0.checked_sub(tree.backends.len()).and_then(|at| tree.directors.get(at))
+        else {
+            return tree.backends.get(id.0).into_iter().collect();
+        };
+        let members = director.setting("members").into_iter().flat_map(|setting| &setting.values);
+        let members = members.filter_map(|member| match member.value {
+            Value::Member { backend, .. } => tree.backends.get(backend),
+            _ => None,
+        });
+        members.collect()
     }
+}
+
+fn runs_scripts(server: &Declaration) -> bool {
+    text(server, "url").is_some_and(|(url, _)| {
+        url.get().get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("fastcgi:"))
+    })
 }
