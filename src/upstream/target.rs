@@ -64,7 +64,7 @@ impl Target {
         // A director's members all run them, or none.
         match self {
             Target::Server(backend) => backend.runs_scripts(),
-            Target::Director(director) => director.backends().any(|backend| backend.runs_scripts()),
+            Target::Director(director) => director.runs_scripts(),
         }
     }
 
