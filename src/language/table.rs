@@ -208,7 +208,7 @@ pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 /// Settings of the full language whose rooms are not built yet.
 pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
-    (Kind::Backend, &["workers", "queue", "shares", "identity", "client_certificate"]),
+    (Kind::Backend, &["workers", "queue", "shares", "identity"]),
     (Kind::Site, &["directory", "hsts", "pages", "status", "maintenance", "limits"]),
     (
         Kind::Route,
@@ -269,6 +269,8 @@ pub enum Type {
     Word(&'static [Word]),
     Name(Kind),
     Certificate,
+    /// A certificate and its key, from files.
+    OwnCertificate,
     Access,
     /// The name of a backend, with `weight` and a number behind it where it takes more than one share.
     Member,
@@ -315,6 +317,7 @@ impl Type {
             Type::Member => "the name of a `backend`, and `weight 2` behind it where it takes more",
             Type::HashBy => "`client`, `path`, `cookie(\"name\")` or `header(\"Name\")`",
             Type::Cookie => "the name of a cookie in quotes",
+            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
         })
     }
@@ -467,7 +470,7 @@ static BACKEND: &[Setting] = &[
         "url",
         Type::Url,
         "what `.host` or `.path` says",
-        "Where the server is: http, https, or a unix socket; no path, which is the routes' business.",
+        "Where the server is: `http://`, `https://`, `h2://` (HTTP/2 over TLS), `h2c://` (HTTP/2 without TLS), or a unix socket; no path, which is the routes' business.",
         "\"https://127.0.0.1:8001\"",
     ),
     row(
@@ -566,6 +569,13 @@ static BACKEND: &[Setting] = &[
         "none",
         "Trust exactly the certificate with this SHA-256 fingerprint, whoever signed it; for old servers.",
         "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
+    ),
+    row(
+        "client_certificate",
+        Type::OwnCertificate,
+        "none",
+        "The certificate and the key by which the gateway proves to this server who it is.",
+        "files(\"gateway.pem\", \"gateway.key\")",
     ),
 ];
 

@@ -7,6 +7,7 @@ use http::HeaderName;
 
 use crate::message::{Host, SitePath};
 use crate::rules::{NAMES_MAX, SEGMENTS_MAX};
+use crate::upstream::Protocol;
 
 /// What to write instead.
 pub type Instead = &'static str;
@@ -45,7 +46,7 @@ fn number(text: &str) -> Option<u16> {
 /// Where a backend is, before its path is known to the disk.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Url<'a> {
-    Http { host: Box<str>, port: u16, tls: bool },
+    Http { host: Box<str>, port: u16, tls: bool, protocol: Protocol },
     Unix(&'a str),
 }
 
@@ -57,10 +58,18 @@ pub fn url(text: &str) -> Result<Url<'_>, Instead> {
             Ok(Url::Unix(path))
         };
     }
-    let (tls, rest) = match text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
-        Some(_) => return Err("doorward speaks `http://`, `https://` and `unix:` to backends"),
+    let ((tls, protocol), rest) = match text.split_once("://") {
+        Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+            "http" => ((false, Protocol::Http1), rest),
+            "https" => ((true, Protocol::Http1), rest),
+            "h2c" => ((false, Protocol::Http2), rest),
+            "h2" => ((true, Protocol::Http2), rest),
+            _ => {
+                return Err(
+                    "doorward speaks `http://`, `https://`, `h2://`, `h2c://` and `unix:` to backends",
+                );
+            }
+        },
         None if text.starts_with('/') => return Err("write `unix:` before the path of a socket"),
         None => return Err("write `http://` or `https://` before the host"),
     };
@@ -75,7 +84,8 @@ pub fn url(text: &str) -> Result<Url<'_>, Instead> {
     match host.port() {
         Some(0) => Err("port 0 is none; write the port that the server listens on"),
         port => {
-            Ok(Url::Http { host: host.name().into(), port: port.unwrap_or(if tls { 443 } else { 80 }), tls })
+            let port = port.unwrap_or(if tls { 443 } else { 80 });
+            Ok(Url::Http { host: host.name().into(), port, tls, protocol })
         }
     }
 }
@@ -396,7 +406,8 @@ mod tests {
 
     #[test]
     fn urls_are_places_of_servers() {
-        let http = |host: &str, port, tls| Ok(Url::Http { host: host.into(), port, tls });
+        let http =
+            |host: &str, port, tls| Ok(Url::Http { host: host.into(), port, tls, protocol: Protocol::Http1 });
         for (text, place) in [
             ("http://127.0.0.1:8000", http("127.0.0.1", 8000, false)),
             ("http://App.internal/", http("app.internal", 80, false)),

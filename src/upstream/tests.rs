@@ -6,6 +6,7 @@ mod directors;
 mod health;
 mod hostile;
 mod pooling;
+mod streams;
 mod tls;
 
 use std::cell::{Cell, RefCell};
@@ -32,10 +33,11 @@ fn play<T>(act: impl Future<Output = T>) -> T {
     LocalSet::new().block_on(&runtime, act)
 }
 
-fn config(address: Address) -> Config {
+pub(super) fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,
+        protocol: Protocol::Http1,
         tls: None,
         host_header: None,
         visitor_address: VisitorAddress::default(),

@@ -4,9 +4,8 @@ use http::header::COOKIE;
 
 use super::*;
 use crate::base::clock;
-use crate::plan::VisitorAddress;
 use crate::upstream::health::Window;
-use crate::upstream::{Address, Ask, Config, ProbeConfig};
+use crate::upstream::{Address, Ask, Config, ProbeConfig, tests};
 
 fn backend(name: &str, slow_start: u64) -> Arc<Backend> {
     let probe = ProbeConfig {
@@ -19,20 +18,12 @@ fn backend(name: &str, slow_start: u64) -> Arc<Backend> {
         initial: 1,
         expect_close: true,
     };
+    let address = Address::Tcp { host: "127.0.0.1".into(), port: 1 };
     let config = Config {
         name: name.into(),
-        address: Address::Tcp { host: "127.0.0.1".into(), port: 1 },
-        tls: None,
-        host_header: None,
-        visitor_address: VisitorAddress::default(),
-        connect_timeout: Duration::from_secs(3),
-        first_byte_timeout: Duration::from_secs(60),
-        between_bytes_timeout: Duration::from_secs(60),
-        idle_timeout: Duration::from_secs(50),
-        idle_max: 4,
         slow_start: Duration::from_secs(slow_start),
-        max_connections: 0,
         probe: Some(probe),
+        ..tests::config(address)
     };
     Arc::new(Backend::new(config).unwrap())
 }
