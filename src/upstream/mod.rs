@@ -39,7 +39,7 @@ mod wire;
 
 pub use backend::{Backend, Figures};
 pub use config::*;
-pub use director::{By, Director, DirectorConfig, MemberStanding, Policy, StickyKey};
+pub use director::{By, Director, DirectorConfig, MemberStanding, Policy, StickyKey, Weighed};
 pub use health::Standing;
 pub use pool::Pool;
 pub use probe::{News, probing};

@@ -13,6 +13,7 @@
 
 mod answers;
 mod corridor;
+mod directors;
 mod editor;
 mod frames;
 mod http1_life;

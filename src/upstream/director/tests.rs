@@ -1,3 +1,6 @@
+// Shares are worked out from whole numbers, and are exact.
+#![allow(clippy::float_cmp)]
+
 use std::collections::BTreeMap;
 
 use http::header::COOKIE;
