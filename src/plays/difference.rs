@@ -256,6 +256,16 @@ impl<'g> Comparison<'g> {
             if let Some(text) = rows_changed(&named(old, before), &named(new, after)) {
                 self.push(Turn::Moved, &what, format!("{to}: {text}"), place());
             }
+        } else if let Some(text) = own_changed(&was.answers, &route.answers) {
+            self.push(Turn::Moved, &what, format!("{to}: {text}"), place());
+        }
+        if was.internal != route.internal {
+            let (turn, text) = if route.internal {
+                (Turn::Closed, "only backends' answers lead here now")
+            } else {
+                (Turn::Opened, "visitors reach it now")
+            };
+            self.push(turn, &what, text, place());
         }
         let (from, to) = (doors::limits(was), doors::limits(route));
         if from != to {
@@ -435,7 +445,6 @@ fn covering<'g>(gateway: &'g Gateway, site: &str, route: &Route) -> Option<&'g R
     Some(gateway.table.site(site)?.site.route(&path)?.route)
 }
 
-/// What changed, by the settings' names; times with their values, places without.
 fn director_changed(was: &upstream::DirectorConfig, now: &upstream::DirectorConfig) -> String {
     let changes: Vec<&str> = [
         (was.policy != now.policy, "how it chooses"),
@@ -449,6 +458,29 @@ fn director_changed(was: &upstream::DirectorConfig, now: &upstream::DirectorConf
     format!("is another: {}", changes.join(", "))
 }
 
+/// What is said otherwise of files, or of a fixed answer, in the same words of a listing.
+fn own_changed(was: &Answers, now: &Answers) -> Option<String> {
+    match (was, now) {
+        (Answers::Files(was), Answers::Files(now)) => {
+            let changed = [
+                ("index", was.index != now.index),
+                ("listing", was.listing != now.listing),
+                ("try", was.tries != now.tries),
+                ("expires", was.expires != now.expires),
+                ("links", was.links != now.links),
+                ("precompressed", was.precompressed != now.precompressed),
+                ("hidden", was.hidden != now.hidden),
+            ];
+            let changed: Vec<String> =
+                changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| format!("`.{name}`")).collect();
+            (!changed.is_empty()).then(|| format!("{} is another", changed.join(", ")))
+        }
+        (Answers::Fixed(was), Answers::Fixed(now)) => (was != now).then(|| "its text is another".to_owned()),
+        _ => None,
+    }
+}
+
+/// What changed, by the settings' names; times with their values, places without.
 fn backend_changed(was: &upstream::Config, now: &upstream::Config) -> String {
     let mut texts = Vec::new();
     if was.address != now.address {

@@ -75,6 +75,16 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
         _ => ".url = \"https://127.0.0.1:8000\";",
     };
     let hashes = if (kind, name) == (Kind::Director, "by") { ".policy = hash;" } else { "" };
+    // A route has one answer, and most settings of one say something of it alone.
+    let answering = match (kind, name) {
+        (Kind::Route, "files" | "redirect" | "answer") if !setting.is_empty() => "",
+        (Kind::Route, "index" | "listing" | "try" | "expires" | "links" | "precompressed" | "hidden") => {
+            ".files = \"/srv\";"
+        }
+        (Kind::Route, "status") => ".redirect = \"https://new.example/\";",
+        (Kind::Route, "type") => ".answer = \"text\";",
+        _ => ".backend = app;",
+    };
     format!(
         "acl office {{ \"192.0.2.0\"/24; }} probe alive {{ {} }} log visitors {{ {} }} gateway {{ {} }}
          backend app {{ {} }} backend asked {{ .url = \"http://127.0.0.1:8000\"; .probe = alive; }} backend other {{ .url = \"http://127.0.0.1:8000\"; }}
@@ -86,7 +96,7 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
         body(Kind::Backend, at),
         body(Kind::Director, &format!(".members = other, app; {hashes}")),
         body(Kind::Site, ".log = visitors;"),
-        body(Kind::Route, ".backend = app;"),
+        body(Kind::Route, answering),
     )
 }
 
@@ -104,7 +114,7 @@ fn every_setting_reaches_somebody() {
     };
     for kind in Kind::ALL {
         for row in kind.settings() {
-            let usual = if row.required || (row.name == "log") { row.name } else { "" };
+            let usual = if row.required || matches!(row.name, "log" | "backend") { row.name } else { "" };
             let usual =
                 if usual.is_empty() { tried(*kind, row.name, "") } else { tried(Kind::Acl, row.name, "") };
             let without = row.name == "log" && *kind == Kind::Site;

@@ -15,6 +15,7 @@ mod answers;
 mod corridor;
 mod directors;
 mod editor;
+mod files;
 mod frames;
 mod http1_life;
 mod http1_refused;

@@ -180,6 +180,9 @@ impl Checker<'_> {
             (takes, Constant::Text(text)) if takes.is_text() => {
                 return Some(Value::Text(Text { value: text.clone(), private }));
             }
+            (takes, Constant::Number(status)) if takes.is_status_too() => {
+                return Some(Value::Number(*status));
+            }
             (Type::Port, Constant::Number(port)) if self.dialect != Dialect::Varnish => {
                 return Some(Value::Text(Text { value: port.to_string(), private }));
             }
