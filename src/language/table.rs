@@ -337,10 +337,10 @@ impl Type {
             Type::Name(Kind::Probe) => "the name of a `probe`",
             Type::Name(_) => "a name",
             Type::Certificate => "`local` or `files(\"chain.pem\", \"key.pem\")`",
-            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Member => "the name of a `backend`, and `weight 2` behind it where it takes more",
             Type::HashBy => "`client`, `path`, `cookie(\"name\")` or `header(\"Name\")`",
             Type::Cookie => "the name of a cookie in quotes",
+            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
         })
     }

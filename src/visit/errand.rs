@@ -290,7 +290,7 @@ mod tests {
     fn answer(status: u16) -> Answer {
         let mut head = Response::new(());
         *head.status_mut() = StatusCode::from_u16(status).unwrap();
-        Answer { head, body: Body::full("page"), upgraded: None, by: None, cookie: None }
+        Answer::new(head, Body::full("page"), None)
     }
 
     #[test]
