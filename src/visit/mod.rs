@@ -122,8 +122,8 @@ impl Corridor {
         };
         errand::answered(&answer, ticket);
         if settle::leads_on(&answer) {
-            let ground = settle::Ground { corridor: self, world, found, asker, time: &time };
-            let settled = Box::pin(settle::follow(&ground, &answer, &mut request, spare)).await?;
+            let ground = settle::Ground { corridor: self, world, found, street, asker, time: &time };
+            let settled = Box::pin(settle::follow(&ground, &answer, &mut request, spare, ticket)).await?;
             return Ok(settled.leave(&time, ticket));
         }
         errand::bring_back(answer, &wish, &time)

@@ -344,9 +344,9 @@ impl<'a> Visit<'a> {
     /// What a backend hands over to an internal route: rules see the answer that takes its place.
     async fn follow(&mut self, answer: &Answer, time: &meter::Time) -> Result<Settled, Fault> {
         let spare = std::mem::take(&mut self.spare);
-        let Ground { corridor, world, asker, .. } = self.ground;
-        let ground = settle::Ground { corridor, world, found: self.found, asker, time };
-        settle::follow(&ground, answer, &mut self.request, spare).await
+        let Ground { corridor, world, street, asker, .. } = self.ground;
+        let ground = settle::Ground { corridor, world, found: self.found, street, asker, time };
+        settle::follow(&ground, answer, &mut self.request, spare, self.around.ticket).await
     }
 
     fn unanswered(&mut self, fault: Fault) {

@@ -17,7 +17,7 @@ use crate::base::clock;
 use crate::base::fault::Fault;
 use crate::files::{self, Below, Served};
 use crate::message::path::Query;
-use crate::message::{Body, Departure, Request, SitePath};
+use crate::message::{Body, Departure, Request, SitePath, Street};
 use crate::plan::{self, Answers, BackendId, Route};
 use crate::record::Ticket;
 use crate::rules::handover::{self, Handover, KEPT};
@@ -238,6 +238,7 @@ pub struct Ground<'a> {
     pub corridor: &'a Corridor,
     pub world: &'a World,
     pub found: SiteRef<'a>,
+    pub street: &'a Street,
     pub asker: &'a rescue::Asker,
     pub time: &'a meter::Time,
 }
@@ -267,6 +268,7 @@ pub async fn follow(
     answer: &Answer,
     request: &mut Request,
     spare: HeaderMap,
+    ticket: &mut Ticket,
 ) -> Result<Settled, Fault> {
     let handed = Handed::read(answer.head.headers())?;
     let method = if request.method == Method::HEAD { Method::HEAD } else { Method::GET };
@@ -289,7 +291,7 @@ pub async fn follow(
                     request.upgrade.take(),
                 );
                 request.headers = spare;
-                let asked = ask(ground, backend, request).await;
+                let asked = ask(ground, (covered.route, backend), request, ticket).await;
                 (request.method, request.path, request.query, request.upgrade) = before;
                 let mut response = asked?;
                 handed.dress_answer(response.headers_mut());
@@ -311,12 +313,14 @@ pub async fn follow(
 /// Asks the backend of an internal route.
 async fn ask(
     ground: &Ground<'_>,
-    backend: BackendId,
+    (route, backend): (&Route, BackendId),
     request: &mut Request,
+    ticket: &mut Ticket,
 ) -> Result<Response<Body>, Fault> {
-    let Ground { corridor, world, time, .. } = ground;
+    let Ground { corridor, world, street, time, .. } = ground;
     let target = world.target(backend)?;
-    let (errand, wish) = errand::compose(request, Body::Empty);
+    let (mut errand, wish) = errand::compose(request, Body::Empty);
+    errand::find_script(&mut errand, target, Some(route), request, street, ticket)?;
     let bearer = Bearer { request, world, introductions: &corridor.introductions };
     let passage = Passage {
         hints: None,
