@@ -223,8 +223,6 @@ pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
             "files",
             "redirect",
             "answer",
-            "strip",
-            "replace",
             "replace_errors",
             "internal",
         ],
@@ -247,6 +245,8 @@ pub enum Type {
     Socket,
     /// A path and a query, as they are asked for.
     Target,
+    /// A path as a route's own is written, with names of the route's.
+    Path,
     /// Lines of a request, as strings side by side.
     Lines,
     /// The name of a `probe`, or its settings between braces.
@@ -281,6 +281,9 @@ impl Type {
             Type::Port => "a port in quotes, such as `\"8080\"` or `\"http\"`",
             Type::Socket => "the path of a socket in quotes",
             Type::Target => "a path in quotes, such as `\"/alive\"`",
+            Type::Path => {
+                "a path in quotes, such as `\"/trac/env1/\"`, which may hold names of the route's own"
+            }
             Type::Lines => "the lines of a request, such as `\"GET / HTTP/1.1\" \"Connection: close\"`",
             Type::Probe => "the name of a `probe`, or its settings between braces",
             Type::Host => "a host name in quotes",
@@ -319,6 +322,7 @@ impl Type {
                 | Type::Port
                 | Type::Socket
                 | Type::Target
+                | Type::Path
                 | Type::Host
                 | Type::File
                 | Type::Folder
@@ -613,6 +617,27 @@ static ROUTE: &[Setting] = &[
         "Largest request body taken, 0 for no limit; larger ones get 413.",
         "10MB",
     ),
+    row(
+        "strip",
+        Type::Bool,
+        "no",
+        "Whether the route's own path is taken off before the backend is asked: `/wiki/a` becomes `/a`.",
+        "yes",
+    ),
+    row(
+        "replace",
+        Type::Path,
+        "the route's own path",
+        "What the backend is asked for in the place of the route's own path; it may hold names of that.",
+        "\"/trac/env1/\"",
+    ),
+    row(
+        "rewrite_links",
+        Type::Bool,
+        "no",
+        "Whether links in its pages that name the backend, or this site by http, are put right on the way.",
+        "yes",
+    ),
     row("encoded_slash", Type::Word(SLASH_WORDS), "refuse", "What happens to `%2f` in a path.", "keep"),
     row(
         "log",
@@ -629,6 +654,13 @@ static ROUTE: &[Setting] = &[
         "77s",
     )
     .range(WAIT_OR_NONE),
+    row(
+        "body_timeout",
+        Type::Duration,
+        "what the gateway says",
+        "Longest pause between two pieces of a request body, or of an answer the visitor does not read.",
+        "77s",
+    ),
 ];
 
 const FORMAT_WORDS: &[Word] = &[

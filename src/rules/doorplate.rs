@@ -53,11 +53,14 @@ pub fn not_ours(path: &SitePath) -> Result<(), Fault> {
 /// The route that covers the path. A path that its backend may read in another way must be covered by the
 /// same route in every reading.
 pub fn route<'w, 'p>(found: SiteRef<'w>, request: &'p Request) -> Result<RouteRef<'w, 'p>, Fault> {
-    not_ours(&request.path)?;
-    let found =
-        found.site.route(&request.path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
+    route_of(found, &request.path)
+}
+
+pub(super) fn route_of<'w, 'p>(found: SiteRef<'w>, path: &'p SitePath) -> Result<RouteRef<'w, 'p>, Fault> {
+    not_ours(path)?;
+    let found = found.site.route(path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
     let route = found.route;
-    if request.path.ambiguous() && route.encoded_slash == EncodedSlash::Refuse {
+    if path.ambiguous() && route.encoded_slash == EncodedSlash::Refuse {
         return Err(Fault::with(
             Cause::BadPath,
             format!("an encoded slash, and the route {} does not say `.encoded_slash = keep`", route.path),

@@ -77,7 +77,7 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
     format!(
         "acl office {{ \"192.0.2.0\"/24; }} probe alive {{ {} }} log visitors {{ {} }} gateway {{ {} }}
          backend app {{ {} }} backend asked {{ .url = \"http://127.0.0.1:8000\"; .probe = alive; }} backend other {{ .url = \"http://127.0.0.1:8000\"; }}
-         site \"www.example\" {{ {} route \"/\" {{ {} }} }}",
+         site \"www.example\" {{ {} route \"/app/\" {{ {} }} }}",
         body(Kind::Probe, ""),
         body(Kind::Log, ""),
         body(Kind::Gateway, trusted),

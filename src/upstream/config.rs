@@ -3,6 +3,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::message::Host;
+use crate::message::homeward::Place;
 use crate::plan;
 
 /// One server behind the gateway. Two equal ones are the same: connections and counters outlive a reload.
@@ -29,6 +31,19 @@ pub struct Config {
     pub max_connections: usize,
     /// How its health is asked; `None`: it is taken for healthy.
     pub probe: Option<ProbeConfig>,
+}
+
+impl Config {
+    /// What it may call itself: where it stands, and the `Host` it is told.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        let tls = self.tls.is_some();
+        let stands = match &self.address {
+            Address::Tcp { host, port } => Some(Place { name: host.clone(), port: *port, told: false }),
+            Address::Unix(_) | Address::Nowhere => None,
+        };
+        let told = self.host_header.as_ref().and_then(|host| Host::parse(host.as_bytes()).ok());
+        stands.into_iter().chain(told.map(|host| Place::told(&host, tls)))
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

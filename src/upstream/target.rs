@@ -34,6 +34,13 @@ impl Target {
         }
     }
 
+    /// The servers that may be asked in its name.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        match self {
+            Target::Server(backend) => std::iter::once(backend),
+        }
+    }
+
     /// Whether it may be asked.
     pub fn healthy(&self) -> bool {
         match self {

@@ -12,6 +12,7 @@ mod errand;
 mod meter;
 mod rescue;
 mod rulebook;
+mod way;
 mod world;
 
 use std::cell::{Cell, RefCell};
@@ -22,13 +23,14 @@ use std::sync::Arc;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
 use crate::message::path::Query;
-use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Request, Street};
+use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Pace, Request, Street};
 use crate::record::{self, Asked, Pen, Ticket};
-use crate::rules;
+use crate::rules::{self, Way};
 use crate::upstream::{Passage, Pool, Waits};
 
 use self::errand::Bearer;
 pub use self::rulebook::{Outside, Rulebook, explain};
+use self::way::Home;
 pub use self::world::{Terms, World, Worlds};
 
 /// One worker's corridor.
@@ -45,6 +47,7 @@ pub struct Corridor {
 struct Luggage {
     body: Body,
     hints: Option<Hints>,
+    pace: Pace,
 }
 
 impl Corridor {
@@ -86,16 +89,27 @@ impl Corridor {
         let covered = rules::doorplate::route(found, &request)?;
         let route = covered.route;
         rules::doorplate::access(route, &request)?;
-        let target = world.target(rules::doorplate::backend(&covered)?)?;
+        let backend = rules::doorplate::backend(&covered)?;
+        let target = world.target(backend)?;
         world.recorded(ticket, found.site.id, route, covered.names.values());
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
         ticket.backend(target.name());
-        let (errand, wish) = errand::compose(&mut request, body);
+        if let Some(pause) = route.body_timeout {
+            luggage.pace.set(pause);
+        }
+        let way = Way::of(found, route, covered.names.values(), &request.path);
+        let destination = way::judge(world, found, &request, &request.headers, &[backend])?;
+        let (errand, wish) = errand::compose(&mut request, body, &way)?;
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
-        let bearer = Bearer { request: &request, world, introductions: &self.introductions };
+        let bearer = Bearer {
+            request: &request,
+            world,
+            introductions: &self.introductions,
+            destination: destination.as_ref(),
+        };
         let passage = Passage {
             hints: luggage.hints,
             waits: Waits::default(),
@@ -104,7 +118,8 @@ impl Corridor {
         let sending = pin!(self.pool.ask(target, errand, passage));
         let answer = time.within(sending).await?;
         ticket.first_byte();
-        errand::bring_back(answer, &wish, &time)
+        let home = Home { way: &way, request: &request, target, told: None };
+        errand::bring_back(answer, &wish, &time, |parts, body| home.put_right(parts, body))
     }
 }
 
@@ -113,8 +128,8 @@ impl Door for Corridor {
         let world = self.world();
         let id = RequestId::next();
         let mut ticket = self.pen.ticket(id, street.peer.ip.anonymous());
-        let Arrival { head, body, hints } = arrival;
-        let luggage = Luggage { body, hints };
+        let Arrival { head, body, hints, pace } = arrival;
+        let luggage = Luggage { body, hints, pace };
         let mut asker = rescue::Asker::new(id);
         let walked = match admit(id, head, street, &mut ticket, &mut asker) {
             Ok(request) => {
