@@ -74,27 +74,47 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
         (Kind::Backend, "url" | "port") => ".host = \"127.0.0.1\";",
         _ => ".url = \"https://127.0.0.1:8000\";",
     };
+    let hashes = if (kind, name) == (Kind::Director, "by") { ".policy = hash;" } else { "" };
+    // A route has one answer, and most settings of one say something of it alone.
+    let answering = match (kind, name) {
+        (Kind::Route, "files" | "redirect" | "answer") if !setting.is_empty() => "",
+        (Kind::Route, "index" | "listing" | "try" | "expires" | "links" | "precompressed" | "hidden") => {
+            ".files = \"/srv\";"
+        }
+        (Kind::Route, "status") => ".redirect = \"https://new.example/\";",
+        (Kind::Route, "type") => ".answer = \"text\";",
+        _ => ".backend = app;",
+    };
     format!(
         "acl office {{ \"192.0.2.0\"/24; }} probe alive {{ {} }} log visitors {{ {} }} gateway {{ {} }}
          backend app {{ {} }} backend asked {{ .url = \"http://127.0.0.1:8000\"; .probe = alive; }} backend other {{ .url = \"http://127.0.0.1:8000\"; }}
-         site \"www.example\" {{ {} route \"/app/\" {{ {} }} }}",
+         director home {{ {} }}
+         site \"www.example\" {{ {} route \"/app/\" {{ {} }} route \"/home/\" {{ .backend = home; }} }}",
         body(Kind::Probe, ""),
         body(Kind::Log, ""),
         body(Kind::Gateway, trusted),
         body(Kind::Backend, at),
+        body(Kind::Director, &format!(".members = other, app; {hashes}")),
         body(Kind::Site, ".log = visitors;"),
-        body(Kind::Route, ".backend = app;"),
+        body(Kind::Route, answering),
     )
 }
 
 #[test]
 fn every_setting_reaches_somebody() {
     let without_warnings = |settings: Settings| {
-        (settings.gateway, settings.sites, settings.backends, settings.logs, settings.default_log)
+        (
+            settings.gateway,
+            settings.sites,
+            settings.backends,
+            settings.directors,
+            settings.logs,
+            settings.default_log,
+        )
     };
     for kind in Kind::ALL {
         for row in kind.settings() {
-            let usual = if row.required || (row.name == "log") { row.name } else { "" };
+            let usual = if row.required || matches!(row.name, "log" | "backend") { row.name } else { "" };
             let usual =
                 if usual.is_empty() { tried(*kind, row.name, "") } else { tried(Kind::Acl, row.name, "") };
             let without = row.name == "log" && *kind == Kind::Site;
@@ -119,8 +139,8 @@ fn defaults_are_what_the_table_says() {
             let said = tried(*kind, row.name, &format!(".{} = {};", row.name, row.default));
             let (usual, said) = (settings(&usual), settings(&said));
             assert_eq!(
-                format!("{:?}", (usual.gateway, usual.sites, usual.backends, usual.logs)),
-                format!("{:?}", (said.gateway, said.sites, said.backends, said.logs)),
+                format!("{:?}", (usual.gateway, usual.sites, usual.backends, usual.directors, usual.logs)),
+                format!("{:?}", (said.gateway, said.sites, said.backends, said.directors, said.logs)),
                 "{kind:?}.{} = {}",
                 row.name,
                 row.default
@@ -298,7 +318,7 @@ fn all_faults_come_in_one_run_and_in_file_order() {
             0o644,
             "include \"b.vcl\";\nsite \"www.example\" {\n  route \"trac\" { .backend = tarc; }\n  .aliass = \"a\";\n}\nlet x = @;\n",
         )
-        .with("b.vcl", 0o644, "backend trac { .url = \"ftp://a\"; .idle_max = 5s }\nsit \"b\" { }\n");
+        .with("b.vcl", 0o644, "backend trac { .url = \"http://a:0\"; .idle_max = 5s }\nsit \"b\" { }\n");
     let found = compiled(&files).unwrap_err();
     assert_eq!(
         found.lines(),
@@ -306,9 +326,9 @@ fn all_faults_come_in_one_run_and_in_file_order() {
          main.vcl:3:29: error[E014]: there is no backend called `tarc`; did you mean `trac` (b.vcl:1)?\n\
          main.vcl:4:3: error[E017]: a `site` has no setting `.aliass`; did you mean `.aliases`?\n\
          main.vcl:6:9: error[E009]: `@` means nothing here; take it out, or put it in a string\n\
-         b.vcl:1:23: error[E032]: `ftp://a` is no url of a backend; doorward speaks `http://`, `https://` and `unix:` to backends\n\
-         b.vcl:1:46: error[E020]: `.idle_max` takes a whole number, and this is a duration; write a whole number\n\
-         b.vcl:1:48: error[E011]: a `;` is missing; write `;` here\n\
+         b.vcl:1:23: error[E032]: `http://a:0` is no url of a backend; write `http://host` or `http://host:port`\n\
+         b.vcl:1:49: error[E020]: `.idle_max` takes a whole number, and this is a duration; write a whole number\n\
+         b.vcl:1:51: error[E011]: a `;` is missing; write `;` here\n\
          b.vcl:2:1: error[E015]: there is no declaration called `sit`; did you mean `site`?\n"
     );
 }

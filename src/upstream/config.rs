@@ -12,6 +12,7 @@ use crate::plan;
 pub struct Config {
     pub name: Box<str>,
     pub address: Address,
+    pub protocol: Protocol,
     /// `None`: plain.
     pub tls: Option<TlsTo>,
     /// The `Host` the backend sees; `None`: what the visitor typed.
@@ -27,6 +28,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How many unused connections each worker keeps.
     pub idle_max: usize,
+    /// How long it takes to its full weight among the members of a director when it has come back.
+    pub slow_start: Duration,
     /// How many connections it may have at once, all workers together; 0 is no limit.
     pub max_connections: usize,
     /// How its health is asked; `None`: it is taken for healthy.
@@ -44,6 +47,15 @@ impl Config {
         let told = self.host_header.as_ref().and_then(|host| Host::parse(host.as_bytes()).ok());
         stands.into_iter().chain(told.map(|host| Place::told(&host, tls)))
     }
+}
+
+/// What is spoken to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
+    #[default]
+    Http1,
+    /// From the first byte on, over TLS or without it.
+    Http2,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -94,6 +106,8 @@ pub struct TlsTo {
     pub name: Option<Box<str>>,
     /// The authorities that may have signed it; `None`: the system's.
     pub ca: Option<PathBuf>,
+    /// The certificate and the key by which the house proves who it is, where the backend asks for that.
+    pub client: Option<(PathBuf, PathBuf)>,
     /// Trust exactly the certificate with this SHA-256, whatever is wrong with it.
     pub pin: Option<[u8; 32]>,
 }

@@ -17,9 +17,10 @@ use tokio::sync::oneshot;
 
 use super::backend::{Backend, Inner, Permit};
 use super::body::{Receiving, Sending};
-use super::pool::{Held, Pool};
-use super::wire::Upload;
-use super::{connect, framing};
+use super::config::Protocol;
+use super::pool::{Alarm, Held, Pool};
+use super::wire::{Line, Upload};
+use super::{connect, framing, streams};
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
@@ -32,6 +33,10 @@ pub struct Answer {
     pub body: Body,
     /// With a 101 that was asked for: the connection itself.
     pub upgraded: Option<Box<dyn Io>>,
+    /// The member that answered for a director.
+    pub by: Option<Arc<Backend>>,
+    /// What the visitor is told, so that he comes back to it.
+    pub cookie: Option<HeaderValue>,
 }
 
 /// How long a backend is waited for in one request. Zero is no limit.
@@ -64,20 +69,20 @@ impl Waits {
 }
 
 /// What has to be remembered of a request while hyper has it.
-struct Wish {
-    method: Method,
+pub(super) struct Wish {
+    pub method: Method,
     /// The protocol it asks to switch to.
-    upgrade: Option<HeaderValue>,
+    pub upgrade: Option<HeaderValue>,
     /// Asking twice is as good as asking once, and there is no body.
-    repeatable: bool,
-    hints: Option<Hints>,
-    patience: Patience,
+    pub repeatable: bool,
+    pub hints: Option<Hints>,
+    pub patience: Patience,
 }
 
-struct Failure {
-    fault: Fault,
+pub(super) struct Failure {
+    pub fault: Fault,
     /// The request, when it can be sent again.
-    again: Option<Box<Request<Body>>>,
+    pub again: Option<Box<Request<Body>>>,
 }
 
 impl From<Fault> for Failure {
@@ -105,9 +110,21 @@ impl Pool {
     pub async fn send_within(
         &self,
         backend: &Arc<Backend>,
+        request: Request<Body>,
+        hints: Option<Hints>,
+        patience: Patience,
+    ) -> Result<Answer, Fault> {
+        self.send_tracked(backend, request, hints, patience, &Track::default()).await
+    }
+
+    /// The same, and what became of the request beside its answer.
+    pub(super) async fn send_tracked(
+        &self,
+        backend: &Arc<Backend>,
         mut request: Request<Body>,
         hints: Option<Hints>,
         patience: Patience,
+        track: &Track,
     ) -> Result<Answer, Fault> {
         framing::set_length(&mut request);
         let wish = Wish {
@@ -117,9 +134,10 @@ impl Pool {
             hints,
             patience,
         };
+        track.unsent.set(true);
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let flight = Flight::begin(&backend.0, self.worker(), permit);
-        let outcome = self.try_twice(backend, request, &wish, flight).await;
+        let outcome = self.try_twice(backend, request, &wish, flight, track).await;
         outcome.inspect_err(|fault| backend.0.fault(fault.cause))
     }
 
@@ -129,8 +147,12 @@ impl Pool {
         mut request: Request<Body>,
         wish: &Wish,
         flight: Flight<'_>,
+        track: &Track,
     ) -> Result<Answer, Fault> {
         let shelf = self.shelf(backend);
+        if backend.0.config.protocol == Protocol::Http2 {
+            return Box::pin(streams::send(self, &shelf, backend, request, wish, flight)).await;
+        }
         let mut kept = shelf.take();
         // One place for both tries, and opening in a box: this lies in every visit, and most never open anything.
         loop {
@@ -139,23 +161,34 @@ impl Pool {
                 Some(held) => held,
                 None => Box::pin(Held::open(backend, &shelf, self.worker(), wish.patience.connect)).await?,
             };
+            track.unsent.set(false);
             match exchange(held, request, wish, &flight).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure { again: Some(same), .. }) if first => request = *same,
                 Err(Failure { fault, .. }) => return Err(fault),
             }
             backend.0.retried(self.worker());
+            track.repeated.set(true);
         }
     }
 }
 
+/// What became of a request that was sent, for who may send it once more.
+#[derive(Default)]
+pub(super) struct Track {
+    /// No connection took it: nobody can have seen anything of it.
+    pub unsent: Cell<bool>,
+    /// It was sent again because a kept connection turned out dead.
+    pub repeated: Cell<bool>,
+}
+
 /// Methods that change nothing (RFC 9110, 3253, 4918, 5323).
-fn is_safe(method: &Method) -> bool {
+pub(super) fn is_safe(method: &Method) -> bool {
     method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH" | "QUERY")
 }
 
 /// Counts a request as in flight until a connection does.
-struct Flight<'a> {
+pub(super) struct Flight<'a> {
     backend: &'a Inner,
     worker: usize,
     over: Cell<bool>,
@@ -168,9 +201,10 @@ impl<'a> Flight<'a> {
         Self { backend, worker, over: Cell::new(false), permit: Cell::new(permit) }
     }
 
-    fn hand_to(&self, held: &mut Held) {
+    /// From here on somebody else counts the request, and holds its permit.
+    pub fn hand_over(&self, heir: impl FnOnce(Option<Permit>)) {
         if !self.over.replace(true) {
-            held.begin(self.permit.take());
+            heir(self.permit.take());
         }
     }
 }
@@ -202,7 +236,7 @@ async fn exchange(
     });
 
     let sent = pin!(held.sender.try_send_request(request));
-    let response = match first_byte(&mut held, wish.patience.first_byte, sent).await {
+    let response = match first_byte(&mut held.alarm, &held.line, wish.patience.first_byte, sent).await {
         None => {
             let why = match held.line.upload.get() {
                 Upload::Done => "it did not begin to answer",
@@ -240,10 +274,12 @@ async fn exchange(
             head: Response::from_parts(head, ()),
             body: Body::Empty,
             upgraded: Some(upgraded),
+            by: None,
+            cookie: None,
         });
     }
     held.line.tunnel.take();
-    flight.hand_to(&mut held);
+    flight.hand_over(|permit| held.begin(permit));
 
     // A small answer is here already, whole: then nothing has to ride on its body.
     let early = std::future::poll_fn(|cx| {
@@ -267,13 +303,14 @@ async fn exchange(
         Poll::Ready(Some(Err(error))) => return Err(blame(&held, &error).into()),
         Poll::Pending => Body::stream(Receiving::new(None, incoming, held, pause)),
     };
-    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None })
+    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None, by: None, cookie: None })
 }
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has
 /// nothing to answer for, so its clock starts anew with every piece that moves.
-async fn first_byte<T>(
-    held: &mut Held,
+pub(super) async fn first_byte<T>(
+    alarm: &mut Alarm,
+    line: &Line,
     limit: Duration,
     mut sent: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
@@ -287,11 +324,11 @@ async fn first_byte<T>(
             return Poll::Pending;
         }
         loop {
-            ready!(held.alarm.poll(cx, due));
+            ready!(alarm.poll(cx, due));
             let now = clock::now();
-            due = match held.line.upload.get() {
+            due = match line.upload.get() {
                 Upload::Visitor => now,
-                _ => held.line.moved.get().unwrap_or(started),
+                _ => line.moved.get().unwrap_or(started),
             } + limit;
             if due <= now {
                 return Poll::Ready(None);

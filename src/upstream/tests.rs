@@ -2,9 +2,11 @@
 //! sockets, in the same thread as the pool, on a clock that stands still but for waits.
 
 mod clocks;
+mod directors;
 mod health;
 mod hostile;
 mod pooling;
+mod streams;
 mod tls;
 
 use std::cell::{Cell, RefCell};
@@ -35,6 +37,7 @@ fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,
+        protocol: Protocol::Http1,
         tls: None,
         host_header: None,
         visitor_address: VisitorAddress::default(),
@@ -43,6 +46,7 @@ fn config(address: Address) -> Config {
         between_bytes_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(50),
         idle_max: 4,
+        slow_start: Duration::ZERO,
         max_connections: 0,
         probe: None,
     }
