@@ -11,6 +11,8 @@
     clippy::disallowed_methods
 )]
 
+mod apache;
+mod litmus;
 mod python;
 #[allow(dead_code)]
 mod server;
@@ -18,4 +20,5 @@ mod server;
 #[allow(dead_code)]
 mod stage;
 mod streams;
+mod subversion;
 mod web;
