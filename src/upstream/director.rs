@@ -174,6 +174,11 @@ impl Director {
         &self.config
     }
 
+    /// Its members.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.members.iter().map(|member| &member.backend)
+    }
+
     pub fn name(&self) -> &str {
         &self.config.name
     }
