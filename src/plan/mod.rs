@@ -11,6 +11,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::base::address::{ClientIp, NetworkSet};
+use crate::base::cause::Statuses;
 
 /// A backend by its place in the list of its generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -266,6 +267,8 @@ pub struct Route {
     pub body_bytes_max: Option<u64>,
     pub total_timeout: Option<Duration>,
     pub encoded_slash: EncodedSlash,
+    /// Our page takes the place of the backend's own where it reports a fault of its own.
+    pub replace_errors: bool,
     /// `None`: where its site's visits are written.
     pub log: Option<Box<Recorded>>,
 }
@@ -293,6 +296,7 @@ impl Route {
             body_bytes_max: None,
             total_timeout: None,
             encoded_slash: EncodedSlash::Refuse,
+            replace_errors: false,
             log: None,
         }
     }
@@ -316,6 +320,11 @@ pub struct Site {
     pub force_https: bool,
     /// The name of the `log` declaration; `None` for the default log.
     pub log: Option<Box<str>>,
+    /// Where it is told how the services are: an address that stands on its pages when we are at fault.
+    pub status_page: Option<Box<str>>,
+    pub statuses: Statuses,
+    /// The folder of its own pages, for what goes wrong.
+    pub pages: Option<PathBuf>,
     pub routes: Vec<Route>,
 }
 
@@ -329,6 +338,9 @@ impl Site {
             certificate: CertificateWish::Local,
             force_https: true,
             log: None,
+            status_page: None,
+            statuses: Statuses::default(),
+            pages: None,
             routes,
         }
     }

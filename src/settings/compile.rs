@@ -227,6 +227,23 @@ impl Compiler<'_> {
         Some(PathBuf::from(self.located(text.get(), span)))
     }
 
+    /// A folder that a setting names, relative to the rule file it stands in.
+    fn folder(&mut self, (text, span): (&Text, Span)) -> Option<PathBuf> {
+        let wrong = if text.get().is_empty() {
+            Some("write a folder")
+        } else if text.get().contains(['{', '}']) {
+            Some("take the braces out: nothing is filled in here")
+        } else {
+            None
+        };
+        if let Some(instead) = wrong {
+            return self.fault(
+                Diagnostic::new(Code::BadFile, span, format!("{} is no folder", text.quote())).label(instead),
+            );
+        }
+        Some(joined(self.tree.sources.folder(span.file), text.get()))
+    }
+
     fn gateway(&mut self, doors: &Doors) -> Gateway {
         let mut gateway = Gateway {
             http: Vec::new(),

@@ -75,8 +75,9 @@ impl Corridor {
     ) -> Result<Departure, Fault> {
         let found = doorplate::site(world, &request, street)?;
         ticket.site(world.sheet(found.site.id));
+        asker.at(found.site.id);
         if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
-            return Ok(rescue::redirect(&location, asker));
+            return Ok(rescue::redirect(&location, asker, world));
         }
         if let Some(book) = &world.rulebook {
             // In a box: most trees have no rules of their own, and their visits need no room for this.
@@ -104,6 +105,9 @@ impl Corridor {
         let sending = pin!(self.pool.ask(target, errand, passage));
         let answer = time.within(sending).await?;
         ticket.first_byte();
+        if rescue::replaces(route, &answer, asker) {
+            return Ok(rescue::replaced(answer, ticket, asker, world));
+        }
         errand::bring_back(answer, &wish, &time)
     }
 }
@@ -127,7 +131,7 @@ impl Door for Corridor {
             Ok(departure) => departure,
             Err(fault) => {
                 ticket.fault(&fault);
-                rescue::answer(&fault, &asker)
+                rescue::answer(&fault, &asker, &world)
             }
         };
         sign_out(departure, ticket)

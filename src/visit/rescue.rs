@@ -1,5 +1,6 @@
 //! What a visitor gets when a visit stops: the page, the line or the JSON for its cause.
 
+use std::cell::Cell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -12,6 +13,11 @@ use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
 use crate::message::{Body, Departure};
+use crate::plan::{Route, SiteId};
+use crate::record::Ticket;
+use crate::upstream::Answer;
+
+use super::World;
 
 /// Who asks, as far as it is known: enough to choose the form of an answer, also before there is a request.
 pub struct Asker {
@@ -19,18 +25,20 @@ pub struct Asker {
     taste: Taste,
     head_only: bool,
     /// The host that was asked, empty while there is none.
-    site: String,
+    host: String,
+    /// Whose pages he gets.
+    site: Cell<Option<SiteId>>,
 }
 
 impl Asker {
     pub fn new(id: RequestId) -> Self {
-        Self { id, taste: Taste::default(), head_only: false, site: String::new() }
+        Self { id, taste: Taste::default(), head_only: false, host: String::new(), site: Cell::new(None) }
     }
 
     pub fn know(&mut self, method: &Method, headers: &HeaderMap, host: &str) {
         self.taste = Taste::of(method, headers);
         self.head_only = *method == Method::HEAD;
-        self.site.push_str(host);
+        self.host.push_str(host);
     }
 
     /// A HEAD: no answer has a body.
@@ -38,19 +46,38 @@ impl Asker {
         self.head_only
     }
 
-    fn ask(&self) -> Ask<'_> {
+    /// The site is found; from here on it speaks in its own words.
+    pub fn at(&self, site: SiteId) {
+        self.site.set(Some(site));
+    }
+
+    pub fn ask<'a>(&'a self, world: &'a World) -> Ask<'a> {
         Ask {
             form: self.taste.form(),
-            request_id: self.id,
-            site_name: (!self.site.is_empty()).then_some(&self.site),
+            languages: self.taste.languages(),
+            site_name: (!self.host.is_empty()).then_some(&self.host),
             method_head: self.head_only,
-            retry_after: None,
+            ..Ask::of(self.id, world.voice(self.site.get()))
         }
     }
 }
 
+/// Whether our page takes the place of this answer.
+pub fn replaces(route: &Route, answer: &Answer, asker: &Asker) -> bool {
+    answer.upgraded.is_none() && answer::replaces(route, answer.head.status(), asker.taste.form())
+}
+
+/// The page in the place of a backend's own. What is left of its body goes unread, and the connection with it where
+/// it has not arrived yet.
+pub fn replaced(answer: Answer, ticket: &mut Ticket, asker: &Asker, world: &World) -> Departure {
+    let (mut head, ()) = answer.head.into_parts();
+    ticket.fault(&answer::own_fault(head.status));
+    answer::keep_of_replaced(&mut head.headers);
+    Departure::answer(answer::replaced(head.status, head.headers, &asker.ask(world)))
+}
+
 /// Every fault is answered; one that says the connection can't be trusted ends it.
-pub fn answer(fault: &Fault, asker: &Asker) -> Departure {
+pub fn answer(fault: &Fault, asker: &Asker, world: &World) -> Departure {
     let close = matches!(
         fault.cause,
         Cause::Malformed
@@ -60,7 +87,7 @@ pub fn answer(fault: &Fault, asker: &Asker) -> Departure {
             | Cause::BodyTimeout
             | Cause::Closing
     );
-    Departure { response: answer::fault(fault.cause, &asker.ask()), tunnel: None, close }
+    Departure { response: answer::fault(fault.cause, &asker.ask(world)), tunnel: None, close }
 }
 
 /// What a visit comes to; a panic in it is a fault of our own, with a page and a line like any other, and
@@ -79,13 +106,19 @@ pub async fn surviving<T>(mut visit: Pin<&mut impl Future<Output = Result<T, Fau
 }
 
 /// The page for what rules said without writing one.
-pub fn ruled(status: StatusCode, told: Option<&str>, cause: Option<Cause>, asker: &Asker) -> Response<Body> {
-    answer::ruled(status, told, cause, &asker.ask())
+pub fn ruled(
+    status: StatusCode,
+    told: Option<&str>,
+    cause: Option<Cause>,
+    asker: &Asker,
+    world: &World,
+) -> Response<Body> {
+    answer::ruled(status, told, cause, &asker.ask(world))
 }
 
 /// Sends the visitor to where the page really stands.
-pub fn redirect(location: &str, asker: &Asker) -> Departure {
-    Departure::answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, location, &asker.ask()))
+pub fn redirect(location: &str, asker: &Asker, world: &World) -> Departure {
+    Departure::answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, location, &asker.ask(world)))
 }
 
 #[cfg(test)]

@@ -172,6 +172,7 @@ impl<'a> Visit<'a> {
         doorplate::not_ours(&request.path)?;
         let covered = cover(found, &request);
         let mut case = Case::of(&mut request, ground.street, seconds());
+        case.statuses = found.site.plan.statuses;
         if let Some(upgrade) = &request.upgrade {
             // Rules may look for it, and take it away.
             case.req.headers.insert(UPGRADE, upgrade.protocol.clone());
@@ -226,6 +227,8 @@ impl<'a> Visit<'a> {
             case.req.url = Url::Canonical(self.request.target_for_backend());
             self.covered = cover(self.found, &self.request);
             self.around.found = self.found;
+            self.flow.case_mut().statuses = self.found.site.plan.statuses;
+            self.ground.asker.at(self.found.site.id);
             if let Ok(covered) = &self.covered {
                 self.around.stands_at(covered);
             }
@@ -263,6 +266,11 @@ impl<'a> Visit<'a> {
             }
             Ok((answer, ..)) => {
                 self.around.ticket.first_byte();
+                let route = self.covered.as_ref().ok().map(|covered| covered.route);
+                if route.is_some_and(|route| rescue::replaces(route, &answer, self.ground.asker)) {
+                    self.replaced(answer);
+                    return None;
+                }
                 let (mut parts, ()) = answer.head.into_parts();
                 headers::clean_answer(&mut parts.headers);
                 let reason = parts.extensions.get::<ReasonPhrase>();
@@ -277,6 +285,17 @@ impl<'a> Visit<'a> {
             Err(fault) => self.unanswered(fault),
         }
         None
+    }
+
+    /// The route wants our page in the place of this answer. Rules of the backend's side see its status and what is
+    /// kept of its headers, and may ask again; the page is made where it is delivered.
+    fn replaced(&mut self, answer: Answer) {
+        let (mut parts, ()) = answer.head.into_parts();
+        answer::keep_of_replaced(&mut parts.headers);
+        let reply = Reply::of_backend(parts.status.as_u16(), None, parts.version, parts.headers);
+        self.flow.answered(Ok(Reply { body: ReplyBody::Page, ..reply }));
+        self.flow.case_mut().cause = Some(Cause::BackendError);
+        self.fault = Some(answer::own_fault(parts.status));
     }
 
     fn unanswered(&mut self, fault: Fault) {
@@ -380,7 +399,8 @@ impl<'a> Visit<'a> {
             }
             ReplyBody::Page => {
                 let told = told.map(String::from_utf8_lossy);
-                let mut response = rescue::ruled(status, told.as_deref(), case.cause, ground.asker);
+                let mut response =
+                    rescue::ruled(status, told.as_deref(), case.cause, ground.asker, ground.world);
                 answer::dress(response.headers_mut(), headers);
                 response
             }

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Compiler, called, duration, switch, texts, word};
+use super::{Compiler, called, duration, switch, text, texts, word};
+use crate::base::cause::Statuses;
 use crate::language::program::{self, Choice};
 use crate::language::source::quoted;
 use crate::language::table::one_of;
@@ -58,7 +59,23 @@ impl Compiler<'_> {
         let mut paths: HashMap<(bool, String), Span> = HashMap::with_capacity(site.inside.len());
         let routes = site.inside.iter().filter_map(|route| self.route(route, &mut paths)).collect();
         let force_https = switch(site, "force_https").unwrap_or(true);
-        Site { aliases, certificate, force_https, log, ..Site::new(name, routes) }
+        let statuses = match word(site, "fault_status") {
+            Some("by_cause") => Statuses::ByCause,
+            _ => Statuses::Always503,
+        };
+        let status_page = text(site, "status")
+            .and_then(|said| self.read(Code::BadLink, "address of a page", said, value::link));
+        let pages = text(site, "pages").and_then(|said| self.folder(said));
+        Site {
+            aliases,
+            certificate,
+            force_https,
+            log,
+            status_page,
+            statuses,
+            pages,
+            ..Site::new(name, routes)
+        }
     }
 
     fn route(&mut self, route: &Declaration, paths: &mut HashMap<(bool, String), Span>) -> Option<Route> {
@@ -97,6 +114,7 @@ impl Compiler<'_> {
                 Some("keep") => EncodedSlash::Keep,
                 _ => EncodedSlash::Refuse,
             },
+            replace_errors: switch(route, "replace_errors").unwrap_or(false),
             ..Route::new(pattern.path, answers)
         })
     }
