@@ -22,6 +22,11 @@ const RANGES_MAX: usize = 24;
 impl Languages {
     pub const ENGLISH: Self = Self(Vec::new());
 
+    /// One language, for pages that are looked at.
+    pub fn only(tag: &str) -> Self {
+        Self(vec![Wish { range: tag.into(), quality: 1_000 }])
+    }
+
     pub fn read<'v>(values: impl IntoIterator<Item = &'v HeaderValue>) -> Self {
         let values = values.into_iter().filter_map(|value| value.to_str().ok());
         let wishes = values.flat_map(|value| value.split(',')).take(RANGES_MAX).filter_map(|range| {

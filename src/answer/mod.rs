@@ -7,8 +7,10 @@
 
 mod form;
 mod languages;
+mod listing;
 mod page;
 mod pages;
+mod sample;
 mod template;
 mod voice;
 
@@ -16,8 +18,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName,
-    LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderName, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
@@ -32,8 +34,10 @@ use crate::plan::{Route, Serves};
 
 pub use form::{Form, Taste};
 pub use languages::Languages;
+pub use listing::{Row, listing};
 pub use page::escape_html;
 pub use pages::{PAGES, Page, REDIRECT, Version};
+pub use sample::{Scheme, occasion, sample};
 pub use template::Hole;
 pub use voice::{HOUSE, Problem, Voice};
 
@@ -98,7 +102,12 @@ fn fault_as(status: StatusCode, cause: Cause, ask: &Ask<'_>) -> Response<Body> {
     let until = ask.until.map(|until| Duration::from_secs_f64((until.as_seconds() - now()).max(1.0)));
     let retry = ask.retry_after.or(until).or(retry_after(cause));
     let told = Told { status, cause: cause.name(), detail: cause.sentence(), note: ask.note, retry };
-    tell(cause.page(), &told, ask)
+    let mut response = tell(cause.page(), &told, ask);
+    if cause == Cause::MethodNotAllowed {
+        // Said of files and of what the house answers by itself: backends say their own.
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
+    }
+    response
 }
 
 fn tell(page: &str, told: &Told<'_>, ask: &Ask<'_>) -> Response<Body> {
@@ -233,9 +242,11 @@ pub fn redirect(status: StatusCode, location: &str, ask: &Ask<'_>) -> Response<B
     };
     let headers = response.headers_mut();
     headers.insert(LOCATION, value);
-    // Browsers keep a 301 for good, and one that was a mistake can't be called back: an hour is enough.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
     headers.insert(VARY, HeaderValue::from_static("accept, accept-language"));
+    if matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT) {
+        // Browsers keep these for good, and one that was a mistake can't be called back: an hour is enough.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    }
     response
 }
 

@@ -324,7 +324,7 @@ fn maintenance_says_why_and_until_when() {
     let page = text(page);
     for said in [
         "<p class=\"note\">New disks &lt;b&gt;\nand more</p>",
-        "We expect to be back: 2100-01-01, 00:00 UTC.",
+        "We expect to be back: <b>2100-01-01, 00:00 UTC</b>.",
         "<a href=\"https://status.example/?a=1&amp;b\">",
         " days.</li>",
     ] {

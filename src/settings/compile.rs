@@ -1,5 +1,6 @@
 //! The walk from a tree to settings.
 
+mod answers;
 mod backends;
 mod doors;
 mod logs;
@@ -41,6 +42,7 @@ pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostic
         rows: HashMap::new(),
         named: Vec::new(),
         path_names: None,
+        files: 0,
     };
     compiler.state = compiler.state(doors);
     compiler.networks = tree.acls.iter().map(|acl| Arc::new(compiler.acl(acl))).collect();
@@ -94,6 +96,8 @@ struct Compiler<'a> {
     named: Vec<Option<logs::Named>>,
     /// Every name that stands in a path, and whether it may be shown; once somebody asked.
     path_names: Option<BTreeMap<String, bool>>,
+    /// How many folders of files there are.
+    files: usize,
 }
 
 /// A text setting and where it stands; `None` when it is not set or was faulty.
@@ -225,23 +229,6 @@ impl Compiler<'_> {
             );
         }
         Some(PathBuf::from(self.located(text.get(), span)))
-    }
-
-    /// A folder that a setting names, relative to the rule file it stands in.
-    fn folder(&mut self, (text, span): (&Text, Span)) -> Option<PathBuf> {
-        let wrong = if text.get().is_empty() {
-            Some("write a folder")
-        } else if text.get().contains(['{', '}']) {
-            Some("take the braces out: nothing is filled in here")
-        } else {
-            None
-        };
-        if let Some(instead) = wrong {
-            return self.fault(
-                Diagnostic::new(Code::BadFile, span, format!("{} is no folder", text.quote())).label(instead),
-            );
-        }
-        Some(joined(self.tree.sources.folder(span.file), text.get()))
     }
 
     fn gateway(&mut self, doors: &Doors) -> Gateway {

@@ -27,6 +27,7 @@ mod health;
 mod pool;
 mod probe;
 mod send;
+mod streams;
 mod target;
 #[cfg(test)]
 mod tests;

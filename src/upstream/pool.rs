@@ -18,6 +18,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::backend::{Backend, Inner, Permit};
 use super::connect;
+use super::streams::Streams;
 use super::wire::{Line, Tunnel, Wire};
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
@@ -66,6 +67,8 @@ pub(super) struct Shelf {
     /// The time of the last sweep: good enough to tell how long a connection has been idle, and free.
     tick: Cell<Instant>,
     idle_max: usize,
+    /// Where HTTP/2 is spoken.
+    pub streams: Streams,
 }
 
 impl Default for Pool {
@@ -100,7 +103,8 @@ impl Pool {
 
     /// How many connections to a backend wait here to be used.
     pub fn idle(&self, backend: &Arc<Backend>) -> usize {
-        self.shelf(backend).idle.borrow().len()
+        let shelf = self.shelf(backend);
+        shelf.idle.borrow().len() + shelf.streams.idle()
     }
 
     pub(super) fn worker(&self) -> usize {
@@ -116,6 +120,7 @@ impl Pool {
                 settling: RefCell::default(),
                 tick: Cell::new(clock::now()),
                 idle_max: backend.0.config.idle_max,
+                streams: Streams::default(),
             })
         });
         Rc::clone(shelf)
@@ -142,6 +147,7 @@ impl Shelf {
     fn sweep(&self, backend: &Inner, now: Instant, old: &mut Vec<Held>) {
         self.tick.set(now);
         let limit = backend.config.idle_timeout;
+        self.streams.sweep(now, limit);
         let mut idle = self.idle.borrow_mut();
         old.extend(idle.extract_if(.., |held| {
             held.sender.is_closed() || (!limit.is_zero() && now.duration_since(held.since) >= limit)
@@ -207,7 +213,7 @@ impl Held {
         Ok(Self {
             sender,
             line,
-            alarm: Alarm(None),
+            alarm: Alarm::default(),
             used: false,
             again: true,
             busy: false,
@@ -281,7 +287,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    fn new(backend: Arc<Inner>, worker: usize) -> Self {
+    pub fn new(backend: Arc<Inner>, worker: usize) -> Self {
         backend.opened(worker);
         Self { backend, worker }
     }
@@ -312,6 +318,7 @@ async fn drive(mut connection: Connection<TokioIo<Wire>, Body>, line: Rc<Line>, 
 
 /// A clock used again for each wait on a connection. It is not set anew when it would ring too early
 /// anyway: ringing early and looking is rarer than setting, by far.
+#[derive(Default)]
 pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {

@@ -17,9 +17,10 @@ use tokio::sync::oneshot;
 
 use super::backend::{Backend, Inner, Permit};
 use super::body::{Receiving, Sending};
-use super::pool::{Held, Pool};
-use super::wire::Upload;
-use super::{connect, framing};
+use super::config::Protocol;
+use super::pool::{Alarm, Held, Pool};
+use super::wire::{Line, Upload};
+use super::{connect, framing, streams};
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
@@ -64,20 +65,20 @@ impl Waits {
 }
 
 /// What has to be remembered of a request while hyper has it.
-struct Wish {
-    method: Method,
+pub(super) struct Wish {
+    pub method: Method,
     /// The protocol it asks to switch to.
-    upgrade: Option<HeaderValue>,
+    pub upgrade: Option<HeaderValue>,
     /// Asking twice is as good as asking once, and there is no body.
-    repeatable: bool,
-    hints: Option<Hints>,
-    patience: Patience,
+    pub repeatable: bool,
+    pub hints: Option<Hints>,
+    pub patience: Patience,
 }
 
-struct Failure {
-    fault: Fault,
+pub(super) struct Failure {
+    pub fault: Fault,
     /// The request, when it can be sent again.
-    again: Option<Box<Request<Body>>>,
+    pub again: Option<Box<Request<Body>>>,
 }
 
 impl From<Fault> for Failure {
@@ -131,6 +132,9 @@ impl Pool {
         flight: Flight<'_>,
     ) -> Result<Answer, Fault> {
         let shelf = self.shelf(backend);
+        if backend.0.config.protocol == Protocol::Http2 {
+            return Box::pin(streams::send(self, &shelf, backend, request, wish, flight)).await;
+        }
         let mut kept = shelf.take();
         // One place for both tries, and opening in a box: this lies in every visit, and most never open anything.
         loop {
@@ -155,7 +159,7 @@ fn is_safe(method: &Method) -> bool {
 }
 
 /// Counts a request as in flight until a connection does.
-struct Flight<'a> {
+pub(super) struct Flight<'a> {
     backend: &'a Inner,
     worker: usize,
     over: Cell<bool>,
@@ -168,9 +172,10 @@ impl<'a> Flight<'a> {
         Self { backend, worker, over: Cell::new(false), permit: Cell::new(permit) }
     }
 
-    fn hand_to(&self, held: &mut Held) {
+    /// From here on somebody else counts the request, and holds its permit.
+    pub fn hand_over(&self, heir: impl FnOnce(Option<Permit>)) {
         if !self.over.replace(true) {
-            held.begin(self.permit.take());
+            heir(self.permit.take());
         }
     }
 }
@@ -202,7 +207,7 @@ async fn exchange(
     });
 
     let sent = pin!(held.sender.try_send_request(request));
-    let response = match first_byte(&mut held, wish.patience.first_byte, sent).await {
+    let response = match first_byte(&mut held.alarm, &held.line, wish.patience.first_byte, sent).await {
         None => {
             let why = match held.line.upload.get() {
                 Upload::Done => "it did not begin to answer",
@@ -243,7 +248,7 @@ async fn exchange(
         });
     }
     held.line.tunnel.take();
-    flight.hand_to(&mut held);
+    flight.hand_over(|permit| held.begin(permit));
 
     // A small answer is here already, whole: then nothing has to ride on its body.
     let early = std::future::poll_fn(|cx| {
@@ -272,8 +277,9 @@ async fn exchange(
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has
 /// nothing to answer for, so its clock starts anew with every piece that moves.
-async fn first_byte<T>(
-    held: &mut Held,
+pub(super) async fn first_byte<T>(
+    alarm: &mut Alarm,
+    line: &Line,
     limit: Duration,
     mut sent: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
@@ -287,11 +293,11 @@ async fn first_byte<T>(
             return Poll::Pending;
         }
         loop {
-            ready!(held.alarm.poll(cx, due));
+            ready!(alarm.poll(cx, due));
             let now = clock::now();
-            due = match held.line.upload.get() {
+            due = match line.upload.get() {
                 Upload::Visitor => now,
-                _ => held.line.moved.get().unwrap_or(started),
+                _ => line.moved.get().unwrap_or(started),
             } + limit;
             if due <= now {
                 return Poll::Ready(None);

@@ -5,6 +5,7 @@ mod clocks;
 mod health;
 mod hostile;
 mod pooling;
+mod streams;
 mod tls;
 
 use std::cell::{Cell, RefCell};
@@ -35,6 +36,7 @@ fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,
+        protocol: Protocol::Http1,
         tls: None,
         host_header: None,
         visitor_address: VisitorAddress::default(),

@@ -12,12 +12,15 @@ mod errand;
 mod meter;
 mod rescue;
 mod rulebook;
+mod settle;
 mod world;
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use http::StatusCode;
 
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
@@ -77,7 +80,8 @@ impl Corridor {
         ticket.site(world.sheet(found.site.id));
         asker.at(found.site.id);
         if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
-            return Ok(rescue::redirect(&location, asker, world));
+            let location = rescue::redirect(StatusCode::MOVED_PERMANENTLY, &location, asker);
+            return Ok(Departure::answer(location));
         }
         if let Some(book) = &world.rulebook {
             // In a box: most trees have no rules of their own, and their visits need no room for this.
@@ -87,26 +91,37 @@ impl Corridor {
         let covered = rules::doorplate::route(found, &request)?;
         let route = covered.route;
         rules::doorplate::access(route, &request)?;
-        let target = world.target(rules::doorplate::backend(&covered)?)?;
         world.recorded(ticket, found.site.id, route, covered.names.values());
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
-        ticket.backend(target.name());
-        let (errand, wish) = errand::compose(&mut request, body);
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
-        let bearer = Bearer { request: &request, world, introductions: &self.introductions };
-        let passage = Passage {
-            hints: luggage.hints,
-            waits: Waits::default(),
-            introduce: &|backend, headers| bearer.introduce(backend, headers),
+        if route.answers.is_ours() {
+            let settled = settle::settle(world, settle::question(&covered, &request), None, asker).await?;
+            return Ok(settled.leave(&time, ticket));
+        }
+        let target = world.target(rules::doorplate::backend(&covered)?)?;
+        ticket.backend(target.name());
+        let spare = settle::spare(found, &request.headers);
+        let (errand, wish) = errand::compose(&mut request, body);
+        let answer = {
+            let bearer = Bearer { request: &request, world, introductions: &self.introductions };
+            let passage = Passage {
+                hints: luggage.hints,
+                waits: Waits::default(),
+                introduce: &|backend, headers| bearer.introduce(backend, headers),
+            };
+            let sending = pin!(self.pool.ask(target, errand, passage));
+            time.within(sending).await?
         };
-        let sending = pin!(self.pool.ask(target, errand, passage));
-        let answer = time.within(sending).await?;
         ticket.first_byte();
+        let ground = settle::Ground { corridor: self, world, found, asker, time: &time };
+        if let Some(settled) = settle::follow(&ground, &answer, &mut request, spare).await? {
+            return Ok(settled.leave(&time, ticket));
+        }
         if rescue::replaces(route, &answer, asker) {
-            return Ok(rescue::replaced(answer, ticket, asker, world));
+            return Ok(rescue::replaced(answer, ticket, asker));
         }
         errand::bring_back(answer, &wish, &time)
     }
@@ -114,15 +129,14 @@ impl Corridor {
 
 impl Door for Corridor {
     async fn visit(self: Rc<Self>, street: &Rc<Street>, arrival: Arrival) -> Departure {
-        let world = self.world();
         let id = RequestId::next();
         let mut ticket = self.pen.ticket(id, street.peer.ip.anonymous());
         let Arrival { head, body, hints } = arrival;
         let luggage = Luggage { body, hints };
-        let mut asker = rescue::Asker::new(id);
+        let mut asker = rescue::Asker::new(self.world(), id);
         let walked = match admit(id, head, street, &mut ticket, &mut asker) {
             Ok(request) => {
-                let walk = pin!(self.walk(&world, request, luggage, street, &mut ticket, &asker));
+                let walk = pin!(self.walk(asker.world(), request, luggage, street, &mut ticket, &asker));
                 rescue::surviving(walk).await
             }
             Err(fault) => Err(fault),
@@ -131,7 +145,7 @@ impl Door for Corridor {
             Ok(departure) => departure,
             Err(fault) => {
                 ticket.fault(&fault);
-                rescue::answer(&fault, &asker, &world)
+                rescue::answer(&fault, &asker)
             }
         };
         sign_out(departure, ticket)

@@ -4,6 +4,7 @@ use std::cell::Cell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use http::{HeaderMap, Method, Response, StatusCode};
@@ -21,6 +22,8 @@ use super::World;
 
 /// Who asks, as far as it is known: enough to choose the form of an answer, also before there is a request.
 pub struct Asker {
+    /// The generation of this visit: it knows how each site speaks.
+    world: Arc<World>,
     id: RequestId,
     taste: Taste,
     head_only: bool,
@@ -31,8 +34,15 @@ pub struct Asker {
 }
 
 impl Asker {
-    pub fn new(id: RequestId) -> Self {
-        Self { id, taste: Taste::default(), head_only: false, host: String::new(), site: Cell::new(None) }
+    pub fn new(world: Arc<World>, id: RequestId) -> Self {
+        Self {
+            world,
+            id,
+            taste: Taste::default(),
+            head_only: false,
+            host: String::new(),
+            site: Cell::new(None),
+        }
     }
 
     pub fn know(&mut self, method: &Method, headers: &HeaderMap, host: &str) {
@@ -46,18 +56,22 @@ impl Asker {
         self.head_only
     }
 
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
     /// The site is found; from here on it speaks in its own words.
     pub fn at(&self, site: SiteId) {
         self.site.set(Some(site));
     }
 
-    pub fn ask<'a>(&'a self, world: &'a World) -> Ask<'a> {
+    pub fn ask(&self) -> Ask<'_> {
         Ask {
             form: self.taste.form(),
             languages: self.taste.languages(),
             site_name: (!self.host.is_empty()).then_some(&self.host),
             method_head: self.head_only,
-            ..Ask::of(self.id, world.voice(self.site.get()))
+            ..Ask::of(self.id, self.world.voice(self.site.get()))
         }
     }
 }
@@ -69,15 +83,15 @@ pub fn replaces(route: &Route, answer: &Answer, asker: &Asker) -> bool {
 
 /// The page in the place of a backend's own. What is left of its body goes unread, and the connection with it where
 /// it has not arrived yet.
-pub fn replaced(answer: Answer, ticket: &mut Ticket, asker: &Asker, world: &World) -> Departure {
+pub fn replaced(answer: Answer, ticket: &mut Ticket, asker: &Asker) -> Departure {
     let (mut head, ()) = answer.head.into_parts();
     ticket.fault(&answer::own_fault(head.status));
     answer::keep_of_replaced(&mut head.headers);
-    Departure::answer(answer::replaced(head.status, head.headers, &asker.ask(world)))
+    Departure::answer(answer::replaced(head.status, head.headers, &asker.ask()))
 }
 
 /// Every fault is answered; one that says the connection can't be trusted ends it.
-pub fn answer(fault: &Fault, asker: &Asker, world: &World) -> Departure {
+pub fn answer(fault: &Fault, asker: &Asker) -> Departure {
     let close = matches!(
         fault.cause,
         Cause::Malformed
@@ -87,7 +101,7 @@ pub fn answer(fault: &Fault, asker: &Asker, world: &World) -> Departure {
             | Cause::BodyTimeout
             | Cause::Closing
     );
-    Departure { response: answer::fault(fault.cause, &asker.ask(world)), tunnel: None, close }
+    Departure { response: answer::fault(fault.cause, &asker.ask()), tunnel: None, close }
 }
 
 /// What a visit comes to; a panic in it is a fault of our own, with a page and a line like any other, and
@@ -106,19 +120,23 @@ pub async fn surviving<T>(mut visit: Pin<&mut impl Future<Output = Result<T, Fau
 }
 
 /// The page for what rules said without writing one.
-pub fn ruled(
-    status: StatusCode,
-    told: Option<&str>,
-    cause: Option<Cause>,
-    asker: &Asker,
-    world: &World,
-) -> Response<Body> {
-    answer::ruled(status, told, cause, &asker.ask(world))
+pub fn ruled(status: StatusCode, told: Option<&str>, cause: Option<Cause>, asker: &Asker) -> Response<Body> {
+    answer::ruled(status, told, cause, &asker.ask())
 }
 
 /// Sends the visitor to where the page really stands.
-pub fn redirect(location: &str, asker: &Asker, world: &World) -> Departure {
-    Departure::answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, location, &asker.ask(world)))
+pub fn redirect(status: StatusCode, location: &str, asker: &Asker) -> Response<Body> {
+    answer::redirect(status, location, &asker.ask())
+}
+
+/// What lies in a folder, as a page.
+pub fn listing<'a>(
+    path: &str,
+    rows: impl Iterator<Item = answer::Row<'a>>,
+    more: bool,
+    asker: &Asker,
+) -> Response<Body> {
+    answer::listing(path, rows, more, &asker.ask())
 }
 
 #[cfg(test)]

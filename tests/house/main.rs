@@ -11,6 +11,7 @@
     clippy::disallowed_methods
 )]
 
+mod answers;
 mod corridor;
 mod editor;
 mod frames;
@@ -21,6 +22,7 @@ mod http2_raw;
 mod life;
 mod limits;
 mod mirror;
+mod pages;
 mod records;
 mod rules;
 mod stage;

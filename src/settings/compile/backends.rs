@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Compiler, called, duration, number, reference, switch, text, word};
-use crate::language::tree::{Declaration, Text, Value};
+use crate::language::tree::{Certificate, Declaration, Text, Value};
 use crate::language::vocabulary::Dialect;
 use crate::language::{Code, Diagnostic, Span};
 use crate::plan::VisitorAddress;
 use crate::settings::value::{self, Instead, Url};
-use crate::upstream::{Address, Ask, Config, ProbeConfig, TlsTo};
+use crate::upstream::{Address, Ask, Config, ProbeConfig, Protocol, TlsTo};
 
 /// What the system takes for the path of a unix socket.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -37,17 +37,22 @@ impl Compiler<'_> {
             );
         }
         let probe = self.probe_of(backend);
-        let (address, tls) = url?;
+        let client = match backend.value("client_certificate").map(|valued| &valued.value) {
+            Some(Value::Certificate(Certificate::Files { chain, key })) => {
+                let chain = self.file((&chain.0, chain.1));
+                let key = self.file((&key.0, key.1));
+                Some((chain?, key?))
+            }
+            _ => None,
+        };
+        let (address, protocol, tls) = url?;
         if !tls {
-            for name in ["ca", "tls_name", "pin"] {
+            for name in ["ca", "tls_name", "pin", "client_certificate"] {
                 if let Some(setting) = backend.setting(name) {
                     let fault = Diagnostic::new(
                         Code::NoTls,
                         setting.name_span,
-                        format!(
-                            "`.{name}` says how TLS is checked, and {} is reached without TLS",
-                            backend.title()
-                        ),
+                        format!("`.{name}` is about TLS, and {} is reached without it", backend.title()),
                     )
                     .label("take it out, or write `https://` in `.url`");
                     self.found.push(match url_written {
@@ -57,11 +62,25 @@ impl Compiler<'_> {
                 }
             }
         }
+        if protocol == Protocol::Http2
+            && let Some(ProbeConfig { ask: Ask::Request(_), .. }) = probe
+            && let Some((_, span)) = backend.name
+        {
+            self.found.push(
+                Diagnostic::new(
+                    Code::BadProbe,
+                    span,
+                    format!("{} speaks HTTP/2, and its probe asks in lines of HTTP/1", backend.title()),
+                )
+                .label("let the probe say `.url` instead of `.request`"),
+            );
+        }
         let wait = |name, default| duration(backend, name).unwrap_or(Duration::from_secs(default));
         Some(Config {
             name: called(backend),
             address,
-            tls: tls.then_some(TlsTo { name, ca, pin }),
+            protocol,
+            tls: tls.then_some(TlsTo { name, ca, client, pin }),
             host_header,
             visitor_address: match word(backend, "visitor_address") {
                 Some("cut") => VisitorAddress::Cut,
@@ -79,10 +98,10 @@ impl Compiler<'_> {
         })
     }
 
-    /// Where it is, and whether it is spoken to by TLS.
-    fn address(&mut self, backend: &Declaration) -> Option<(Address, bool)> {
+    /// Where it is, what is spoken to it, and whether by TLS.
+    fn address(&mut self, backend: &Declaration) -> Option<(Address, Protocol, bool)> {
         if backend.has("none") {
-            return Some((Address::Nowhere, false));
+            return Some((Address::Nowhere, Protocol::Http1, false));
         }
         let ways = ["url", "host", "path"].map(|name| backend.setting(name));
         let mut ways = ways.into_iter().flatten();
@@ -109,8 +128,8 @@ impl Compiler<'_> {
         if let Some(written) = text(backend, "url") {
             let url = self.read(Code::BadUrl, "url of a backend", written, value::url)?;
             return Some(match url {
-                Url::Http { host, port, tls } => (Address::Tcp { host, port }, tls),
-                Url::Unix(path) => (Address::Unix(self.socket(path, written)?), false),
+                Url::Http { host, port, tls, protocol } => (Address::Tcp { host, port }, protocol, tls),
+                Url::Unix(path) => (Address::Unix(self.socket(path, written)?), Protocol::Http1, false),
             });
         }
         if let Some((path, span)) = text(backend, "path") {
@@ -120,7 +139,7 @@ impl Compiler<'_> {
                         .label("begin it with `/`"),
                 );
             }
-            return Some((Address::Unix(self.socket(path.get(), (path, span))?), false));
+            return Some((Address::Unix(self.socket(path.get(), (path, span))?), Protocol::Http1, false));
         }
         let (host, within) = self.read(Code::BadHost, "host", text(backend, "host")?, value::server)?;
         let port = match text(backend, "port") {
@@ -133,7 +152,7 @@ impl Compiler<'_> {
             Some(port) => self.read(Code::BadHost, "port", port, value::port)?,
             None => within.unwrap_or(80),
         };
-        Some((Address::Tcp { host, port }, false))
+        Some((Address::Tcp { host, port }, Protocol::Http1, false))
     }
 
     /// The backend's own probe, or the one called `default`.
