@@ -142,12 +142,7 @@ pub fn own_fault(status: StatusCode) -> Fault {
 
 /// The page that takes the place of a backend's own, of which `headers` were kept: see [`keep_of_replaced`].
 pub fn replaced(status: StatusCode, headers: HeaderMap, ask: &Ask<'_>) -> Response<Body> {
-    // The backend knows better than we do when to come back; a date of its own is passed on as it is.
-    let said = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
-    let ask = Ask { retry_after: said.map(Duration::from_secs), ..ask.clone() };
-    let mut response = fault_as(status, Cause::BackendError, &ask);
-    dress(response.headers_mut(), headers);
-    response
+    ruled_with(status, None, Some(Cause::BackendError), headers, ask)
 }
 
 /// What is left of the headers of a backend's answer when our page takes its place: when to come back, and the
@@ -163,7 +158,7 @@ pub fn keep_of_replaced(headers: &mut HeaderMap) {
 }
 
 /// Headers that rules set, beside those of our page: what describes the page itself stays ours.
-pub fn dress(page: &mut HeaderMap, ruled: HeaderMap) {
+fn dress(page: &mut HeaderMap, ruled: HeaderMap) {
     let ours: Vec<_> = page.keys().filter(|name| name.as_str().starts_with("content-")).cloned().collect();
     let mut replaced = Vec::new();
     let mut last = None;
@@ -193,7 +188,23 @@ pub fn ruled(status: StatusCode, told: Option<&str>, cause: Option<Cause>, ask: 
     let detail = note.unwrap_or(reason(status));
     // A person reads the rules' own words beside the page's; a program gets them alone.
     let note = note.filter(|_| ask.form == Form::Html);
-    tell(page, &Told { status, cause: "rules", detail, note, retry: None }, ask)
+    tell(page, &Told { status, cause: "rules", detail, note, retry: ask.retry_after }, ask)
+}
+
+/// The same with headers of the rules', or of a backend: who says when to come back there knows it better than we do.
+/// A date is passed on as it is.
+pub fn ruled_with(
+    status: StatusCode,
+    told: Option<&str>,
+    cause: Option<Cause>,
+    headers: HeaderMap,
+    ask: &Ask<'_>,
+) -> Response<Body> {
+    let said = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let ask = Ask { retry_after: said.map(Duration::from_secs).or(ask.retry_after), ..ask.clone() };
+    let mut response = ruled(status, told, cause, &ask);
+    dress(response.headers_mut(), headers);
+    response
 }
 
 /// A status without a fault, said without a page.

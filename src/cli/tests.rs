@@ -427,7 +427,10 @@ fn pages_are_written_out_whole_and_overwrite_nothing() {
     std::fs::write(&page, "mine").unwrap();
     let (end, out, err) = export(&[]);
     assert_eq!((end, out.as_str()), (End::Faults, ""));
-    assert!(err.contains("and 195 more already, and nothing was written") && err.contains("--force"), "{err}");
+    assert!(
+        err.contains("and 195 more already, and nothing was written") && err.contains("--force"),
+        "{err}"
+    );
     assert_eq!(std::fs::read_to_string(&page).unwrap(), "mine");
     assert_eq!(export(&["--force"]).0, End::Good);
     assert_eq!(std::fs::read_to_string(&page).unwrap(), ours);
@@ -460,7 +463,10 @@ fn what_pages_cannot_do_is_said() {
         (&["pages", "export", "a", "b"], "one thing to do, and one folder or file"),
         (&["pages", "export", "a", "--listen", ":0"], "`pages export` knows no `--listen`"),
         (&["pages", "preview", "--force"], "`pages preview` knows no `--force`"),
-        (&["pages", "preview", "--listen", "80"], "`80` is no address to listen on: write a `:` before the port"),
+        (
+            &["pages", "preview", "--listen", "80"],
+            "`80` is no address to listen on: write a `:` before the port",
+        ),
     ] {
         let (end, out, err) = typed(line);
         assert_eq!((end, out.as_str()), (End::Usage, ""), "{line:?}");

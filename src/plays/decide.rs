@@ -739,8 +739,8 @@ fn deliver(world: &mut World<'_>, case: Case, ask: &Ask<'_>) -> Result<(), Fault
         ReplyBody::Backend => from_backend,
         ReplyBody::Text(text) => text,
         ReplyBody::Page => {
-            let mut page = answer::ruled(status, reason.as_deref(), case.cause, &world.voiced(ask));
-            answer::dress(page.headers_mut(), headers);
+            let ask = world.voiced(ask);
+            let page = answer::ruled_with(status, reason.as_deref(), case.cause, headers, &ask);
             world.answer(page);
             let own = &mut world.decision.answer;
             headers = std::mem::take(&mut own.headers);

@@ -124,6 +124,17 @@ pub fn ruled(status: StatusCode, told: Option<&str>, cause: Option<Cause>, asker
     answer::ruled(status, told, cause, &asker.ask())
 }
 
+/// The same with the headers that rules set.
+pub fn ruled_with(
+    status: StatusCode,
+    told: Option<&str>,
+    cause: Option<Cause>,
+    headers: HeaderMap,
+    asker: &Asker,
+) -> Response<Body> {
+    answer::ruled_with(status, told, cause, headers, &asker.ask())
+}
+
 /// Sends the visitor to where the page really stands.
 pub fn redirect(status: StatusCode, location: &str, asker: &Asker) -> Response<Body> {
     answer::redirect(status, location, &asker.ask())

@@ -471,9 +471,7 @@ impl<'a> Visit<'a> {
             }
             ReplyBody::Page => {
                 let told = told.map(String::from_utf8_lossy);
-                let mut response = rescue::ruled(status, told.as_deref(), case.cause, ground.asker);
-                answer::dress(response.headers_mut(), headers);
-                response
+                rescue::ruled_with(status, told.as_deref(), case.cause, headers, ground.asker)
             }
         };
         *response.status_mut() = status;
