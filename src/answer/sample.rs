@@ -49,7 +49,7 @@ pub fn sample(
         languages: Languages::only(language),
         site_name: Some(site),
         // The evening of a day that is far away.
-        until: maintenance.then(|| Wall::from_seconds(4_099_856_400)),
+        until: maintenance.then(|| Wall::from_seconds(4_099_831_200)),
         ..Ask::of(RequestId::next(), voice)
     };
     let told = Told {

@@ -91,17 +91,19 @@ impl Corridor {
         let covered = rules::doorplate::route(found, &request)?;
         let route = covered.route;
         rules::doorplate::access(route, &request)?;
+        // Before the line is anybody's: a name that is in no row names no file.
+        let backend = (!route.answers.is_ours()).then(|| rules::doorplate::backend(&covered)).transpose()?;
         world.recorded(ticket, found.site.id, route, covered.names.values());
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
-        if route.answers.is_ours() {
+        let Some(backend) = backend else {
             let settled = settle::settle(world, settle::question(&covered, &request), None, asker).await?;
             return Ok(settled.leave(&time, ticket));
-        }
-        let target = world.target(rules::doorplate::backend(&covered)?)?;
+        };
+        let target = world.target(backend)?;
         ticket.backend(target.name());
         let spare = settle::spare(found, &request.headers);
         let (errand, wish) = errand::compose(&mut request, body);
@@ -111,11 +113,13 @@ impl Corridor {
                 hints: luggage.hints,
                 waits: Waits::default(),
                 introduce: &|backend, headers| bearer.introduce(backend, headers),
+                client: request.client,
+                secure: request.secure,
             };
             let sending = pin!(self.pool.ask(target, errand, passage));
             time.within(sending).await?
         };
-        ticket.first_byte();
+        errand::answered(&answer, ticket);
         let ground = settle::Ground { corridor: self, world, found, asker, time: &time };
         if let Some(settled) = settle::follow(&ground, &answer, &mut request, spare).await? {
             return Ok(settled.leave(&time, ticket));
