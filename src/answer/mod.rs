@@ -129,7 +129,7 @@ fn tell(page: &str, told: &Told<'_>, ask: &Ask<'_>) -> Response<Body> {
     response
 }
 
-/// Whether our page takes the place of what a backend answered. A program that speaks Subversion, WebDAV or git
+/// Whether our page takes the place of what a backend answered. A program that speaks Subversion, `WebDAV` or git
 /// finds the backend's own words in its answer, and would find none in ours.
 pub fn replaces(route: &Route, status: StatusCode, form: Form) -> bool {
     route.replace_errors && status.is_server_error() && (route.serves == Serves::Web || form != Form::Plain)
