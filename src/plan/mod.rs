@@ -264,6 +264,21 @@ impl Answers {
     }
 }
 
+/// Where the scripts of a route lie, and which of them a path means: see the room `script`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scripts {
+    /// The folder they lie in, here.
+    pub root: PathBuf,
+    /// The same as the backend sees it.
+    pub root_there: Arc<str>,
+    /// The script that stands for a folder.
+    pub index: Box<str>,
+    /// The one script that stands for every path, from the root: `/index.php`.
+    pub front: Option<Box<str>>,
+    /// How the name of a script ends.
+    pub endings: Box<[Box<str>]>,
+}
+
 /// What happens to a request on one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -287,6 +302,8 @@ pub struct Route {
     pub encoded_slash: EncodedSlash,
     /// Our page takes the place of the backend's own where it reports a fault of its own.
     pub replace_errors: bool,
+    /// Where scripts lie, for a backend that runs them (FastCGI).
+    pub scripts: Option<Box<Scripts>>,
     /// `None`: where its site's visits are written.
     pub log: Option<Box<Recorded>>,
 }
@@ -316,6 +333,7 @@ impl Route {
             total_timeout: None,
             encoded_slash: EncodedSlash::Refuse,
             replace_errors: false,
+            scripts: None,
             log: None,
         }
     }
@@ -337,6 +355,10 @@ pub struct Site {
     pub aliases: Vec<Box<str>>,
     pub certificate: CertificateWish,
     pub force_https: bool,
+    /// The rules close it: visitors get the page for that.
+    pub maintenance: bool,
+    /// Who sees it while it is closed.
+    pub maintenance_allow: Access,
     /// The name of the `log` declaration; `None` for the default log.
     pub log: Option<Box<str>>,
     /// Where it is told how the services are: an address that stands on its pages when we are at fault.
@@ -356,6 +378,8 @@ impl Site {
             aliases: Vec::new(),
             certificate: CertificateWish::Local,
             force_https: true,
+            maintenance: false,
+            maintenance_allow: Access::Nobody,
             log: None,
             status_page: None,
             statuses: Statuses::default(),

@@ -358,6 +358,7 @@ impl<'g> Stage<'g> {
             name.to_string()
         };
         world.tell(Kind::Site, text, place);
+        doorplate::maintenance(found, &request)?;
         if let Some(location) = doorplate::elsewhere(found, &request, gateway.https_port()) {
             let why = match (found.by_alias, request.secure) {
                 (true, true) => "the site has one name",

@@ -1,6 +1,6 @@
 //! What a visitor gets when a visit stops: the page, the line or the JSON for its cause.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -9,6 +9,7 @@ use std::task::Poll;
 
 use http::{HeaderMap, Method, Response, StatusCode};
 
+use super::maintenance::Closure;
 use crate::answer::{self, Ask, Taste};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
@@ -31,6 +32,8 @@ pub struct Asker {
     host: String,
     /// Whose pages he gets.
     site: Cell<Option<SiteId>>,
+    /// Why the site is closed, where an operator said so.
+    closure: OnceCell<Arc<Closure>>,
 }
 
 impl Asker {
@@ -42,6 +45,7 @@ impl Asker {
             head_only: false,
             host: String::new(),
             site: Cell::new(None),
+            closure: OnceCell::new(),
         }
     }
 
@@ -49,6 +53,12 @@ impl Asker {
         self.taste = Taste::of(method, headers);
         self.head_only = *method == Method::HEAD;
         self.host.push_str(host);
+    }
+
+    /// The site is closed: its page says what the operator says.
+    pub fn closed(&self, closure: Arc<Closure>) {
+        // There is one site to a visit.
+        let _ = self.closure.set(closure);
     }
 
     /// A HEAD: no answer has a body.
@@ -71,6 +81,8 @@ impl Asker {
             languages: self.taste.languages(),
             site_name: (!self.host.is_empty()).then_some(&self.host),
             method_head: self.head_only,
+            note: self.closure.get().and_then(|closure| closure.note.as_deref()),
+            until: self.closure.get().and_then(|closure| closure.until),
             ..Ask::of(self.id, self.world.voice(self.site.get()))
         }
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Compiler, called, duration, switch, text, texts, word};
+use super::{Compiler, called, duration, reference, switch, text, texts, word};
 use crate::base::cause::Statuses;
 use crate::language::program::{self, Choice};
 use crate::language::source::quoted;
@@ -66,10 +66,14 @@ impl Compiler<'_> {
         let status_page = text(site, "status")
             .and_then(|said| self.read(Code::BadLink, "address of a page", said, value::link));
         let pages = text(site, "pages").and_then(|said| self.folder(said));
+        let maintenance_allow = reference(site, "maintenance_allow").and_then(|acl| self.networks.get(acl));
         Site {
             aliases,
             certificate,
             force_https,
+            maintenance: switch(site, "maintenance").unwrap_or(false),
+            maintenance_allow: maintenance_allow
+                .map_or(Access::Nobody, |networks| Access::Network(Arc::clone(networks))),
             log,
             status_page,
             statuses,
@@ -93,8 +97,10 @@ impl Compiler<'_> {
         let (read, write) = self.doors(route);
         let answers = if self.one_answer(route) { self.answers(route, &pattern)? } else { return None };
         let log = self.route_log(route, &pattern, &answers);
+        let scripts = self.scripts(route, &answers);
         Some(Route {
             log,
+            scripts,
             names: pattern.names,
             exact,
             internal: route.has("internal"),
