@@ -170,31 +170,34 @@ impl Gallery {
     /// The list of all pages.
     fn index(&self) -> String {
         let mut out = String::from(
-            "<p class=\"lead\">Each page as it would be seen, its holes filled. A page follows the browser's light \
-             or dark; “light” and “dark” show it in one of them.</p>\n",
+            "<p class=\"lead\">Each page as it would be seen, its holes filled.</p>\n<p>As it is, a page follows the \
+             browser into light or dark.</p>\n",
         );
         for (at, (site, voice)) in self.0.iter().enumerate() {
             let _ = write!(
                 out,
-                "<h2>{}</h2>\n<table>\n<thead><tr><th scope=\"col\">Page</th><th scope=\"col\">Status</th>\
-                 <th scope=\"col\">Cause</th><th scope=\"col\">Languages</th></tr></thead>\n<tbody>\n",
+                "<h2>{}</h2>\n<table>\n<thead><tr><th scope=\"col\">Page</th><th scope=\"col\">As it is</th>\
+                 <th scope=\"col\">Light</th><th scope=\"col\">Dark</th></tr></thead>\n<tbody>\n",
                 escape_html(site)
             );
             for page in &PAGES {
                 let (status, cause) = answer::occasion(page.name);
-                let own = if voice.has_own(page.name) { " (its own)" } else { "" };
-                let cause = cause.map_or("", Cause::name);
-                let _ = write!(out, "<tr><td>{}{own}</td><td>{status}</td><td>{cause}</td><td>", page.name);
-                for tag in voice.languages(page.name) {
-                    let tag = escape_html(tag);
-                    let address = format!("/{at}/{}/{tag}", page.name);
-                    let _ = write!(
-                        out,
-                        "<a href=\"{address}\">{tag}</a> (<a href=\"{address}?light\">light</a>, \
-                         <a href=\"{address}?dark\">dark</a>) "
-                    );
+                let own = if voice.has_own(page.name) { ", its own" } else { "" };
+                let cause = cause.map_or(String::new(), |cause| format!(", {}", cause.name()));
+                let _ = write!(
+                    out,
+                    "<tr><td>{}<br><span class=\"small\">{status}{cause}{own}</span></td>",
+                    page.name
+                );
+                for scheme in ["", "?light", "?dark"] {
+                    out.push_str("<td>");
+                    for tag in voice.languages(page.name) {
+                        let tag = escape_html(tag);
+                        let _ = write!(out, "<a href=\"/{at}/{}/{tag}{scheme}\">{tag}</a> ", page.name);
+                    }
+                    out.push_str("</td>");
                 }
-                out.push_str("</td></tr>\n");
+                out.push_str("</tr>\n");
             }
             out.push_str("</tbody>\n</table>\n");
         }

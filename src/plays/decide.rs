@@ -20,6 +20,7 @@ use crate::base::amount::write_size;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
+use crate::files;
 use crate::language::program::{Choice, Mark};
 use crate::language::vocabulary::{Action, Phase};
 use crate::message::exchange::Secure;
@@ -577,13 +578,15 @@ fn settle(
     let names: Vec<&str> = world.names.iter().map(|(_, value)| value.as_str()).collect();
     let (own, response) = match &route.answers {
         Answers::Files(_) if !only_reads => return Err(refused()),
-        Answers::Files(files) => {
+        Answers::Files(folder) => {
             let below = doorplate::below(route, &request.path);
             let mut response = Response::new(Body::Empty);
             if request.method == Method::OPTIONS {
                 *response.status_mut() = StatusCode::NO_CONTENT;
+            } else {
+                *response.headers_mut() = files::assumed(folder, below);
             }
-            let told = format!("files {}", files.root.display());
+            let told = format!("files {}", folder.root.display());
             world.tell(
                 Kind::Answer,
                 format!("{told}: /{}, assumed: no disk is read", tell::plain(below)),

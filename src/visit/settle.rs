@@ -326,7 +326,8 @@ pub async fn follow(
         To::File(file) => {
             let below = ground.found.site.internal().find_map(|route| match &route.answers {
                 Answers::Files(plan) => {
-                    let rest = file.strip_prefix(plan.root.to_str()?.trim_end_matches('/'))?;
+                    let root = world.root(plan.id).ok()?.path().to_str()?;
+                    let rest = file.strip_prefix(root.trim_end_matches('/'))?;
                     Some((route, plan, rest.strip_prefix('/')?))
                 }
                 _ => None,
