@@ -15,6 +15,7 @@ mod explain;
 mod format;
 mod help;
 mod lsp;
+mod pages;
 mod paper;
 mod replay;
 mod routes;
@@ -253,6 +254,21 @@ const COMMANDS: &[Spec] = &[
                 program. Leaves nothing behind but its state folder; without rules, that is ./doorward-demo.",
         examples: &["doorward demo"],
         run: demo::run,
+    },
+    Spec {
+        name: "pages",
+        operand: Operand::Any("export|preview"),
+        flags: &[pages::FORCE, pages::LISTEN],
+        summary: "look at the error pages, or write them out to change them",
+        story: "`preview` shows every page in every language, in light and in dark, with its holes filled; with rules,\n\
+                as each site of theirs has it. `export` writes ours to a folder, where they can be changed: the\n\
+                `.pages` of a site names it (docs/pages.md). Nothing is overwritten but with --force.",
+        examples: &[
+            "doorward pages preview",
+            "doorward pages preview main.vcl --listen 127.0.0.1:8090",
+            "doorward pages export my-pages",
+        ],
+        run: pages::run,
     },
     Spec {
         name: "docs",

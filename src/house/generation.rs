@@ -9,6 +9,7 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::Environment;
+use crate::answer::Voice;
 use crate::base::address::PseudonymKey;
 use crate::base::{clock, random};
 use crate::files::Root;
@@ -231,6 +232,7 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
             &[],
         );
     }
+    let voices = voices(settings, keep)?;
     let mut roots = BTreeMap::new();
     for route in settings.sites.iter().flat_map(|site| &site.routes) {
         let Answers::Files(files) = &route.answers else { continue };
@@ -243,6 +245,7 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
         roots.insert(files.id, root);
     }
     Ok(World {
+        voices,
         roots,
         sheets: settings.sites.iter().map(sheet).collect(),
         route_sheets,
@@ -259,6 +262,26 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
             proxy_protocol: gateway.proxy_protocol,
         }),
     })
+}
+
+/// How each site speaks. Pages that can't be taken stop the start, or the reload: whoever wrote them would learn of
+/// it on the worst of days.
+fn voices(settings: &Settings, keep: &Keep) -> Result<Vec<Voice>, String> {
+    let mut faults = Vec::new();
+    let voices = settings.sites.iter().map(|site| {
+        let (voice, problems) = Voice::open(site);
+        for problem in problems {
+            let text = format!("site {}: {}", site.name, problem.text);
+            if problem.is_error {
+                faults.push(text);
+            } else {
+                keep.office.note(Level::Warning, "a page needs attention", &[("what", &text)]);
+            }
+        }
+        voice
+    });
+    let voices = voices.collect();
+    if faults.is_empty() { Ok(voices) } else { Err(faults.join("\n")) }
 }
 
 /// The subs of the tree, started: one that refuses to is not loaded.

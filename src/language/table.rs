@@ -215,8 +215,8 @@ pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
     (Kind::Backend, &["workers", "queue", "shares", "identity"]),
-    (Kind::Site, &["directory", "hsts", "pages", "status", "limits"]),
-    (Kind::Route, &["sign_in", "sign_out", "realm", "limits", "class", "cache", "cookies", "replace_errors"]),
+    (Kind::Site, &["directory", "hsts", "limits"]),
+    (Kind::Route, &["sign_in", "sign_out", "realm", "limits", "class", "cache", "cookies"]),
     (Kind::Log, &["archive", "readers"]),
 ];
 
@@ -253,10 +253,12 @@ pub enum Type {
     Host,
     /// A path, relative to the rule file it stands in; `{state}` is the state folder.
     File,
-    /// A path, relative to the folder of the main file.
+    /// A path; relative to what its setting says.
     Folder,
     /// A path with `{state}`, `{site}` and `{day}`.
     Template,
+    /// The address of a page, as a browser has it: `"https://status.example"`.
+    Link,
     /// `"sha256:…"`
     Digest,
     /// Where visitors are sent: an address, or a path, with names of the path, `{path}` and `{query}`.
@@ -308,6 +310,7 @@ impl Type {
             Type::Template => {
                 "a file name in quotes, which may hold `{state}`, `{site}`, `{day}` and names of a path"
             }
+            Type::Link => "the address of a page, such as `\"https://status.example\"`",
             Type::Digest => "a fingerprint, such as `\"sha256:9f86…\"`",
             Type::Address => "an address in quotes, such as `\"https://new.example/{path}\"`",
             Type::Attempt => "a file such as `\"{path}.html\"` or `\"/index.html\"`, or a status",
@@ -353,6 +356,7 @@ impl Type {
                 | Type::File
                 | Type::Folder
                 | Type::Template
+                | Type::Link
                 | Type::Digest
                 | Type::Address
                 | Type::Attempt
@@ -712,6 +716,27 @@ static SITE: &[Setting] = &[
     row("force_https", Type::Bool, "yes", "Whether plain http is redirected to https.", "no"),
     row("log", Type::Name(Kind::Log), "the default log", "Where this site's records go.", "visitors"),
     row(
+        "status",
+        Type::Link,
+        "none",
+        "The page that tells how the services are: error pages link to it, also before a backend is known to be sick.",
+        "\"https://status.example\"",
+    ),
+    row(
+        "fault_status",
+        Type::Word(STATUSES_WORDS),
+        "always_503",
+        "Which status visitors get when a backend fails; rules may say another.",
+        "by_cause",
+    ),
+    row(
+        "pages",
+        Type::Folder,
+        "none",
+        "A folder of pages that take the place of ours of the same names (docs/pages.md); relative to the rule file.",
+        "\"pages\"",
+    ),
+    row(
         "maintenance",
         Type::Bool,
         "no",
@@ -725,6 +750,14 @@ static SITE: &[Setting] = &[
         "Who sees the site while it is closed, unless `doorward maintenance on` says otherwise.",
         "office",
     ),
+];
+
+const STATUSES_WORDS: &[Word] = &[
+    Word { word: "always_503", doc: "503 for every fault of a backend: come back later." },
+    Word {
+        word: "by_cause",
+        doc: "502 where its answer was none, 504 where it came too late, 503 where it could not be asked.",
+    },
 ];
 
 const SLASH_WORDS: &[Word] = &[
@@ -900,6 +933,13 @@ static ROUTE: &[Setting] = &[
         "yes",
     ),
     row("encoded_slash", Type::Word(SLASH_WORDS), "refuse", "What happens to `%2f` in a path.", "keep"),
+    row(
+        "replace_errors",
+        Type::Bool,
+        "no",
+        "Whether our page takes the place of the backend's own where it answers 500 or more; its status stays.",
+        "yes",
+    ),
     row(
         "log",
         Type::Name(Kind::Log),

@@ -15,7 +15,7 @@ use super::decision::{Decision, Handling, Kind, Sent, Step};
 use super::gateway::{Gateway, changed};
 use super::script::{Given, Played, Scripted};
 use super::tell;
-use crate::answer::{self, Ask};
+use crate::answer::{self, Ask, Taste};
 use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::amount::write_size;
 use crate::base::cause::Cause;
@@ -64,6 +64,8 @@ struct World<'s> {
     backends: BTreeMap<BackendId, Part>,
     /// The site that the visitor named, by its number.
     asked: Option<usize>,
+    /// The site that answers for it: rules may have led it to another.
+    speaker: Option<usize>,
     site: String,
     route: String,
     names: Vec<(String, String)>,
@@ -301,9 +303,19 @@ impl<'s> World<'s> {
         answer.body = whole(body);
     }
 
+    /// The site speaks, once it is known.
+    fn voiced<'a>(&self, ask: &Ask<'a>) -> Ask<'a>
+    where
+        's: 'a,
+    {
+        let gateway: &'s Gateway = self.gateway;
+        let voice = self.speaker.and_then(|at| gateway.voices.get(at)).unwrap_or(ask.voice);
+        Ask { voice, ..ask.clone() }
+    }
+
     fn refuse(&mut self, fault: &Fault, ask: &Ask<'_>) {
         self.decision.cause = Some(fault.cause);
-        self.answer(answer::fault(fault.cause, ask));
+        self.answer(answer::fault(fault.cause, &self.voiced(ask)));
         self.tell(Kind::Fault, format!("{}: {}", fault.cause.name(), fault.detail()), None);
     }
 }
@@ -336,16 +348,14 @@ impl<'g> Stage<'g> {
         let mut world = World::new(self.gateway, given, self.asked);
         let id = RequestId::imagined(self.asked);
         let host = self.gateway.only_site().unwrap_or_default();
-        let form = answer::form_for(&asked.method, &asked.headers);
+        let taste = Taste::of(&asked.method, &asked.headers);
         let typed = asked.target.host.as_deref().unwrap_or(host).to_owned();
         let ask = Ask {
-            form,
-            request_id: id,
+            form: taste.form(),
+            languages: taste.languages(),
             site_name: (!typed.is_empty()).then_some(&*typed),
             method_head: asked.method == http::Method::HEAD,
-            retry_after: None,
-            note: None,
-            until: None,
+            ..Ask::blind(id)
         };
         match asked.admit(id, host, &self.gateway.settings.gateway.trusted) {
             Ok(request) => {
@@ -382,6 +392,7 @@ impl<'g> Stage<'g> {
         let number = found.site.id.0;
         let name = &found.site.plan.name;
         world.asked = Some(number);
+        world.speaker = Some(number);
         world.record_at_site();
         world.site = name.to_string();
         world.decision.site = Some(name.clone());
@@ -400,7 +411,7 @@ impl<'g> Stage<'g> {
                 (false, _) => "the site is served by https",
             };
             world.tell(Kind::Redirect, format!("{location}, since {why}"), None);
-            world.answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, &location, ask));
+            world.answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, &location, &world.voiced(ask)));
             return Ok(());
         }
         match &self.rules {
@@ -413,7 +424,8 @@ impl<'g> Stage<'g> {
                         let way = Way::of(found, door.route, &door.names, &request.path);
                         let destination =
                             judge_destination(world, found, &request, &request.headers, &[backend])?;
-                        Self::plain(&mut request, (backend, &way, destination), world, ask)?;
+                        let road = (door.route, backend, &way, destination);
+                        Self::plain(&mut request, road, world, ask)?;
                     }
                     None => {
                         world.decision.handling = Handling::Lookup;
@@ -430,7 +442,7 @@ impl<'g> Stage<'g> {
     /// Without rules: the route's backend is asked, and its answer is the answer.
     fn plain(
         request: &mut Request,
-        (backend, way, destination): (BackendId, &Way<'_>, Option<PathAndQuery>),
+        (route, backend, way, destination): (&Route, BackendId, &Way<'_>, Option<PathAndQuery>),
         world: &mut World<'_>,
         ask: &Ask<'_>,
     ) -> Result<(), Fault> {
@@ -446,12 +458,19 @@ impl<'g> Stage<'g> {
         let method = request.method.clone();
         match send(world, backend, (method, url, headers), request, &before) {
             Ok(scripted) => {
+                if let Some(status) = instead_of(route, scripted.status, ask) {
+                    let Scripted { mut headers, .. } = scripted;
+                    world.decision.cause = Some(Cause::BackendError);
+                    answer::keep_of_replaced(&mut headers);
+                    world.answer(answer::replaced(status, headers, &world.voiced(ask)));
+                    return Ok(());
+                }
                 let (status, headers, body) = world.brought_home(way, request, (backend, None), scripted);
                 world.decision.answer = super::decision::Answer { status, reason: None, headers, body };
             }
             Err(cause) => {
                 world.decision.cause = Some(cause);
-                world.answer(answer::fault(cause, ask));
+                world.answer(answer::fault(cause, &world.voiced(ask)));
             }
         }
         Ok(())
@@ -477,6 +496,7 @@ impl<'g> Stage<'g> {
         }
         let default = door.as_ref().ok().and_then(|door| door.backend);
         case.default = default.map_or(Choice::None, Choice::Backend);
+        case.statuses = found.site.plan.statuses;
         let mut flow = Flow::begin(rules, case);
         // A backend has taken something of the body: it can't be sent again.
         let mut taken = false;
@@ -491,6 +511,8 @@ impl<'g> Stage<'g> {
                             let target = request.target_for_backend();
                             world.rewritten(&request.method, found, target.as_str());
                             flow.case_mut().req.url = Url::Canonical(target);
+                            flow.case_mut().statuses = found.site.plan.statuses;
+                            world.speaker = Some(found.site.id.0);
                             door = look_up(world, found, &request);
                             admit(world, door.as_ref().map_err(Clone::clone)?, &request)
                         })
@@ -580,12 +602,24 @@ impl<'g> Stage<'g> {
                     };
                     let answer = send(world, errand.backend, (method, url, headers), &request, &before);
                     taken |= with_body && answer.as_ref().map_or_else(|cause| reached(*cause), |_| true);
+                    let replaced = route.zip(answer.as_ref().ok());
+                    let replaced =
+                        replaced.and_then(|(route, scripted)| instead_of(route, scripted.status, ask));
                     flow.answered(answer.map(|scripted| {
+                        if replaced.is_some() {
+                            let Scripted { status, mut headers, .. } = scripted;
+                            answer::keep_of_replaced(&mut headers);
+                            let reply = Reply::of_backend(status, None, Version::HTTP_11, headers);
+                            return Reply { body: ReplyBody::Page, ..reply };
+                        }
                         let asked = (errand.backend, told.as_ref());
                         let (status, headers, body) = world.brought_home(&way, &request, asked, scripted);
                         world.decision.answer.body = if head_only { Bytes::new() } else { body };
                         Reply::of_backend(status, None, Version::HTTP_11, headers)
                     }));
+                    if replaced.is_some() {
+                        flow.case_mut().cause = Some(Cause::BackendError);
+                    }
                 }
                 Next::Deliver => return deliver(world, flow.into_case(), ask),
                 Next::Fail(fault) => {
@@ -597,6 +631,11 @@ impl<'g> Stage<'g> {
         }
         Err(Fault::with(Cause::Internal, "the rules come to no end"))
     }
+}
+
+/// The status of an answer that our page takes the place of.
+fn instead_of(route: &Route, status: u16, ask: &Ask<'_>) -> Option<StatusCode> {
+    StatusCode::from_u16(status).ok().filter(|status| answer::replaces(route, *status, ask.form))
 }
 
 fn whole(body: Body) -> Bytes {
@@ -638,7 +677,7 @@ fn settle(
             let to = doorplate::location(redirect, route, &names, &request.path, request.query.as_ref());
             let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
             world.tell(Kind::Redirect, format!("{} {}", redirect.status, tell::plain(&to)), None);
-            (format!("redirect {} {to}", redirect.status), answer::redirect(status, &to, ask))
+            (format!("redirect {} {to}", redirect.status), answer::redirect(status, &to, &world.voiced(ask)))
         }
         Answers::Fixed(fixed) => {
             let status = StatusCode::from_u16(fixed.status).unwrap_or(StatusCode::OK);
@@ -650,7 +689,7 @@ fn settle(
                     *response.status_mut() = status;
                     response
                 }
-                None => answer::ruled(status, None, None, ask),
+                None => answer::ruled(status, None, None, &world.voiced(ask)),
             };
             world.tell(Kind::Answer, format!("{}, as the route says", fixed.status), None);
             (format!("answer {}", fixed.status), response)
@@ -767,6 +806,7 @@ impl<'s> World<'s> {
             chance: given.seed.unwrap_or(1).wrapping_add(turn.wrapping_mul(0x5851_f42d_4c95_7f2d)),
             backends,
             asked: None,
+            speaker: None,
             site: String::new(),
             route: String::new(),
             names: Vec::new(),
@@ -948,8 +988,8 @@ fn deliver(world: &mut World<'_>, case: Case, ask: &Ask<'_>) -> Result<(), Fault
         ReplyBody::Backend => from_backend,
         ReplyBody::Text(text) => text,
         ReplyBody::Page => {
-            let mut page = answer::ruled(status, reason.as_deref(), case.cause, ask);
-            answer::dress(page.headers_mut(), headers);
+            let ask = world.voiced(ask);
+            let page = answer::ruled_with(status, reason.as_deref(), case.cause, headers, &ask);
             world.answer(page);
             let own = &mut world.decision.answer;
             headers = std::mem::take(&mut own.headers);

@@ -24,6 +24,7 @@ mod http2_raw;
 mod life;
 mod limits;
 mod mirror;
+mod pages;
 mod records;
 mod rules;
 mod stage;
