@@ -9,6 +9,8 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::Environment;
+use super::orders::Orders;
+use crate::admin::control::Answer;
 use crate::base::address::PseudonymKey;
 use crate::base::{clock, random};
 use crate::language;
@@ -22,7 +24,7 @@ use crate::upstream::{self, Backend, Target};
 use crate::visit::{Closures, Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
-const HOUSE: Space = Space::new("house");
+pub(super) const HOUSE: Space = Space::new("house");
 
 /// Days away after which pseudonyms begin anew.
 const PSEUDONYM_DAYS_MAX: u64 = 3_660;
@@ -34,6 +36,8 @@ const STORE_BYTES_MAX: u64 = 256 << 20;
 pub struct Keep {
     pub office: Arc<Office>,
     pub authority: Authority,
+    /// What operators said at run time.
+    pub orders: Orders,
     desk: Desk,
     pseudonyms: Arc<ArcSwap<PseudonymKey>>,
     /// The port that visitors of plain http are sent to, as it was really bound.
@@ -47,6 +51,7 @@ impl Keep {
         let desk =
             Desk::open(Box::new(embedded)).map_err(|error| format!("cannot open the store: {error}"))?;
         let pseudonyms = Arc::new(ArcSwap::from_pointee(kept_pseudonyms(&desk).await?));
+        let orders = Orders::kept(&desk).await?;
         let authority = Authority::open(&gateway.state, clock::wall()).map_err(|fault| fault.to_string())?;
         let office = Office::open(crate::record::Options {
             state: gateway.state.clone(),
@@ -54,7 +59,7 @@ impl Keep {
             stderr: foreground,
         })
         .map_err(|error| format!("cannot open the log: {error}"))?;
-        Ok(Self { office, authority, desk, pseudonyms, https_port })
+        Ok(Self { office, authority, orders, desk, pseudonyms, https_port })
     }
 
     /// A new day has a new key, and the old one is forgotten. Kept first: a key that was used must not be lost.
@@ -67,6 +72,11 @@ impl Keep {
             self.pseudonyms.store(Arc::new(next));
         }
         Ok(())
+    }
+
+    /// Carries out what an operator says.
+    pub async fn obey(&self, order: &str, world: &World) -> Answer {
+        self.orders.obey(order, &self.desk, world).await
     }
 
     pub async fn close(&self) {
@@ -104,7 +114,7 @@ fn pseudonyms() -> Result<store::Key, String> {
     HOUSE.key("pseudonyms").map_err(|fault| unusable(&fault))
 }
 
-fn unusable(fault: &store::StoreFault) -> String {
+pub(super) fn unusable(fault: &store::StoreFault) -> String {
     format!("cannot use the store: {fault}")
 }
 
@@ -200,7 +210,7 @@ fn world(
             &[],
         );
     }
-    Ok(World {
+    let world = World {
         sheets: settings.sites.iter().map(sheet).collect(),
         route_sheets,
         rules: Table::new(settings.sites.clone()),
@@ -215,7 +225,9 @@ fn world(
             trusted: Arc::clone(&gateway.trusted),
             proxy_protocol: gateway.proxy_protocol,
         }),
-    })
+    };
+    keep.orders.apply(settings, &world);
+    Ok(world)
 }
 
 /// The subs of the tree, started: one that refuses to is not loaded.

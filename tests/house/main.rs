@@ -14,6 +14,7 @@
 mod corridor;
 mod editor;
 mod frames;
+mod health;
 mod http1_life;
 mod http1_refused;
 mod http2;
