@@ -256,7 +256,7 @@ const COMMANDS: &[Spec] = &[
         name: "maintenance",
         operand: Operand::Any("WORD"),
         flags: &[UNTIL, NOTE, ALLOW, STATE, CONFIG],
-        summary: "close a site (on SITE), open it (off SITE), or say which are closed",
+        summary: "close a site, open it again, or say which are closed",
         story: "Visitors get the page for maintenance, with your note and when to come back. Holds over reloads\n\
                 and restarts, until `off` or until the time that you said.",
         examples: &[

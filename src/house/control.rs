@@ -28,7 +28,7 @@ use crate::front::{self, closing::Closing};
 use crate::listen::{self, Gate};
 use crate::record::{Level, Office};
 use crate::settings::{Doors, Gateway};
-use crate::upstream::{self, Condition, Event, News};
+use crate::upstream::{self, Condition, Director, Event, MemberStanding, News};
 use crate::visit::{World, Worlds};
 
 /// How often certificates are looked at.
@@ -252,7 +252,10 @@ impl House {
         let admin = Admin::new(State {
             standing: Box::new(move || if closing.begun() { Standing::Draining } else { Standing::Open }),
             troubles: Box::new(move || troubles(&keep, &here.current())),
-            metrics: Box::new(move || office.scrape(&generation::figures(&worlds.current()))),
+            metrics: Box::new(move || {
+                let world = worlds.current();
+                office.scrape(&generation::figures(&world), &generation::director_figures(&world))
+            }),
         });
         let bounds = Arc::new(Bounds::default());
         spawn_local(front::serve_tcp(listener, Rc::new(admin), bounds, Closing::default()));
@@ -422,6 +425,9 @@ impl House {
         for shut in self.keep.orders.shut(&world) {
             let _ = writeln!(text, "site {}: {}", shut.site, shut.tell(now));
         }
+        for director in world.directors() {
+            let _ = writeln!(text, "{}", told(director));
+        }
         if self.keep.office.dropped() > 0 {
             let _ = writeln!(text, "log lines that could not be written: {}", self.keep.office.dropped());
         }
@@ -469,6 +475,31 @@ fn troubles(keep: &Keep, world: &World) -> Troubles {
         backends: backends.filter(|(_, standing)| !standing.healthy()).collect(),
         closed: keep.orders.shut(world).into_iter().map(|shut| (shut.site, shut.until)).collect(),
     }
+}
+
+/// A director with its members, for the status.
+fn told(director: &Director) -> String {
+    let member = |member: MemberStanding| {
+        let MemberStanding { name, weight, drained, healthy, gets } = member;
+        let how = if drained {
+            " (drained)"
+        } else if !healthy {
+            " (sick)"
+        } else if weight > 0 && gets < f64::from(weight) {
+            " (starts slowly)"
+        } else {
+            ""
+        };
+        format!("{name} weight {weight}{how}")
+    };
+    let members: Vec<String> = director.members(clock::wall()).into_iter().map(member).collect();
+    format!(
+        "director {}: {}, {}; {} retries",
+        director.name(),
+        director.config().policy.word(),
+        members.join(", "),
+        director.retries()
+    )
 }
 
 /// `[::]:443` in the settings stands for every address of the machine.

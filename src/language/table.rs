@@ -133,7 +133,8 @@ impl Kind {
             Kind::Backend => BACKEND,
             Kind::Site => SITE,
             Kind::Route => ROUTE,
-            Kind::Acl | Kind::Table | Kind::Director | Kind::PenaltyBox | Kind::RateCounter => &[],
+            Kind::Acl | Kind::Table | Kind::PenaltyBox | Kind::RateCounter => &[],
+            Kind::Director => DIRECTOR,
             Kind::Log => LOG,
             Kind::Probe => PROBE,
         }
@@ -143,8 +144,8 @@ impl Kind {
     pub const fn dialects(self) -> Dialects {
         match self {
             Kind::Backend | Kind::Acl | Kind::Probe => Dialects::ALL,
-            Kind::Table => Dialects::EXTENDED,
-            Kind::Director | Kind::PenaltyBox | Kind::RateCounter => Dialects::FASTLY,
+            Kind::Table | Kind::Director => Dialects::EXTENDED,
+            Kind::PenaltyBox | Kind::RateCounter => Dialects::FASTLY,
             Kind::Gateway | Kind::Site | Kind::Route | Kind::Log => Dialects::OURS,
         }
     }
@@ -168,10 +169,16 @@ impl Kind {
 const BACKEND_FLAGS: &[Word] =
     &[Word { word: "none", doc: "Stands for no server at all; it is never healthy, and has no body." }];
 
-const ROUTE_FLAGS: &[Word] = &[Word {
-    word: "exact",
-    doc: "Covers the path alone, with or without a slash at its end, and nothing below it.",
-}];
+const ROUTE_FLAGS: &[Word] = &[
+    Word {
+        word: "exact",
+        doc: "Covers the path alone, with or without a slash at its end, and nothing below it.",
+    },
+    Word {
+        word: "internal",
+        doc: "Is not there for visitors: a backend's answer leads here by `X-Accel-Redirect` or `X-Sendfile`, and access is not judged again.",
+    },
+];
 
 const ACL_FLAGS: &[Word] = &[
     Word { word: "+log", doc: "As in VCL; look-ups are shown by `explain`, and in no log." },
@@ -207,7 +214,7 @@ pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 /// Settings of the full language whose rooms are not built yet.
 pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
-    (Kind::Backend, &["workers", "queue", "shares", "identity", "retries"]),
+    (Kind::Backend, &["workers", "queue", "shares", "identity"]),
     (Kind::Site, &["directory", "hsts", "pages", "status", "limits"]),
     (
         Kind::Route,
@@ -218,19 +225,17 @@ pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
             "limits",
             "class",
             "cache",
-            "expires",
             "cookies",
-            "files",
-            "redirect",
-            "answer",
             "strip",
             "replace",
             "replace_errors",
-            "internal",
         ],
     ),
     (Kind::Log, &["archive", "readers"]),
 ];
+
+/// Who answers on a route: exactly one of these is said.
+pub const ANSWERS: &[&str] = &["backend", "files", "redirect", "answer"];
 
 /// What a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -263,6 +268,14 @@ pub enum Type {
     Template,
     /// `"sha256:…"`
     Digest,
+    /// Where visitors are sent: an address, or a path, with names of the path, `{path}` and `{query}`.
+    Address,
+    /// What is looked for: `"{path}.html"`, `"/index.html"`, or at last a status.
+    Attempt,
+    /// A text to answer, or a status.
+    Reply,
+    /// `"text/plain"`
+    Media,
     Bool,
     Count,
     Duration,
@@ -273,6 +286,12 @@ pub enum Type {
     /// A certificate and its key, from files.
     OwnCertificate,
     Access,
+    /// The name of a backend, with `weight` and a number behind it where it takes more than one share.
+    Member,
+    /// What of a request leads to a member: `client`, `path`, `cookie("name")` or `header("Name")`.
+    HashBy,
+    /// The name of a cookie.
+    Cookie,
 }
 
 impl Type {
@@ -295,6 +314,10 @@ impl Type {
                 "a file name in quotes, which may hold `{state}`, `{site}`, `{day}` and names of a path"
             }
             Type::Digest => "a fingerprint, such as `\"sha256:9f86…\"`",
+            Type::Address => "an address in quotes, such as `\"https://new.example/{path}\"`",
+            Type::Attempt => "a file such as `\"{path}.html\"` or `\"/index.html\"`, or a status",
+            Type::Reply => "a text in quotes, or a status such as `404`",
+            Type::Media => "a media type, such as `\"text/plain\"`",
             Type::Bool => "`yes` or `no`",
             Type::Count => "a whole number",
             Type::Duration => "a duration, such as `10s` or `5m`",
@@ -311,6 +334,9 @@ impl Type {
             Type::Name(_) => "a name",
             Type::Certificate => "`local` or `files(\"chain.pem\", \"key.pem\")`",
             Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
+            Type::Member => "the name of a `backend`, and `weight 2` behind it where it takes more",
+            Type::HashBy => "`client`, `path`, `cookie(\"name\")` or `header(\"Name\")`",
+            Type::Cookie => "the name of a cookie in quotes",
             Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
         })
     }
@@ -331,7 +357,17 @@ impl Type {
                 | Type::Folder
                 | Type::Template
                 | Type::Digest
+                | Type::Address
+                | Type::Attempt
+                | Type::Reply
+                | Type::Media
+                | Type::Cookie
         )
+    }
+
+    /// Whether a number may stand in the place of the text: a status.
+    pub const fn is_status_too(self) -> bool {
+        matches!(self, Type::Attempt | Type::Reply)
     }
 }
 
@@ -564,6 +600,14 @@ static BACKEND: &[Setting] = &[
         "How long an unused connection is kept; say less than the server does.",
         "77s",
     ),
+    row(
+        "slow_start",
+        Type::Duration,
+        "0s",
+        "How long a member of a director that has come back takes to its full weight, from a tenth of it.",
+        "77s",
+    )
+    .range(WAIT_OR_NONE),
     row("idle_max", Type::Count, "64", "Unused connections kept by each worker; 0 keeps none.", "7")
         .range((0, 100_000)),
     row(
@@ -594,6 +638,56 @@ static BACKEND: &[Setting] = &[
         "The certificate and the key by which the gateway proves to this server who it is.",
         "files(\"gateway.pem\", \"gateway.key\")",
     ),
+];
+
+const POLICY_WORDS: &[Word] = &[
+    Word { word: "least", doc: "Of two members by chance, the one that works on less for its weight." },
+    Word { word: "round_robin", doc: "One after the other, each as often as its weight says." },
+    Word { word: "random", doc: "By chance, each as often as its weight says." },
+    Word {
+        word: "hash",
+        doc: "Always the same member for the same `.by`; only keys of a member that goes move.",
+    },
+    Word { word: "fallback", doc: "The first that is well, in the order of `.members`." },
+];
+
+/// Shares of one member; as many lie on the ring of a director that hashes.
+pub const WEIGHT_MAX: u64 = 1_000;
+/// Members of one director.
+pub const MEMBERS_MAX: usize = 256;
+
+static DIRECTOR: &[Setting] = &[
+    row(
+        "members",
+        Type::Member,
+        "",
+        "The backends that answer, each with `weight 2` behind it where it takes more than its share; no directors.",
+        "app, other weight 2",
+    )
+    .several(),
+    row("policy", Type::Word(POLICY_WORDS), "least", "How one of them is chosen.", "round_robin"),
+    row(
+        "by",
+        Type::HashBy,
+        "client",
+        "With `.policy = hash`: what leads to a member; where the request has no such cookie or header, the client does.",
+        "cookie(\"session\")",
+    ),
+    row(
+        "sticky",
+        Type::Cookie,
+        "none",
+        "A cookie by which a visitor comes back to the same member while that is well; its value names nothing.",
+        "\"member\"",
+    ),
+    row(
+        "retries",
+        Type::Count,
+        "2",
+        "How many other members may be tried when one fails; a member that may have seen a request that changes something stays the last.",
+        "1",
+    )
+    .range((0, 10)),
 ];
 
 static SITE: &[Setting] = &[
@@ -642,14 +736,93 @@ const SERVES_WORDS: &[Word] = &[
     Word { word: "git", doc: "Git over http: a fetch only reads, a push writes from its first request on." },
 ];
 
+const LINK_WORDS: &[Word] = &[
+    Word {
+        word: "inside",
+        doc: "They are followed as long as they stay beneath the folder; absolute ones lead out of it.",
+    },
+    Word { word: "follow", doc: "They are followed wherever they lead." },
+    Word { word: "refuse", doc: "None is followed." },
+];
+
 static ROUTE: &[Setting] = &[
     row(
         "backend",
         Type::Name(Kind::Backend),
-        "",
-        "Who answers; by a name of the path with `lookup(table, \"{name}\")`.",
+        "what `.files`, `.redirect` or `.answer` says",
+        "Who answers; by a name of the path with `lookup(table, \"{name}\")`. Each route has this, or `.files`, `.redirect` or `.answer`.",
         "other",
     ),
+    row(
+        "files",
+        Type::Folder,
+        "none",
+        "Answers with the files below this folder, which is relative to the rule file it stands in: of `route \"/static/\" { .files = \"/srv/static\"; }`, `/static/a.css` is `/srv/static/a.css`.",
+        "\"/srv/static\"",
+    ),
+    row(
+        "index",
+        Type::File,
+        "\"index.html\"",
+        "What is served for a folder of `.files`: the first of these that is there.",
+        "\"index.htm\", \"index.txt\"",
+    )
+    .several(),
+    row("listing", Type::Bool, "no", "Whether a folder of `.files` without an index shows what lies in it.", "yes"),
+    row(
+        "try",
+        Type::Attempt,
+        "the path alone",
+        "What is looked for below `.files`, one after the other: `{path}` is what was asked for; the last may be a status. For a site of one page: `\"{path}\", \"/index.html\"`.",
+        "\"{path}\", \"{path}.html\", \"/index.html\"",
+    )
+    .several(),
+    row(
+        "expires",
+        Type::Duration,
+        "nothing is said",
+        "How long a file may be kept without asking again (`Cache-Control`); 0 for a look each time.",
+        "30d",
+    )
+    .range(WAIT_OR_NONE),
+    row("links", Type::Word(LINK_WORDS), "inside", "Where symbolic links below `.files` may lead.", "refuse"),
+    row(
+        "precompressed",
+        Type::Bool,
+        "yes",
+        "Whether `a.css.br`, `a.css.zst` or `a.css.gz`, beside `a.css` and not older, go to visitors who take them.",
+        "no",
+    ),
+    row(
+        "hidden",
+        Type::Bool,
+        "no",
+        "Whether `.files` shows hidden files too: names that begin with a dot (but for `.well-known`), what editors leave behind, and sources of PHP.",
+        "yes",
+    ),
+    row(
+        "redirect",
+        Type::Address,
+        "none",
+        "Sends visitors elsewhere; `{path}` is what stands behind the route's own path, `{query}` the query with its `?`, and names of the path may stand in it.",
+        "\"https://new.example/{path}{query}\"",
+    ),
+    row(
+        "answer",
+        Type::Reply,
+        "none",
+        "Answers always the same: a text, or our page for a status.",
+        "\"User-agent: *\"",
+    ),
+    row(
+        "status",
+        Type::Count,
+        "301 for `.redirect`, 200 for a text",
+        "The status of `.redirect` (301, 302, 303, 307 or 308; clients of WebDAV follow 301 alone) or of a text in `.answer`.",
+        "302",
+    )
+    .range((200, 599)),
+    row("type", Type::Media, "\"text/plain\"", "What the text in `.answer` is.", "\"text/html\""),
     row("allow", Type::Access, "anyone", "Who may pass, to read and to write.", "network(office)"),
     row("read", Type::Access, "anyone", "Who may do what only reads.", "network(office)"),
     row(

@@ -343,12 +343,12 @@ pub(super) fn settle_te(headers: &mut HeaderMap) {
 pub fn clean_answer(headers: &mut HeaderMap) {
     // Most answers carry one of these at most: names are compared, which costs less than looking each up.
     let mut found = [false; 8];
-    let mut proxies = false;
+    let mut ours = false;
     for name in headers.keys() {
         let known = OF_THE_CONNECTION.iter().zip(&mut found).find(|(known, _)| *known == name);
         match known {
             Some((_, found)) => *found = true,
-            None => proxies |= is_or_below(name.as_str(), "proxy"),
+            None => ours |= is_for_a_proxy(name.as_str()),
         }
     }
     let [connection, ..] = found;
@@ -360,8 +360,21 @@ pub fn clean_answer(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    if proxies {
-        drop_where(headers, |name| is_or_below(name, "proxy"));
+    if ours {
+        drop_where(headers, is_for_a_proxy);
+    }
+}
+
+/// What a backend says to whoever stands before it: of proxies, and of files in the place of its answer, which would
+/// tell visitors where those lie.
+fn is_for_a_proxy(name: &str) -> bool {
+    match name.as_bytes().first() {
+        Some(b'p') => is_or_below(name, "proxy"),
+        Some(b'x') => {
+            is_or_below(name, "x-accel")
+                || matches!(name, "x-sendfile" | "x-sendfile2" | "x-lighttpd-send-file")
+        }
+        _ => false,
     }
 }
 
@@ -412,6 +425,15 @@ fn drop_where(headers: &mut HeaderMap, wanted: impl Fn(&str) -> bool) {
     for name in names {
         headers.remove(name);
     }
+}
+
+/// The value of a cookie; the first, where there are several of a name.
+pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    let crumbs = headers.get(COOKIE)?.as_bytes().split(|byte| *byte == b';');
+    crumbs.map(<[u8]>::trim_ascii).find_map(|crumb| {
+        let value = crumb.strip_prefix(name.as_bytes())?;
+        value.strip_prefix(b"=")
+    })
 }
 
 /// One `Cookie` field, since backends differ in which of two they read. HTTP/2 sends crumbs that belong
@@ -750,5 +772,22 @@ pub(super) mod tests {
         ]);
         clean_trailers(&mut trailers);
         assert_eq!(names(&trailers), ["grpc-status", "server-timing", "x-checksum"]);
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(cookie(&headers, "a"), None);
+        headers.insert(COOKIE, HeaderValue::from_static("ab=1; a=2;a=3 ; b=\"x=y\"; c; d="));
+        for (name, value) in [
+            ("a", Some("2")),
+            ("ab", Some("1")),
+            ("b", Some("\"x=y\"")),
+            ("c", None),
+            ("d", Some("")),
+            ("A", None),
+        ] {
+            assert_eq!(cookie(&headers, name), value.map(str::as_bytes), "{name}");
+        }
     }
 }

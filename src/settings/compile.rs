@@ -1,6 +1,8 @@
 //! The walk from a tree to settings.
 
+mod answers;
 mod backends;
+mod directors;
 mod doors;
 mod logs;
 mod networks;
@@ -41,12 +43,14 @@ pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostic
         rows: HashMap::new(),
         named: Vec::new(),
         path_names: None,
+        files: 0,
     };
     compiler.state = compiler.state(doors);
     compiler.networks = tree.acls.iter().map(|acl| Arc::new(compiler.acl(acl))).collect();
     let gateway = compiler.gateway(doors);
     let logs: Vec<_> = tree.logs.iter().map(|log| compiler.log(log)).collect();
     let backends = tree.backends.iter().filter_map(|backend| compiler.backend(backend)).collect();
+    let directors = compiler.directors();
     let sites = compiler.sites();
     compiler.files_of_their_own(&sites, &logs);
     compiler.judge_doors(&sites);
@@ -71,6 +75,7 @@ pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostic
         gateway,
         sites,
         backends,
+        directors,
         logs,
         default_log,
         warnings: found,
@@ -94,6 +99,8 @@ struct Compiler<'a> {
     named: Vec<Option<logs::Named>>,
     /// Every name that stands in a path, and whether it may be shown; once somebody asked.
     path_names: Option<BTreeMap<String, bool>>,
+    /// How many folders of files there are.
+    files: usize,
 }
 
 /// A text setting and where it stands; `None` when it is not set or was faulty.

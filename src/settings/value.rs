@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use http::HeaderName;
+
 use crate::message::{Host, SitePath};
 use crate::rules::{NAMES_MAX, SEGMENTS_MAX};
 use crate::upstream::Protocol;
@@ -109,6 +111,18 @@ pub fn host_header(text: &str) -> Result<Box<str>, Instead> {
     }
 }
 
+/// The name of a cookie: a token, as RFC 6265 wants it.
+pub fn cookie(text: &str) -> Result<Box<str>, Instead> {
+    match HeaderName::from_bytes(text.as_bytes()) {
+        Ok(_) => Ok(text.into()),
+        Err(_) => Err("write letters, digits, `-` and `_`"),
+    }
+}
+
+pub fn header(text: &str) -> Result<HeaderName, Instead> {
+    HeaderName::from_bytes(text.as_bytes()).map_err(|_| "write letters, digits and `-`")
+}
+
 fn host_instead(text: &str) -> Instead {
     if text.is_empty() {
         "write a name"
@@ -161,6 +175,32 @@ pub fn port(text: &str) -> Result<u16, Instead> {
         Some(port) => Ok(port),
         None => Err("write a number up to 65535, or `http`"),
     }
+}
+
+/// Where visitors are sent: an address, or a path of the same site. Names may stand behind the host only: before it,
+/// a visitor could choose where he, or whoever follows his link, is sent.
+pub fn address(text: &str) -> Result<(), Instead> {
+    if text
+        .bytes()
+        .any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`'))
+    {
+        return Err("write it as it is sent: letters, digits and `%XX`");
+    }
+    if let Some(path) = text.strip_prefix('/') {
+        return if path.starts_with('/') { Err("two slashes would begin a host: write one") } else { Ok(()) };
+    }
+    let (scheme, rest) = text.split_once("://").ok_or("begin it with `https://`, `http://` or `/`")?;
+    if !matches!(scheme, "https" | "http") {
+        return Err("begin it with `https://`, `http://` or `/`");
+    }
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.contains(['{', '}']) {
+        return Err("end the host with a `/` before a name: a visitor could choose the host");
+    }
+    if host.contains('@') || Host::parse(host.as_bytes()).is_err() {
+        return Err("write `https://host/`, and the rest behind it");
+    }
+    Ok(())
 }
 
 /// What a probe asks for: a path, with a query where it needs one.

@@ -16,7 +16,7 @@ use super::names::{self, Lookup, Names};
 use super::send::Patience;
 use super::{connect, probe, trust};
 use crate::base::cause::Cause;
-use crate::base::clock::{self, Instant};
+use crate::base::clock::{self, Wall};
 use crate::base::fault::Fault;
 
 /// What one connection reads or writes ahead at most. Measured with 1 MiB answers, CPU against hyper's own
@@ -105,12 +105,7 @@ impl Backend {
         http.max_buf_size(BUFFER_BYTES_MAX).max_header_size(HEADER_BYTES_MAX);
         Ok(Self(Arc::new(Inner {
             credentials: credentials(&config),
-            health: Health::new(
-                config.breaker,
-                config.probe.as_ref().map(probe::window),
-                clock::wall(),
-                clock::now(),
-            ),
+            health: Health::new(config.breaker, config.probe.as_ref().map(probe::window), clock::wall()),
             names: Names::of(&config.address, lookup),
             permits: AtomicUsize::new(0),
             config,
@@ -150,10 +145,20 @@ impl Backend {
         Standing { condition: Condition::Nowhere, reason: "it is declared as `none`".into(), ..standing }
     }
 
-    /// Since when it is well, where it once was not: it is given its share slowly. `None` where it has been well
-    /// from its beginning, and where it is not.
-    pub fn well_since(&self) -> Option<Instant> {
+    /// Since when it is well again, where it once was not. `None` where it has been well from its beginning, and
+    /// where it is not.
+    pub fn well_since(&self) -> Option<Wall> {
         self.0.health.well_since()
+    }
+
+    /// How much of its weight it gets among the members of a director: all of it, or less while it has not been
+    /// back for as long as its `slow_start`.
+    pub fn share(&self, now: Wall) -> f64 {
+        let over = self.0.config.slow_start;
+        if over.is_zero() {
+            return 1.0;
+        }
+        self.well_since().map_or(1.0, |since| super::director::ramp(since, over, now))
     }
 
     /// Whether an operator keeps visitors away from it.
@@ -163,7 +168,7 @@ impl Backend {
 
     /// Keeps visitors away from it, or lets them come again; what is under way goes on. True where that is news.
     pub fn drain(&self, drained: bool) -> bool {
-        self.0.health.drain(drained, clock::now(), clock::wall())
+        self.0.health.drain(drained, clock::wall())
     }
 
     /// Its own `Host`, where its declaration says one.

@@ -33,6 +33,10 @@ pub struct Answer {
     pub body: Body,
     /// With a 101 that was asked for: the connection itself.
     pub upgraded: Option<Box<dyn Io>>,
+    /// The member that answered for a director.
+    pub by: Option<Arc<Backend>>,
+    /// What the visitor is told, so that he comes back to it.
+    pub cookie: Option<HeaderValue>,
 }
 
 /// How long a backend is waited for in one request. Zero is no limit.
@@ -106,9 +110,21 @@ impl Pool {
     pub async fn send_within(
         &self,
         backend: &Arc<Backend>,
+        request: Request<Body>,
+        hints: Option<Hints>,
+        patience: Patience,
+    ) -> Result<Answer, Fault> {
+        self.send_tracked(backend, request, hints, patience, &Track::default()).await
+    }
+
+    /// The same, and what became of the request beside its answer.
+    pub(super) async fn send_tracked(
+        &self,
+        backend: &Arc<Backend>,
         mut request: Request<Body>,
         hints: Option<Hints>,
         patience: Patience,
+        track: &Track,
     ) -> Result<Answer, Fault> {
         framing::set_length(&mut request);
         let wish = Wish {
@@ -118,13 +134,14 @@ impl Pool {
             hints,
             patience,
         };
+        track.unsent.set(true);
         let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let flight = Flight::begin(&backend.0, self.worker(), permit);
-        let outcome = self.try_twice(backend, request, &wish, flight).await;
+        let outcome = self.try_twice(backend, request, &wish, flight, track).await;
         match &outcome {
             Ok(answer) => {
-                backend.0.health.answered(turn, || (clock::now(), clock::wall()));
+                backend.0.health.answered(turn, clock::wall);
                 // The others say so when they are whole.
                 if !matches!(answer.body, Body::Stream(_)) {
                     backend.0.health.good();
@@ -141,6 +158,7 @@ impl Pool {
         mut request: Request<Body>,
         wish: &Wish,
         flight: Flight<'_>,
+        track: &Track,
     ) -> Result<Answer, Fault> {
         let shelf = self.shelf(backend);
         if backend.0.config.protocol == Protocol::Http2 {
@@ -154,18 +172,29 @@ impl Pool {
                 Some(held) => held,
                 None => Box::pin(Held::open(backend, &shelf, self.worker(), wish.patience.connect)).await?,
             };
+            track.unsent.set(false);
             match exchange(held, request, wish, &flight).await {
                 Ok(answer) => return Ok(answer),
                 Err(Failure { again: Some(same), .. }) if first => request = *same,
                 Err(Failure { fault, .. }) => return Err(fault),
             }
             backend.0.retried(self.worker());
+            track.repeated.set(true);
         }
     }
 }
 
+/// What became of a request that was sent, for who may send it once more.
+#[derive(Default)]
+pub(super) struct Track {
+    /// No connection took it: nobody can have seen anything of it.
+    pub unsent: Cell<bool>,
+    /// It was sent again because a kept connection turned out dead.
+    pub repeated: Cell<bool>,
+}
+
 /// Methods that change nothing (RFC 9110, 3253, 4918, 5323).
-fn is_safe(method: &Method) -> bool {
+pub(super) fn is_safe(method: &Method) -> bool {
     method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH" | "QUERY")
 }
 
@@ -256,6 +285,8 @@ async fn exchange(
             head: Response::from_parts(head, ()),
             body: Body::Empty,
             upgraded: Some(upgraded),
+            by: None,
+            cookie: None,
         });
     }
     held.line.tunnel.take();
@@ -283,7 +314,7 @@ async fn exchange(
         Poll::Ready(Some(Err(error))) => return Err(blame(&held, &error).into()),
         Poll::Pending => Body::stream(Receiving::new(None, incoming, held, pause)),
     };
-    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None })
+    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None, by: None, cookie: None })
 }
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has

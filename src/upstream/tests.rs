@@ -3,6 +3,7 @@
 
 mod breaking;
 mod clocks;
+mod directors;
 mod health;
 mod hostile;
 mod names;
@@ -47,6 +48,7 @@ fn config(address: Address) -> Config {
         between_bytes_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(50),
         idle_max: 4,
+        slow_start: Duration::ZERO,
         max_connections: 0,
         probe: None,
         breaker: BreakerTerms::default(),

@@ -13,12 +13,15 @@ mod maintenance;
 mod meter;
 mod rescue;
 mod rulebook;
+mod settle;
 mod world;
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use http::StatusCode;
 
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
@@ -79,7 +82,7 @@ impl Corridor {
         ticket.site(world.sheet(found.site.id));
         maintenance::open(world, found, &request, asker)?;
         if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
-            return Ok(rescue::redirect(&location, asker));
+            return Ok(Departure::answer(rescue::redirect(StatusCode::MOVED_PERMANENTLY, &location, asker)));
         }
         if let Some(book) = &world.rulebook {
             // In a box: most trees have no rules of their own, and their visits need no room for this.
@@ -89,24 +92,37 @@ impl Corridor {
         let covered = rules::doorplate::route(found, &request)?;
         let route = covered.route;
         rules::doorplate::access(route, &request)?;
-        let target = world.target(rules::doorplate::backend(&covered)?)?;
         world.recorded(ticket, found.site.id, route, covered.names.values());
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
-        ticket.backend(target.name());
-        let (errand, wish) = errand::compose(&mut request, body);
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
-        let bearer = Bearer { request: &request, world, introductions: &self.introductions };
-        let passage = Passage {
-            hints: luggage.hints,
-            waits: Waits::default(),
-            introduce: &|backend, headers| bearer.introduce(backend, headers),
+        if route.answers.is_ours() {
+            let settled = settle::settle(world, settle::question(&covered, &request), None, asker).await?;
+            return Ok(settled.leave(&time, ticket));
+        }
+        let target = world.target(rules::doorplate::backend(&covered)?)?;
+        ticket.backend(target.name());
+        let spare = settle::spare(found, &request.headers);
+        let (errand, wish) = errand::compose(&mut request, body);
+        let answer = {
+            let bearer = Bearer { request: &request, world, introductions: &self.introductions };
+            let passage = Passage {
+                hints: luggage.hints,
+                waits: Waits::default(),
+                introduce: &|backend, headers| bearer.introduce(backend, headers),
+                client: request.client,
+                secure: request.secure,
+            };
+            let sending = pin!(self.pool.ask(target, errand, passage));
+            time.within(sending).await?
         };
-        let sending = pin!(self.pool.ask(target, errand, passage));
-        let answer = time.within(sending).await?;
-        ticket.first_byte();
+        errand::answered(&answer, ticket);
+        let ground = settle::Ground { corridor: self, world, found, asker, time: &time };
+        if let Some(settled) = settle::follow(&ground, &answer, &mut request, spare).await? {
+            return Ok(settled.leave(&time, ticket));
+        }
         errand::bring_back(answer, &wish, &time)
     }
 }

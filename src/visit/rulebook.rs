@@ -6,21 +6,20 @@
 //! it is sent. What is sent passes the same cleaning as a visitor's own headers, and says the length of its body
 //! in our words; so does the answer. A rule that fails ends its visit and says where in the log, and nowhere else.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::path::Path;
-use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, UPGRADE};
-use http::{HeaderValue, Response, StatusCode};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http::header::{CONTENT_LENGTH, SET_COOKIE, UPGRADE};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
+use http_body::Body as _;
 use hyper::ext::ReasonPhrase;
 
 use super::errand::{self, Bearer, Wish};
+use super::settle::{self, Settled};
 use super::{Corridor, Luggage, World, meter, rescue};
 use crate::answer;
 use crate::base::cause::Cause;
@@ -29,6 +28,7 @@ use crate::base::fault::Fault;
 use crate::base::random;
 use crate::language::program::{Choice, Mark};
 use crate::language::source::Sources;
+use crate::message::body::Lent;
 use crate::message::{Body, Departure, Hints, Request, Street, headers};
 use crate::plan::{BackendId, Route};
 use crate::record::{Level, Office, Ticket};
@@ -103,6 +103,7 @@ pub fn explain(marks: &[crate::language::Span], sources: &Sources, fault: &RuleF
 }
 
 /// What a visit stands on.
+#[derive(Clone, Copy)]
 pub struct Ground<'a> {
     pub corridor: &'a Corridor,
     pub world: &'a World,
@@ -122,7 +123,7 @@ pub async fn walk(
     let mut visit = Visit::begin(ground, found, request, luggage, ticket)?;
     loop {
         match visit.flow.next(&mut visit.around) {
-            Next::Route => visit.route(),
+            Next::Route => visit.route().await,
             Next::Fetch | Next::Pipe => {
                 if let Some(tunnel) = visit.fetch().await {
                     return Ok(tunnel);
@@ -146,9 +147,13 @@ struct Visit<'a> {
     body: Loan,
     hints: Option<Hints>,
     time: Option<meter::Time>,
+    /// What was sent last, for an internal route that the answer may lead to.
+    spare: HeaderMap,
     /// The body of the last answer, and the length it was said to have.
     answer: Body,
     length: Option<HeaderValue>,
+    /// What leads the visitor back to the member of a director that answered last.
+    cookie: Option<HeaderValue>,
     /// What went wrong last, for the log.
     fault: Option<Fault>,
 }
@@ -156,8 +161,8 @@ struct Visit<'a> {
 /// A route that covers the request.
 struct Covered<'a> {
     route: &'a Route,
-    /// No row of its table may fit this path.
-    backend: Result<BackendId, Fault>,
+    /// No row of its table may fit this path; `None`: the house itself answers.
+    backend: Result<Option<BackendId>, Fault>,
     names: Vec<Box<str>>,
 }
 
@@ -188,7 +193,7 @@ impl<'a> Visit<'a> {
         };
         if let Ok(covered) = &covered {
             around.stands_at(covered);
-            case.default = covered.backend.as_ref().map_or(Choice::None, |backend| Choice::Backend(*backend));
+            case.default = chosen(covered.backend.clone().ok().flatten());
         }
         Ok(Self {
             flow: Flow::begin(&ground.book.rules, case),
@@ -200,21 +205,66 @@ impl<'a> Visit<'a> {
             body: Loan::new(luggage.body),
             hints: luggage.hints,
             time: None,
+            spare: HeaderMap::new(),
             answer: Body::Empty,
             length: None,
+            cookie: None,
             fault: None,
         })
     }
 
     /// Judges what rules of the visitor's side made of the request.
-    fn route(&mut self) {
-        match self.judge() {
-            Ok(backend) => self.flow.routed(Choice::Backend(backend)),
+    async fn route(&mut self) {
+        let settled = match self.judge() {
+            Ok(None) if self.flow.takes_settled() => self.settle().await,
+            Ok(backend) => return self.flow.routed(chosen(backend)),
+            Err(fault) => Err(fault),
+        };
+        match settled {
+            Ok(settled) => {
+                let reply = self.take_settled(settled);
+                self.flow.settled(reply);
+            }
             Err(fault) => self.refuse(fault),
         }
     }
 
-    fn judge(&mut self) -> Result<BackendId, Fault> {
+    /// The route's own answer.
+    async fn settle(&mut self) -> Result<Settled, Fault> {
+        let covered = self.covered.as_ref().map_err(Clone::clone)?;
+        let names: Vec<&str> = covered.names.iter().map(|name| &**name).collect();
+        let question = settle::Question {
+            route: covered.route,
+            names: &names,
+            method: &self.request.method,
+            headers: &self.flow.case().req.headers,
+            path: &self.request.path,
+            query: self.request.query.as_ref(),
+        };
+        settle::settle(self.ground.world, question, None, self.ground.asker).await
+    }
+
+    /// An answer of the house, as rules see it: its body stays here.
+    fn take_settled(&mut self, settled: Settled) -> Reply {
+        if let Some(fault) = &settled.fault {
+            self.around.ticket.fault(fault);
+        }
+        self.begin_time();
+        let (parts, body) = settled.response.into_parts();
+        self.length = parts.headers.get(CONTENT_LENGTH).cloned();
+        self.answer = body;
+        Reply::of_backend(parts.status.as_u16(), None, parts.version, parts.headers)
+    }
+
+    /// The time of the visit, from when something was first done for it.
+    fn begin_time(&mut self) -> meter::Time {
+        let route = self.covered.as_ref().ok().map(|covered| covered.route);
+        let usual = self.ground.world.terms.bounds.total_timeout;
+        let total = route.and_then(|route| route.total_timeout).unwrap_or(usual);
+        *self.time.get_or_insert_with(|| meter::Time::begin(total))
+    }
+
+    fn judge(&mut self) -> Result<Option<BackendId>, Fault> {
         if self.flow.case().moved {
             let doorplate::Decided { method, host, path, query } =
                 doorplate::reread(&self.flow.case().req, &self.request.host)?;
@@ -261,8 +311,25 @@ impl<'a> Visit<'a> {
                     Err(fault) => self.unanswered(fault),
                 }
             }
-            Ok((answer, ..)) => {
-                self.around.ticket.first_byte();
+            Ok((answer, _, time)) => {
+                errand::answered(&answer, self.around.ticket);
+                self.cookie = answer.cookie.clone();
+                match self.follow(&answer, &time).await {
+                    Ok(None) => {}
+                    Ok(Some(settled)) => {
+                        let reply = self.take_settled(settled);
+                        self.flow.answered(Ok(reply));
+                        return None;
+                    }
+                    Err(fault) if fault.cause.status() < 500 => {
+                        self.refuse(fault);
+                        return None;
+                    }
+                    Err(fault) => {
+                        self.unanswered(fault);
+                        return None;
+                    }
+                }
                 let (mut parts, ()) = answer.head.into_parts();
                 headers::clean_answer(&mut parts.headers);
                 let reason = parts.extensions.get::<ReasonPhrase>();
@@ -277,6 +344,14 @@ impl<'a> Visit<'a> {
             Err(fault) => self.unanswered(fault),
         }
         None
+    }
+
+    /// What a backend hands over to an internal route: rules see the answer that takes its place.
+    async fn follow(&mut self, answer: &Answer, time: &meter::Time) -> Result<Option<Settled>, Fault> {
+        let spare = std::mem::take(&mut self.spare);
+        let Ground { corridor, world, asker, .. } = self.ground;
+        let ground = settle::Ground { corridor, world, found: self.found, asker, time };
+        settle::follow(&ground, answer, &mut self.request, spare).await
     }
 
     fn unanswered(&mut self, fault: Fault) {
@@ -319,8 +394,8 @@ impl<'a> Visit<'a> {
         let bounds = &world.terms.bounds;
         let most = route.and_then(|route| route.body_bytes_max).unwrap_or(bounds.body_bytes_max);
         let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
-        let total = route.and_then(|route| route.total_timeout).unwrap_or(bounds.total_timeout);
-        let time = *self.time.get_or_insert_with(|| meter::Time::begin(total));
+        let time = self.begin_time();
+        self.spare = settle::spare(self.found, &question.headers);
         let (errand, wish) = errand::compose_ruled(&self.request, question, body)?;
         let corridor = self.ground.corridor;
         let bearer = Bearer { request: &self.request, world, introductions: &corridor.introductions };
@@ -328,6 +403,8 @@ impl<'a> Visit<'a> {
             hints: self.hints.clone(),
             waits: waiting(patience),
             introduce: &|backend, headers| bearer.introduce(backend, headers),
+            client: self.request.client,
+            secure: self.request.secure,
         };
         let sending = pin!(corridor.pool.ask(target, errand, passage));
         let answer = time.within(sending).await?;
@@ -336,7 +413,7 @@ impl<'a> Visit<'a> {
 
     /// The answer as rules left it.
     fn deliver(self) -> Result<Departure, Fault> {
-        let Self { ground, flow, around, fault, answer, length, time, request, .. } = self;
+        let Self { ground, flow, around, fault, answer, length, cookie, time, request, .. } = self;
         let case = flow.into_case();
         if let Some(fault) = &around.fault {
             around.ticket.fault(fault);
@@ -392,6 +469,9 @@ impl<'a> Visit<'a> {
                 response.headers_mut().remove(CONTENT_LENGTH);
             }
         }
+        if let Some(cookie) = cookie {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
         if let Some(reason) = told.and_then(|told| ReasonPhrase::try_from(told).ok()) {
             response.extensions_mut().insert(reason);
         }
@@ -402,7 +482,13 @@ impl<'a> Visit<'a> {
 fn cover<'w>(found: SiteRef<'w>, request: &Request) -> Result<Covered<'w>, Fault> {
     let covered = doorplate::route(found, request)?;
     let names = covered.names.values().iter().map(|name| (*name).into()).collect();
-    Ok(Covered { route: covered.route, backend: doorplate::backend(&covered), names })
+    let ours = covered.route.answers.is_ours();
+    let backend = if ours { Ok(None) } else { doorplate::backend(&covered).map(Some) };
+    Ok(Covered { route: covered.route, backend, names })
+}
+
+fn chosen(backend: Option<BackendId>) -> Choice {
+    backend.map_or(Choice::None, Choice::Backend)
 }
 
 /// A wait that no visit lives to see the end of.
@@ -427,13 +513,8 @@ fn wait(said: Option<f64>) -> Option<Duration> {
 struct Loan {
     /// Empty from the start: there is nothing to lend, as often as one likes.
     none: bool,
-    lent: Option<Rc<Lent>>,
+    lent: Option<Lent>,
     body: Option<Body>,
-}
-
-struct Lent {
-    body: RefCell<Body>,
-    touched: Cell<bool>,
 }
 
 impl Loan {
@@ -447,35 +528,14 @@ impl Loan {
         }
         if let Some(body) = self.body.take() {
             let body = meter::capped(ticket.upload(body), most)?;
-            self.lent = Some(Rc::new(Lent { body: RefCell::new(body), touched: Cell::new(false) }));
+            self.lent = Some(Lent::new(body));
         }
-        match &self.lent {
-            Some(lent) if !lent.touched.get() => Ok(Body::stream(Borrowed(Rc::clone(lent)))),
-            _ => Err(Fault::with(
+        self.lent.as_ref().and_then(Lent::lend).ok_or_else(|| {
+            Fault::with(
                 Cause::RuleFault,
                 "the body of the request was sent to a backend already, and can't be sent again",
-            )),
-        }
-    }
-}
-
-struct Borrowed(Rc<Lent>);
-
-impl HttpBody for Borrowed {
-    type Data = Bytes;
-    type Error = Fault;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        self.0.touched.set(true);
-        Pin::new(&mut *self.0.body.borrow_mut()).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.body.borrow().is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.body.borrow().size_hint()
+            )
+        })
     }
 }
 
@@ -514,6 +574,10 @@ impl Surroundings for Around<'_> {
 
     fn healthy(&self, backend: BackendId) -> bool {
         self.target(backend).is_some_and(Target::healthy)
+    }
+
+    fn sickness(&self, backend: BackendId) -> Cause {
+        self.target(backend).map_or(Cause::Unhealthy, Target::sickness)
     }
 
     fn changed(&self, backend: BackendId) -> f64 {

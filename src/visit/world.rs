@@ -13,11 +13,12 @@ use crate::base::address::{NetworkSet, PseudonymKey};
 use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
-use crate::plan::{BackendId, LogId, Route, SiteId};
+use crate::files::Root;
+use crate::plan::{BackendId, FilesId, LogId, Route, SiteId};
 use crate::record::{Sheet, Ticket};
 use crate::rules::Table;
 use crate::tls::Acceptor;
-use crate::upstream::{Backend, Target};
+use crate::upstream::{Backend, Director, Target};
 
 /// One generation.
 pub struct World {
@@ -26,6 +27,8 @@ pub struct World {
     pub rulebook: Option<Rulebook>,
     /// By `plan::BackendId`.
     pub targets: Vec<Target>,
+    /// Folders of files.
+    pub roots: BTreeMap<FilesId, Arc<Root>>,
     /// Where each site's lines go, by `plan::SiteId`.
     pub sheets: Vec<Sheet>,
     /// Where the lines of routes with a log of their own go.
@@ -62,10 +65,25 @@ impl World {
             .ok_or_else(|| Fault::with(Cause::Internal, "a route names a backend that is not there"))
     }
 
+    pub fn root(&self, id: FilesId) -> Result<&Arc<Root>, Fault> {
+        self.roots
+            .get(&id)
+            .ok_or_else(|| Fault::with(Cause::Internal, "a route names a folder that is not there"))
+    }
+
     /// The servers behind this house.
     pub fn servers(&self) -> impl Iterator<Item = &Arc<Backend>> {
-        self.targets.iter().map(|target| match target {
-            Target::Server(backend) => backend,
+        self.targets.iter().filter_map(|target| match target {
+            Target::Server(backend) => Some(backend),
+            Target::Director(_) => None,
+        })
+    }
+
+    /// What answers as one.
+    pub fn directors(&self) -> impl Iterator<Item = &Arc<Director>> {
+        self.targets.iter().filter_map(|target| match target {
+            Target::Server(_) => None,
+            Target::Director(director) => Some(director),
         })
     }
 }

@@ -11,8 +11,10 @@
     clippy::disallowed_methods
 )]
 
+mod answers;
 mod corridor;
 mod editor;
+mod files;
 mod frames;
 mod health;
 mod http1_life;
