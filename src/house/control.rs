@@ -435,6 +435,31 @@ impl House {
     }
 }
 
+/// A director with its members, for the status.
+fn told(director: &Director) -> String {
+    let member = |member: MemberStanding| {
+        let MemberStanding { name, weight, drained, healthy, gets } = member;
+        let how = if drained {
+            " (drained)"
+        } else if !healthy {
+            " (sick)"
+        } else if weight > 0 && gets < f64::from(weight) {
+            " (starts slowly)"
+        } else {
+            ""
+        };
+        format!("{name} weight {weight}{how}")
+    };
+    let members: Vec<String> = director.members(clock::now()).into_iter().map(member).collect();
+    format!(
+        "director {}: {}, {}; {} retries",
+        director.name(),
+        director.config().policy.word(),
+        members.join(", "),
+        director.retries()
+    )
+}
+
 /// What is new of a backend, in a line.
 fn tell(office: &Office, news: &News<'_>) {
     let name = &news.backend;
@@ -475,31 +500,6 @@ fn troubles(keep: &Keep, world: &World) -> Troubles {
         backends: backends.filter(|(_, standing)| !standing.healthy()).collect(),
         closed: keep.orders.shut(world).into_iter().map(|shut| (shut.site, shut.until)).collect(),
     }
-}
-
-/// A director with its members, for the status.
-fn told(director: &Director) -> String {
-    let member = |member: MemberStanding| {
-        let MemberStanding { name, weight, drained, healthy, gets } = member;
-        let how = if drained {
-            " (drained)"
-        } else if !healthy {
-            " (sick)"
-        } else if weight > 0 && gets < f64::from(weight) {
-            " (starts slowly)"
-        } else {
-            ""
-        };
-        format!("{name} weight {weight}{how}")
-    };
-    let members: Vec<String> = director.members(clock::wall()).into_iter().map(member).collect();
-    format!(
-        "director {}: {}, {}; {} retries",
-        director.name(),
-        director.config().policy.word(),
-        members.join(", "),
-        director.retries()
-    )
 }
 
 /// `[::]:443` in the settings stands for every address of the machine.

@@ -324,7 +324,7 @@ pub fn figures(world: &World) -> Vec<BackendFigures> {
 }
 
 pub fn director_figures(world: &World) -> Vec<DirectorFigures> {
-    let now = clock::wall();
+    let now = clock::now();
     let figures = |director: &Arc<Director>| DirectorFigures {
         name: director.name().into(),
         shares: director.members(now).into_iter().map(|member| (member.name, member.gets)).collect(),

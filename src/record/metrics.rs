@@ -52,9 +52,9 @@ metrics! {
     BACKEND_FAULTS = "doorward_backend_faults_total", Counter, ["backend", "cause"], "Requests a backend did not answer well, by cause.";
     BACKEND_IN_FLIGHT = "doorward_backend_in_flight", Gauge, ["backend"], "Requests a backend is working on now.";
     BACKEND_CONNECTIONS = "doorward_backend_connections", Gauge, ["backend"], "Connections open to a backend now, resting ones included.";
-    BACKEND_UP = "doorward_backend_up", Gauge, ["backend"], "1 while a backend is healthy, 0 while its probe says that it is sick, while its requests fail, and while it is drained.";
     DIRECTOR_SHARE = "doorward_director_share", Gauge, ["director", "backend"], "What a member of a director gets now: its weight, less while it starts slowly, 0 while it is asked nothing.";
     DIRECTOR_RETRIES = "doorward_director_retries_total", Counter, ["director"], "Requests a director sent once more though a member may have seen them.";
+    BACKEND_UP = "doorward_backend_up", Gauge, ["backend"], "1 while a backend is healthy, 0 while its probe says that it is sick, while its requests fail, and while it is drained.";
     LOG_DROPPED = "doorward_log_dropped_total", Counter, [], "Log lines that could not be kept, because a disk was full or too slow.";
     RELOADS = "doorward_reloads_total", Counter, ["result"], "Reloads of the rules: `taken` or `refused`.";
     CERTIFICATE = "doorward_certificate_expiry_seconds", Gauge, ["site"], "When the site's certificate ends, in seconds since 1970.";

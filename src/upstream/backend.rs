@@ -10,14 +10,15 @@ use hyper::client::conn::http1::Builder;
 use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::config::{Address, Config};
+use super::config::{Address, Config, Protocol};
 use super::health::{Condition, Health, Standing, Turn};
 use super::names::{self, Lookup, Names};
-use super::send::Patience;
+use super::send::{Answer, Patience};
 use super::{connect, probe, trust};
 use crate::base::cause::Cause;
-use crate::base::clock::{self, Wall};
+use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
+use crate::message::Body;
 
 /// What one connection reads or writes ahead at most. Measured with 1 MiB answers, CPU against hyper's own
 /// 400 KiB: 128 KiB takes 0.66 of it (it stays in the core's cache), 64 KiB 0.71.
@@ -105,7 +106,12 @@ impl Backend {
         http.max_buf_size(BUFFER_BYTES_MAX).max_header_size(HEADER_BYTES_MAX);
         Ok(Self(Arc::new(Inner {
             credentials: credentials(&config),
-            health: Health::new(config.breaker, config.probe.as_ref().map(probe::window), clock::wall()),
+            health: Health::new(
+                config.breaker,
+                config.probe.as_ref().map(probe::window),
+                clock::wall(),
+                clock::now(),
+            ),
             names: Names::of(&config.address, lookup),
             permits: AtomicUsize::new(0),
             config,
@@ -136,6 +142,21 @@ impl Backend {
         self.0.config.address != Address::Nowhere && self.0.health.healthy(clock::now)
     }
 
+    /// How much of its weight it gets among the members of a director: all of it, or less while it has not been
+    /// back for as long as its `slow_start`.
+    pub fn share(&self, now: Instant) -> f64 {
+        let over = self.0.config.slow_start;
+        match self.well_since() {
+            Some(since) if !over.is_zero() => super::director::ramp(since, over, now),
+            _ => 1.0,
+        }
+    }
+
+    /// Whether what it is asked needs a script that runs for it.
+    pub fn runs_scripts(&self) -> bool {
+        self.0.config.protocol == Protocol::FastCgi
+    }
+
     /// How it stands, why, and since when.
     pub fn standing(&self) -> Standing {
         let standing = self.0.health.standing();
@@ -145,20 +166,10 @@ impl Backend {
         Standing { condition: Condition::Nowhere, reason: "it is declared as `none`".into(), ..standing }
     }
 
-    /// Since when it is well again, where it once was not. `None` where it has been well from its beginning, and
-    /// where it is not.
-    pub fn well_since(&self) -> Option<Wall> {
+    /// Since when it is well, where it once was not: it is given its share slowly. `None` where it has been well
+    /// from its beginning, and where it is not.
+    pub fn well_since(&self) -> Option<Instant> {
         self.0.health.well_since()
-    }
-
-    /// How much of its weight it gets among the members of a director: all of it, or less while it has not been
-    /// back for as long as its `slow_start`.
-    pub fn share(&self, now: Wall) -> f64 {
-        let over = self.0.config.slow_start;
-        if over.is_zero() {
-            return 1.0;
-        }
-        self.well_since().map_or(1.0, |since| super::director::ramp(since, over, now))
     }
 
     /// Whether an operator keeps visitors away from it.
@@ -168,7 +179,7 @@ impl Backend {
 
     /// Keeps visitors away from it, or lets them come again; what is under way goes on. True where that is news.
     pub fn drain(&self, drained: bool) -> bool {
-        self.0.health.drain(drained, clock::wall())
+        self.0.health.drain(drained, clock::now(), clock::wall())
     }
 
     /// Its own `Host`, where its declaration says one.
@@ -312,6 +323,20 @@ impl Inner {
                 Cause::MaxConnections,
                 &format!("all of its {most} connections are in use"),
             )),
+        }
+    }
+
+    /// What became of a request that was admitted in this turn.
+    pub fn came_of(&self, turn: Turn, outcome: &Result<Answer, Fault>) {
+        match outcome {
+            Ok(answer) => {
+                self.health.answered(turn, || (clock::now(), clock::wall()));
+                // The others say so when they are whole.
+                if !matches!(answer.body, Body::Stream(_)) {
+                    self.health.good();
+                }
+            }
+            Err(fault) => self.fault(fault.cause),
         }
     }
 

@@ -6,6 +6,7 @@
 
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
@@ -63,8 +64,9 @@ const KEPT_BACK: u32 = DRAINED | SICK | BROKEN;
 pub(super) struct Health {
     /// What is wrong, a bit each. Written under the lock.
     wrong: AtomicU32,
-    /// When it became well again, in milliseconds since 1970; 0 where it was well from its beginning.
+    /// When it became well again, in milliseconds since `born`; 0 where it was well from its beginning.
     recovered: AtomicU64,
+    born: Instant,
     known: Mutex<Known>,
     /// Something changed that should be told.
     pub changed: Notify,
@@ -141,12 +143,13 @@ pub(super) enum Turn {
 }
 
 impl Health {
-    pub fn new(terms: BreakerTerms, window: Option<Window>, now: Wall) -> Self {
+    pub fn new(terms: BreakerTerms, window: Option<Window>, now: Wall, born: Instant) -> Self {
         let sick = window.is_some_and(|window| !window.healthy());
         let probe = window.map(|window| Probed { window, why: None });
         Self {
             wrong: AtomicU32::new(if sick { SICK } else { 0 }),
             recovered: AtomicU64::new(0),
+            born,
             known: Mutex::new(Known {
                 breaker: Breaker::new(terms),
                 probe,
@@ -196,11 +199,12 @@ impl Health {
     }
 
     /// The head of an answer came to a request that was admitted in this turn.
-    pub fn answered(&self, turn: Turn, now: impl FnOnce() -> Wall) {
+    pub fn answered(&self, turn: Turn, now: impl FnOnce() -> (Instant, Wall)) {
         if turn == Turn::Trial {
             let mut known = self.lock();
             if known.breaker.tried() {
-                self.change(&mut known, now(), |wrong| wrong & !(BROKEN | TROUBLE));
+                let (now, wall) = now();
+                self.change(&mut known, wall, now, |wrong| wrong & !(BROKEN | TROUBLE));
             }
         }
     }
@@ -222,7 +226,7 @@ impl Health {
         let mut known = self.lock();
         let asked = if known.breaker.counts_requests() { asked() } else { 0 };
         if known.breaker.failed(cause, now, asked) {
-            self.change(&mut known, wall, |wrong| (wrong | BROKEN) & !TROUBLE);
+            self.change(&mut known, wall, now, |wrong| (wrong | BROKEN) & !TROUBLE);
         } else if known.breaker.in_trouble() {
             self.wrong.fetch_or(TROUBLE, Ordering::Relaxed);
         }
@@ -237,7 +241,7 @@ impl Health {
     }
 
     /// What the probe's last answer makes of it; `why` is what was wrong with it.
-    pub fn probed(&self, window: Window, why: Option<Box<str>>, wall: Wall) {
+    pub fn probed(&self, window: Window, why: Option<Box<str>>, now: Instant, wall: Wall) {
         let mut known = self.lock();
         let first = known.probe.as_ref().is_none_or(|probe| probe.why.is_none());
         let before = known.probe.as_ref().is_none_or(|probe| probe.window.healthy());
@@ -246,7 +250,7 @@ impl Health {
         known.probe = Some(Probed { window, why });
         if before != window.healthy() {
             let sick = if window.healthy() { 0 } else { SICK };
-            self.change(&mut known, wall, |wrong| (wrong & !SICK) | sick);
+            self.change(&mut known, wall, now, |wrong| (wrong & !SICK) | sick);
         } else if first && bad && !before {
             // It began as sick and is: otherwise nobody would know why it gets nothing.
             known.changes += 1;
@@ -255,22 +259,21 @@ impl Health {
     }
 
     /// An operator keeps visitors away from it, or lets them come again. True where that is news.
-    pub fn drain(&self, drained: bool, wall: Wall) -> bool {
+    pub fn drain(&self, drained: bool, now: Instant, wall: Wall) -> bool {
         let mut known = self.lock();
         if self.drained() == drained {
             return false;
         }
         let bit = if drained { DRAINED } else { 0 };
-        self.change(&mut known, wall, |wrong| (wrong & !DRAINED) | bit);
+        self.change(&mut known, wall, now, |wrong| (wrong & !DRAINED) | bit);
         true
     }
 
     /// Since when it is well, where it once was not.
-    pub fn well_since(&self) -> Option<Wall> {
+    pub fn well_since(&self) -> Option<Instant> {
         let recovered = self.recovered.load(Ordering::Relaxed);
         let well = self.wrong.load(Ordering::Relaxed) & KEPT_BACK == 0;
-        let millis = u32::try_from(recovered % 1_000).unwrap_or(0);
-        (well && recovered > 0).then(|| Wall { seconds: recovered / 1_000, nanos: millis * 1_000_000 })
+        (well && recovered > 0).then(|| self.born + Duration::from_millis(recovered))
     }
 
     pub fn standing(&self) -> Standing {
@@ -290,18 +293,17 @@ impl Health {
         }
     }
 
-    fn change(&self, known: &mut Known, wall: Wall, to: impl FnOnce(u32) -> u32) {
+    fn change(&self, known: &mut Known, wall: Wall, now: Instant, to: impl FnOnce(u32) -> u32) {
         // Everybody who writes it holds the lock.
         let was = self.wrong.load(Ordering::Relaxed);
         let is = to(was);
         if was & KEPT_BACK == is & KEPT_BACK {
             return;
         }
-        if is & KEPT_BACK == 0 {
-            if std::mem::replace(&mut known.was_well, true) {
-                let millis = wall.seconds * 1_000 + u64::from(wall.nanos / 1_000_000);
-                self.recovered.store(millis.max(1), Ordering::Relaxed);
-            }
+        if is & KEPT_BACK == 0 && std::mem::replace(&mut known.was_well, true) {
+            let since =
+                u64::try_from(now.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX);
+            self.recovered.store(since.max(1), Ordering::Relaxed);
         }
         known.since = wall;
         known.changes += 1;
@@ -339,8 +341,6 @@ impl Known {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
     use crate::base::clock;
 
@@ -391,7 +391,7 @@ mod tests {
         let at = |seconds| (born + Duration::from_secs(seconds), Wall::from_seconds(1_000 + seconds));
         let mut window = Window::new(2, 1, 0);
         let terms = BreakerTerms { failures_max: 2, ..BreakerTerms::default() };
-        let health = Health::new(terms, Some(window), at(0).1);
+        let health = Health::new(terms, Some(window), at(0).1, born);
         assert!(health.take_on() && !health.take_on());
         let stands = |condition, since, reason: &str| {
             let standing = health.standing();
@@ -404,7 +404,7 @@ mod tests {
         stands(Condition::Sick, 0, "its probe: it was not asked yet");
         let mut probed = |good: bool, why: Option<&str>, seconds| {
             window.note(good);
-            health.probed(window, why.map(Into::into), at(seconds).1);
+            health.probed(window, why.map(Into::into), at(seconds).0, at(seconds).1);
         };
         probed(false, Some("it answers 503, not 200"), 10);
         stands(Condition::Sick, 0, "its probe: it answers 503, not 200");
@@ -429,22 +429,22 @@ mod tests {
         assert!(health.well_since().is_none() && !health.healthy(|| at(42).0));
         assert!(health.healthy(|| at(43).0), "whoever comes now is sent there");
         // What an operator says goes before both, and neither is lost by it.
-        assert!(health.drain(true, at(50).1) && !health.drain(true, at(51).1));
+        assert!(health.drain(true, at(50).0, at(50).1) && !health.drain(true, at(51).0, at(51).1));
         stands(Condition::Drained, 50, "drained by an operator");
         assert!(!health.healthy(|| at(51).0) && health.admit(|| at(51).0).is_err());
-        assert!(health.drain(false, at(60).1));
+        assert!(health.drain(false, at(60).0, at(60).1));
         stands(Condition::Failing, 60, "2 failures in a row: first_byte_timeout");
         assert_eq!(health.admit(|| at(61).0), Ok(Turn::Trial));
         assert!(health.admit(|| at(61).0).is_err());
-        health.answered(Turn::Usual, || at(61).1);
+        health.answered(Turn::Usual, || at(61));
         stands(Condition::Failing, 60, "2 failures in a row: first_byte_timeout");
-        health.answered(Turn::Trial, || at(62).1);
+        health.answered(Turn::Trial, || at(62));
         stands(Condition::Well, 62, "");
-        assert_eq!((health.well_since(), health.admit(|| born)), (Some(at(62).1), Ok(Turn::Usual)));
+        assert_eq!((health.well_since(), health.admit(|| born)), (Some(at(62).0), Ok(Turn::Usual)));
         probed(false, Some("x"), 70);
         probed(false, Some("it took too long"), 71);
         stands(Condition::Sick, 71, "its probe: it took too long");
-        let fresh = Health::new(terms, None, at(0).1);
+        let fresh = Health::new(terms, None, at(0).1, born);
         assert_eq!((fresh.well_since(), fresh.standing().condition), (None, Condition::Well));
     }
 }

@@ -126,7 +126,7 @@ async fn keep_asking(backend: Weak<Backend>) {
             let Some(backend) = backend.upgrade() else { return };
             let answer = ask(&backend.0, &probe).await;
             window.note(answer.is_ok());
-            backend.0.health.probed(window, answer.err(), clock::wall());
+            backend.0.health.probed(window, answer.err(), clock::now(), clock::wall());
         }
         sleep_until(begun + probe.interval).await;
     }

@@ -4,6 +4,7 @@
 mod breaking;
 mod clocks;
 mod directors;
+mod fastcgi;
 mod health;
 mod hostile;
 mod names;
@@ -35,7 +36,7 @@ fn play<T>(act: impl Future<Output = T>) -> T {
     LocalSet::new().block_on(&runtime, act)
 }
 
-fn config(address: Address) -> Config {
+pub fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,

@@ -36,7 +36,7 @@ impl Compiler<'_> {
                     .at(pin.name_span, "this trusts one certificate, whoever signed it"),
             );
         }
-        let probe = self.probe_of(backend);
+        let mut probe = self.probe_of(backend);
         let client = match backend.value("client_certificate").map(|valued| &valued.value) {
             Some(Value::Certificate(Certificate::Files { chain, key })) => {
                 let chain = self.file((&chain.0, chain.1));
@@ -62,18 +62,30 @@ impl Compiler<'_> {
                 }
             }
         }
-        if protocol == Protocol::Http2
-            && let Some(ProbeConfig { ask: Ask::Request(_), .. }) = probe
-            && let Some((_, span)) = backend.name
-        {
-            self.found.push(
-                Diagnostic::new(
-                    Code::BadProbe,
-                    span,
-                    format!("{} speaks HTTP/2, and its probe asks in lines of HTTP/1", backend.title()),
-                )
-                .label("let the probe say `.url` instead of `.request`"),
-            );
+        if let Some(probe) = &mut probe {
+            let title = backend.title();
+            let unfit = match (protocol, &probe.ask) {
+                (Protocol::Http2, Ask::Request(_)) => Some((
+                    format!("{title} speaks HTTP/2, and its probe asks in lines of HTTP/1"),
+                    "let the probe say `.url` instead of `.request`",
+                )),
+                (Protocol::FastCgi, Ask::Request(_)) => Some((
+                    format!("{title} speaks FastCGI, and its probe asks in lines of HTTP/1"),
+                    "let the probe say `.kind = fastcgi` instead, and a script as `.url`",
+                )),
+                (Protocol::Http1 | Protocol::Http2, Ask::Values | Ask::Script(_)) => Some((
+                    format!("{title} speaks HTTP, and its probe asks by FastCGI"),
+                    "let the probe say another `.kind`",
+                )),
+                _ => None,
+            };
+            if let (Some((text, label)), Some((_, span))) = (unfit, &backend.name) {
+                self.found.push(Diagnostic::new(Code::BadProbe, *span, text).label(label));
+            }
+            // A probe that says nothing of its kind asks as the backend speaks.
+            if let (Protocol::FastCgi, Ask::Url(url)) = (protocol, &probe.ask) {
+                probe.ask = if **url == *"/" { Ask::Values } else { Ask::Script(url.clone()) };
+            }
         }
         let wait = |name, default| duration(backend, name).unwrap_or(Duration::from_secs(default));
         Some(Config {
@@ -92,7 +104,12 @@ impl Compiler<'_> {
             first_byte_timeout: wait("first_byte_timeout", 60),
             between_bytes_timeout: wait("between_bytes_timeout", 60),
             idle_timeout: wait("idle_timeout", 50),
-            idle_max: number(backend, "idle_max").unwrap_or(64),
+            // A connection that php-fpm keeps takes one of its processes.
+            idle_max: number(backend, "idle_max").unwrap_or(if protocol == Protocol::FastCgi {
+                0
+            } else {
+                64
+            }),
             slow_start: duration(backend, "slow_start").unwrap_or(Duration::ZERO),
             max_connections: number(backend, "max_connections").unwrap_or(0),
             probe,
@@ -133,6 +150,9 @@ impl Compiler<'_> {
             return Some(match url {
                 Url::Http { host, port, tls, protocol } => (Address::Tcp { host, port }, protocol, tls),
                 Url::Unix(path) => (Address::Unix(self.socket(path, written)?), Protocol::Http1, false),
+                Url::FastCgiUnix(path) => {
+                    (Address::Unix(self.socket(path, written)?), Protocol::FastCgi, false)
+                }
             });
         }
         if let Some((path, span)) = text(backend, "path") {
