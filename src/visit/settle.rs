@@ -10,18 +10,20 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::errand::{self, Bearer};
+use super::way::Home;
 use super::{Corridor, World, meter, rescue};
 use crate::answer;
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
 use crate::files::{self, Below, Served};
+use crate::message::destination::DESTINATION;
 use crate::message::path::Query;
 use crate::message::{Body, Departure, Request, SitePath, Street};
 use crate::plan::{self, Answers, BackendId, Route};
 use crate::record::Ticket;
 use crate::rules::handover::{self, Handover, KEPT};
-use crate::rules::{RouteRef, SiteRef, doorplate};
+use crate::rules::{RouteRef, SiteRef, Way, doorplate};
 use crate::upstream::{Answer, Passage, Waits};
 
 /// What is asked of a route, as it was decided on.
@@ -250,7 +252,7 @@ pub fn spare(found: SiteRef<'_>, headers: &HeaderMap) -> HeaderMap {
         return HeaderMap::new();
     }
     let mut spare = headers.clone();
-    for name in [CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE] {
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, DESTINATION] {
         spare.remove(name);
     }
     spare
@@ -283,6 +285,7 @@ pub async fn follow(
                 settle(world, question, Some(&handed), asker).await?
             } else {
                 let backend = doorplate::backend(&covered)?;
+                let way = Way::of(ground.found, covered.route, covered.names.values(), path);
                 // What was decided on stays what rules and the record know of the request.
                 let before = (
                     std::mem::replace(&mut request.method, method),
@@ -291,7 +294,7 @@ pub async fn follow(
                     request.upgrade.take(),
                 );
                 request.headers = spare;
-                let asked = ask(ground, (covered.route, backend), request, ticket).await;
+                let asked = ask(ground, (covered.route, backend), &way, request, ticket).await;
                 (request.method, request.path, request.query, request.upgrade) = before;
                 let mut response = asked?;
                 handed.dress_answer(response.headers_mut());
@@ -314,14 +317,15 @@ pub async fn follow(
 async fn ask(
     ground: &Ground<'_>,
     (route, backend): (&Route, BackendId),
+    way: &Way<'_>,
     request: &mut Request,
     ticket: &mut Ticket,
 ) -> Result<Response<Body>, Fault> {
     let Ground { corridor, world, street, time, .. } = ground;
     let target = world.target(backend)?;
-    let (mut errand, wish) = errand::compose(request, Body::Empty);
+    let (mut errand, wish) = errand::compose(request, Body::Empty, way)?;
     errand::find_script(&mut errand, target, Some(route), request, street, ticket)?;
-    let bearer = Bearer { request, world, introductions: &corridor.introductions };
+    let bearer = Bearer { request, world, introductions: &corridor.introductions, destination: None };
     let passage = Passage {
         hints: None,
         waits: Waits::default(),
@@ -334,5 +338,8 @@ async fn ask(
     if leads_on(&answer) {
         return Err(handover::again());
     }
-    Ok(errand::bring_back(answer, &wish, time)?.response)
+    // Where an internal route lies is nobody's business: no path is put below it.
+    let way = Way::nowhere(ground.found);
+    let home = Home { way: &way, request, target, told: None };
+    Ok(errand::bring_back(answer, &wish, time, |parts, body| home.put_right(parts, body))?.response)
 }
