@@ -29,3 +29,4 @@ mod stage;
 mod tls;
 mod tools;
 mod trust;
+mod upgrade;
