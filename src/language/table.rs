@@ -242,7 +242,8 @@ pub const ANSWERS: &[&str] = &["backend", "files", "redirect", "answer"];
 pub enum Type {
     /// An address to listen on: `":443"`, `"127.0.0.1:9900"`, `"[::1]:80"`.
     Listener,
-    /// Where a backend is: `"http://host:port"`, `"https://host"`, `"unix:/run/x.sock"`.
+    /// Where a backend is: `"http://host:port"`, `"https://host"`, `"unix:/run/x.sock"`, `"fastcgi:/run/x.sock"`,
+    /// `"fastcgi://host:port"`.
     Url,
     /// Where a backend is, in VCL's words: a name or an address, with a port or without.
     Server,
@@ -252,6 +253,8 @@ pub enum Type {
     Socket,
     /// A path and a query, as they are asked for.
     Target,
+    /// Text whose form its reader knows.
+    Text,
     /// Lines of a request, as strings side by side.
     Lines,
     /// `"204"` or `"200-299"`.
@@ -304,6 +307,7 @@ impl Type {
             Type::Port => "a port in quotes, such as `\"8080\"` or `\"http\"`",
             Type::Socket => "the path of a socket in quotes",
             Type::Target => "a path in quotes, such as `\"/alive\"`",
+            Type::Text => "text in quotes",
             Type::Lines => "the lines of a request, such as `\"GET / HTTP/1.1\" \"Connection: close\"`",
             Type::Statuses => "a status or a range of them in quotes, such as `\"204\"` or `\"200-299\"`",
             Type::Probe => "the name of a `probe`, or its settings between braces",
@@ -352,6 +356,7 @@ impl Type {
                 | Type::Socket
                 | Type::Target
                 | Type::Statuses
+                | Type::Text
                 | Type::Host
                 | Type::File
                 | Type::Folder
@@ -501,7 +506,7 @@ static BACKEND: &[Setting] = &[
         "url",
         Type::Url,
         "what `.host` or `.path` says",
-        "Where the server is: `http://`, `https://`, `h2://` (HTTP/2 over TLS), `h2c://` (HTTP/2 without TLS), or a unix socket; no path, which is the routes' business.",
+        "Where the server is: `http://`, `https://`, `h2://` (HTTP/2 over TLS), `h2c://` (HTTP/2 without TLS), a unix socket, or FastCGI by `fastcgi://host:port` or `fastcgi:/run/php.sock`; no path, which is the routes' business.",
         "\"https://127.0.0.1:8001\"",
     ),
     row(
@@ -610,8 +615,14 @@ static BACKEND: &[Setting] = &[
         "77s",
     )
     .range(WAIT_OR_NONE),
-    row("idle_max", Type::Count, "64", "Unused connections kept by each worker; 0 keeps none.", "7")
-        .range((0, 100_000)),
+    row(
+        "idle_max",
+        Type::Count,
+        "64, and 0 for FastCGI, where each one would keep a process of php-fpm",
+        "Unused connections kept by each worker; 0 keeps none.",
+        "7",
+    )
+    .range((0, 100_000)),
     row(
         "ca",
         Type::File,
@@ -766,7 +777,7 @@ static ROUTE: &[Setting] = &[
         "index",
         Type::File,
         "\"index.html\"",
-        "What is served for a folder of `.files`: the first of these that is there.",
+        "What is served for a folder of `.files`: the first of these that is there. Below a `.root`: the script that stands for a folder, `index.php` when nothing is said.",
         "\"index.htm\", \"index.txt\"",
     )
     .several(),
@@ -848,6 +859,35 @@ static ROUTE: &[Setting] = &[
         "Largest request body taken, 0 for no limit; larger ones get 413.",
         "10MB",
     ),
+    row(
+        "root",
+        Type::Folder,
+        "none",
+        "The folder that the scripts of a FastCGI backend lie in; relative to the folder of the main file.",
+        "\"/srv/www\"",
+    ),
+    row(
+        "root_there",
+        Type::Text,
+        "what `.root` says",
+        "The same folder as the FastCGI backend sees it, such as in a container.",
+        "\"/var/www/html\"",
+    ),
+    row(
+        "script",
+        Type::Text,
+        "what the path names",
+        "The one script that every request of the route goes to, from `.root` on.",
+        "\"/index.php\"",
+    ),
+    row(
+        "endings",
+        Type::Text,
+        "\".php\"",
+        "How the names of scripts end; what else lies below `.root` has no page here.",
+        "\".php\", \".phtml\"",
+    )
+    .several(),
     row("encoded_slash", Type::Word(SLASH_WORDS), "refuse", "What happens to `%2f` in a path.", "keep"),
     row(
         "log",

@@ -10,7 +10,7 @@ use hyper::client::conn::http1::Builder;
 use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::config::{Address, Config};
+use super::config::{Address, Config, Protocol};
 use super::health::{Condition, Health, Standing, Turn};
 use super::names::{self, Lookup, Names};
 use super::send::Patience;
@@ -149,6 +149,11 @@ impl Backend {
             Some(since) if !over.is_zero() => super::director::ramp(since, over, now),
             _ => 1.0,
         }
+    }
+
+    /// Whether what it is asked needs a script that runs for it.
+    pub fn runs_scripts(&self) -> bool {
+        self.0.config.protocol == Protocol::FastCgi
     }
 
     /// How it stands, why, and since when.

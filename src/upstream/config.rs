@@ -46,6 +46,8 @@ pub enum Protocol {
     Http1,
     /// From the first byte on, over TLS or without it.
     Http2,
+    /// To programs that run scripts, as php-fpm does.
+    FastCgi,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -180,6 +180,11 @@ impl Director {
         (0..self.members.len()).any(|at| self.takes(at) && self.weight(at) > 0)
     }
 
+    /// Whether its members need a script that runs: all do, or none.
+    pub fn runs_scripts(&self) -> bool {
+        self.members.iter().any(|member| member.backend.runs_scripts())
+    }
+
     /// When one of its members became as healthy or sick as it is, the latest.
     pub fn changed(&self) -> Option<Wall> {
         let changes = self.members.iter().map(|member| member.backend.standing().since);

@@ -31,6 +31,7 @@ mod breaker;
 pub mod config;
 mod connect;
 mod director;
+pub mod fastcgi;
 mod fastcgi_ping;
 mod framing;
 mod health;

@@ -19,6 +19,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::backend::{Backend, Inner, Permit};
 use super::connect;
+use super::fastcgi;
 use super::streams::Streams;
 use super::wire::{Line, Tunnel, Wire};
 use crate::base::cause::Cause;
@@ -63,6 +64,8 @@ impl Hasher for ByAddress {
 pub(super) struct Shelf {
     backend: std::sync::Weak<Backend>,
     idle: RefCell<Vec<Held>>,
+    /// The same for a backend that is spoken to by FastCGI.
+    pub fastcgi: fastcgi::Shelf,
     /// Answered, but the request is still being taken by the backend.
     settling: RefCell<Vec<Held>>,
     /// The time of the last sweep: good enough to tell how long a connection has been idle, and free.
@@ -118,7 +121,7 @@ impl Pool {
     /// How many connections to a backend wait here to be used.
     pub fn idle(&self, backend: &Arc<Backend>) -> usize {
         let shelf = self.shelf(backend);
-        shelf.idle.borrow().len() + shelf.streams.idle()
+        shelf.idle.borrow().len() + shelf.streams.idle() + shelf.fastcgi.len()
     }
 
     pub(super) fn worker(&self) -> usize {
@@ -131,6 +134,7 @@ impl Pool {
             Rc::new(Shelf {
                 backend: Arc::downgrade(backend),
                 idle: RefCell::default(),
+                fastcgi: fastcgi::Shelf::default(),
                 settling: RefCell::default(),
                 tick: Cell::new(clock::now()),
                 idle_max: backend.0.config.idle_max,
@@ -158,9 +162,20 @@ impl Shelf {
         None
     }
 
+    /// About now.
+    pub fn tick(&self) -> Instant {
+        self.tick.get()
+    }
+
+    /// A connection that has answered waits to be used again, where there is room for it.
+    pub fn keep(&self, link: fastcgi::Link) {
+        self.fastcgi.put(link, self.tick.get(), self.idle_max);
+    }
+
     fn sweep(&self, backend: &Inner, now: Instant, old: &mut Vec<Held>) {
         self.tick.set(now);
         let limit = backend.config.idle_timeout;
+        self.fastcgi.sweep(now, limit);
         backend.health.second(now, || backend.asked());
         let gone = |held: &Held| match (&backend.names, held.peer) {
             (Some(names), Some(peer)) => !names.leads_to(peer),

@@ -20,7 +20,7 @@ use super::body::{Receiving, Sending};
 use super::config::Protocol;
 use super::pool::{Alarm, Held, Pool};
 use super::wire::{Line, Upload};
-use super::{connect, framing, streams};
+use super::{connect, fastcgi, framing, streams};
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
@@ -126,6 +126,9 @@ impl Pool {
         patience: Patience,
         track: &Track,
     ) -> Result<Answer, Fault> {
+        if backend.0.config.protocol == Protocol::FastCgi {
+            return Box::pin(self.send_by_fastcgi(backend, request, patience, track)).await;
+        }
         framing::set_length(&mut request);
         let wish = Wish {
             method: request.method().clone(),
@@ -150,6 +153,21 @@ impl Pool {
             Err(fault) => backend.0.fault(fault.cause),
         }
         outcome
+    }
+
+    async fn send_by_fastcgi(
+        &self,
+        backend: &Arc<Backend>,
+        mut request: Request<Body>,
+        patience: Patience,
+        track: &Track,
+    ) -> Result<Answer, Fault> {
+        fastcgi::measure(&mut request).await?;
+        track.unsent.set(true);
+        let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
+        let busy = fastcgi::Busy::begin(&backend.0, self.worker(), permit);
+        let outcome = fastcgi::ask(self, backend, request, patience, busy, track).await;
+        outcome.inspect_err(|fault| backend.0.fault(fault.cause))
     }
 
     async fn try_twice(

@@ -4,6 +4,7 @@
 mod breaking;
 mod clocks;
 mod directors;
+mod fastcgi;
 mod health;
 mod hostile;
 mod names;

@@ -105,7 +105,8 @@ impl Corridor {
         let target = world.target(rules::doorplate::backend(&covered)?)?;
         ticket.backend(target.name());
         let spare = settle::spare(found, &request.headers);
-        let (errand, wish) = errand::compose(&mut request, body);
+        let (mut errand, wish) = errand::compose(&mut request, body);
+        errand::find_script(&mut errand, target, Some(route), &request, street, ticket)?;
         let answer = {
             let bearer = Bearer { request: &request, world, introductions: &self.introductions };
             let passage = Passage {

@@ -92,7 +92,12 @@ impl Compiler<'_> {
             first_byte_timeout: wait("first_byte_timeout", 60),
             between_bytes_timeout: wait("between_bytes_timeout", 60),
             idle_timeout: wait("idle_timeout", 50),
-            idle_max: number(backend, "idle_max").unwrap_or(64),
+            // A connection that php-fpm keeps takes one of its processes.
+            idle_max: number(backend, "idle_max").unwrap_or(if protocol == Protocol::FastCgi {
+                0
+            } else {
+                64
+            }),
             slow_start: duration(backend, "slow_start").unwrap_or(Duration::ZERO),
             max_connections: number(backend, "max_connections").unwrap_or(0),
             probe,
@@ -133,6 +138,9 @@ impl Compiler<'_> {
             return Some(match url {
                 Url::Http { host, port, tls, protocol } => (Address::Tcp { host, port }, protocol, tls),
                 Url::Unix(path) => (Address::Unix(self.socket(path, written)?), Protocol::Http1, false),
+                Url::FastCgiUnix(path) => {
+                    (Address::Unix(self.socket(path, written)?), Protocol::FastCgi, false)
+                }
             });
         }
         if let Some((path, span)) = text(backend, "path") {

@@ -86,8 +86,10 @@ impl Compiler<'_> {
         let (read, write) = self.doors(route);
         let answers = if self.one_answer(route) { self.answers(route, &pattern)? } else { return None };
         let log = self.route_log(route, &pattern, &answers);
+        let scripts = self.scripts(route, &answers);
         Some(Route {
             log,
+            scripts,
             names: pattern.names,
             exact,
             internal: route.has("internal"),
