@@ -120,7 +120,8 @@ const COMMANDS: &[Spec] = &[
         flags: &[HTTP, HTTPS, ADMIN, KEEP],
         summary: "run the gateway",
         story: "Serves until it is told to stop. SIGHUP or `doorward reload` swaps the rules, all or nothing;\n\
-                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.\n\
+                SIGUSR2 or `doorward upgrade` hands over to a new process. SIGTERM or `doorward stop` lets open\n\
+                visits finish; a second SIGTERM does not.\n\
                 The flags are for rules without a `gateway`, such as a VCL file that Varnish ran: it is served\n\
                 for any host. Where one address is named, nothing else is listened on.",
         examples: &[
@@ -267,6 +268,18 @@ const COMMANDS: &[Spec] = &[
             "doorward maintenance",
         ],
         run: order::maintenance,
+    },
+    Spec {
+        name: "upgrade",
+        operand: Operand::None,
+        flags: &[STATE, CONFIG],
+        summary: "start the program anew and hand the running gateway over to it",
+        story: "For a new version of the program, and for what a reload can't change (addresses, workers). The new\n\
+                process reads the rules and takes over the listening sockets; the old one finishes what is open and\n\
+                ends, after `.upgrade_drain_timeout` at the latest. Nobody is refused or cut off. If the new one does\n\
+                not stand, the old one goes on, and the reason is shown here. SIGUSR2 does the same.",
+        examples: &["doorward check && doorward upgrade"],
+        run: talk::upgrade,
     },
     Spec {
         name: "stop",

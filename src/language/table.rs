@@ -465,8 +465,10 @@ static GATEWAY: LazyLock<Vec<Setting>> = LazyLock::new(|| {
     ];
     let defaults = bound::Bounds::default();
     for bound in bound::Bounds::ROWS {
-        let none =
-            matches!(bound.name, "body_bytes_max" | "total_timeout" | "linger_timeout" | "drain_timeout");
+        let none = matches!(
+            bound.name,
+            "body_bytes_max" | "total_timeout" | "linger_timeout" | "drain_timeout" | "upgrade_drain_timeout"
+        );
         let least = u64::from(!none);
         let (takes, range, example) = match bound.kind {
             bound::Kind::Count => (Type::Count, (least, 10_000_000), "77"),
