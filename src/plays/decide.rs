@@ -421,19 +421,16 @@ impl<'g> Stage<'g> {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
                 world.fits(Some(door.route), asked)?;
-                match backend {
-                    Some(backend) => {
-                        let way = Way::of(found, door.route, &door.names, &request.path);
-                        let destination =
-                            judge_destination(world, found, &request, &request.headers, &[backend])?;
-                        let road = (door.route, backend, &way, destination);
-                        Self::plain(&mut request, road, found, world, ask)?;
-                    }
-                    None => {
-                        world.decision.handling = Handling::Lookup;
-                        let response = settle(world, door.route, &request, ask)?;
-                        world.answer(response);
-                    }
+                if let Some(backend) = backend {
+                    let way = Way::of(found, door.route, &door.names, &request.path);
+                    let destination =
+                        judge_destination(world, found, &request, &request.headers, &[backend])?;
+                    let road = (door.route, backend, &way, destination);
+                    Self::plain(&mut request, road, found, world, ask)?;
+                } else {
+                    world.decision.handling = Handling::Lookup;
+                    let response = settle(world, door.route, &request, ask)?;
+                    world.answer(response);
                 }
                 Ok(())
             }

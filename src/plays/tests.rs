@@ -1056,8 +1056,8 @@ site "www.example" {
         ),
         played("X-Sendfile: /srv/kept/a.pdf", "200\nfiles /srv/kept\nno header X-Sendfile"),
         played("X-Accel-Redirect: /store/x?v=1", "200\nbackend store\nbereq url /store/x?v=1\nheader Set-Cookie: a=1"),
-        played("X-Accel-Redirect: /other", "502\ncause protocol"),
-        played("X-Sendfile: /etc/passwd", "502\ncause protocol"),
+        played("X-Accel-Redirect: /other", "503\ncause protocol"),
+        played("X-Sendfile: /etc/passwd", "503\ncause protocol"),
         "```request\nGET https://www.example/kept/a.pdf\n```\n```expect\n404\ncause no_route\nno backend\n```\n".to_owned(),
     ];
     assert_eq!(playing(plain, &text.concat()).0, "");

@@ -265,7 +265,7 @@ impl Compiler<'_> {
         what: &str,
     ) -> Option<u16> {
         let Some(valued) = route.value("status") else { return Some(usual) };
-        let Some(status) = number(route, "status") else { return None };
+        let status = number(route, "status")?;
         if fits(status) {
             return u16::try_from(status).ok();
         }
