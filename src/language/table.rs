@@ -216,19 +216,7 @@ pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
     (Kind::Backend, &["workers", "queue", "shares", "identity"]),
     (Kind::Site, &["directory", "hsts", "pages", "status", "maintenance", "limits"]),
-    (
-        Kind::Route,
-        &[
-            "sign_in",
-            "sign_out",
-            "realm",
-            "limits",
-            "class",
-            "cache",
-            "cookies",
-            "replace_errors",
-        ],
-    ),
+    (Kind::Route, &["sign_in", "sign_out", "realm", "limits", "class", "cache", "cookies", "replace_errors"]),
     (Kind::Log, &["archive", "readers"]),
 ];
 

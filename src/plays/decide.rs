@@ -500,7 +500,12 @@ impl<'g> Stage<'g> {
                                     let (parts, body) = response.into_parts();
                                     world.decision.answer.body = whole(body);
                                     let status = parts.status.as_u16();
-                                    flow.settled(Reply::of_backend(status, None, parts.version, parts.headers));
+                                    flow.settled(Reply::of_backend(
+                                        status,
+                                        None,
+                                        parts.version,
+                                        parts.headers,
+                                    ));
                                     continue;
                                 }
                                 Err(fault) => Err(fault),
@@ -616,7 +621,11 @@ fn settle(
                 *response.status_mut() = StatusCode::NO_CONTENT;
             }
             let told = format!("files {}", files.root.display());
-            world.tell(Kind::Answer, format!("{told}: /{}, assumed: no disk is read", tell::plain(below)), None);
+            world.tell(
+                Kind::Answer,
+                format!("{told}: /{}, assumed: no disk is read", tell::plain(below)),
+                None,
+            );
             (told, response)
         }
         Answers::Redirect(redirect) => {

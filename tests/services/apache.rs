@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::server::{Server, free_port};
@@ -38,17 +39,32 @@ impl Apache {
         };
         let place = folder.0.display();
         let modules = [
-            "mpm_prefork", "authn_core", "authn_file", "authz_core", "authz_user", "auth_basic", "alias", "mime", "dir",
-            "dav", "dav_fs", "dav_lock", "dav_svn",
+            "mpm_prefork",
+            "authn_core",
+            "authn_file",
+            "authz_core",
+            "authz_user",
+            "auth_basic",
+            "alias",
+            "mime",
+            "dir",
+            "dav",
+            "dav_fs",
+            "dav_lock",
+            "dav_svn",
         ];
-        let load: String = modules.iter().map(|name| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n")).collect();
+        let load: String = modules
+            .iter()
+            .map(|name| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n"))
+            .collect();
         // As root Apache wants to serve as somebody else, who must then own what is written.
-        let user = if fs::metadata("/proc/self").is_ok_and(|proc| std::os::unix::fs::MetadataExt::uid(&proc) == 0) {
-            run(Command::new("chown").args(["-R", "www-data:www-data"]).arg(&folder.0));
-            "User www-data\nGroup www-data\n"
-        } else {
-            ""
-        };
+        let user =
+            if fs::metadata("/proc/self").is_ok_and(|proc| std::os::unix::fs::MetadataExt::uid(&proc) == 0) {
+                run(Command::new("chown").args(["-R", "www-data:www-data"]).arg(&folder.0));
+                "User www-data\nGroup www-data\n"
+            } else {
+                ""
+            };
         folder.write("mime.types", "text/plain txt\n");
         folder.write(
             "apache.conf",
@@ -64,6 +80,8 @@ impl Apache {
         );
         let mut command = Command::new("/usr/sbin/apache2");
         command.arg("-f").arg(folder.0.join("apache.conf")).arg("-DFOREGROUND");
+        // Told to end it ends its whole group, and that would be the tests'.
+        command.process_group(0);
         let mut server = Server::start(folder, command);
         server.wait_for(SocketAddr::from(([127, 0, 0, 1], port)));
         Self { server, port }
@@ -76,6 +94,7 @@ impl Apache {
             &format!(
                 "backend apache {{ .url = \"http://127.0.0.1:{}\"; .visitor_address = none; }}
                  site \"localhost\" {{
+                     .force_https = no;
                      route \"/svn/\" {{ .backend = apache; .serves = subversion; .body_bytes_max = 0; .total_timeout = 0; }}
                      route \"/dav/\" {{ .backend = apache; .serves = webdav; .body_bytes_max = 0; }}
                  }}",
@@ -91,6 +110,10 @@ pub fn run(command: &mut Command) -> String {
         panic!("{command:?} does not start ({error}): `tests/needs.sh test` installs what the tests need")
     });
     let said = String::from_utf8_lossy(&output.stdout).into_owned();
-    assert!(output.status.success(), "{command:?} failed:\n{said}{}", String::from_utf8_lossy(&output.stderr));
+    assert!(
+        output.status.success(),
+        "{command:?} failed:\n{said}{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     said
 }

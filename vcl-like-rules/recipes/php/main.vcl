@@ -60,8 +60,4 @@ sub vcl_synth {
 
 sub vcl_deliver {
     unset resp.http.X-Powered-By;
-    # A program that does not know that it stands behind https builds such redirects.
-    if (resp.http.Location ~ "^http://" && regsub(resp.http.Location, "^http://([^/]*).*$", "\1") == req.http.Host) {
-        set resp.http.Location = regsub(resp.http.Location, "^http:", "https:");
-    }
 }
