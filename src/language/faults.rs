@@ -225,6 +225,9 @@ faults! {
     E055 BadAnswer, Error, "no answer of a route",
         "A route answers by a backend, by files, by a redirect or always the same. `.redirect` is an address that begins with `https://`, `http://` or a single `/`, and a name of the path stands behind the host only: before it, a visitor could choose the host. Its `.status` is 301, 302, 303, 307 or 308. A fixed `.answer` is a text, or one of the statuses that have a page (400 to 599) or none (204). What a `.try` looks for holds `{path}` once at most, and a status stands at its end.",
         Main("site \"www.example\" { route \"/old/\" { .redirect = \"https://{path}\"; } }\n");
+    E056 NoRoot, Error, "no folder for the scripts",
+        "A backend that is reached by `fastcgi:` runs scripts, and is told which: the file that the path means below the `.root` of its route. So each route of such a backend has a `.root`.",
+        Main("backend php { .url = \"fastcgi:/run/php/php-fpm.sock\"; }\nsite \"www.example.org\" { route \"/\" { .backend = php; } }\n");
     E070 OtherDialect, Error, "another language has this",
         "The first line of the main file says which language a tree is written in. A file that begins `vcl 4.1;` is taken as Varnish takes it, and one that begins `# dialect: fastly` as Fastly does: what they don't know is refused there too, so that the file stays what it says it is. Sites, routes and settings of doorward's own stand in files without such a line; those may include a VCL file.",
         Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nlog visitors { }\n");
@@ -340,6 +343,9 @@ faults! {
     E128 SecretShown, Error, "a secret would be shown",
         "What stands in a file that is included as `private` is a secret: a `let` of it, and a row of a table there. Rules may compare it, hash it and send it to a backend (`set bereq.http.Authorization = …;`); in an answer, in a reason or in a log everybody could read it. What rules put into a header of the request is not followed further.",
         Tree(&[("main.vcl", 0o644, "include private \"private.vcl\";\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_deliver { set resp.http.X-Token = token; }\n"), ("private.vcl", 0o600, "let token = \"hunter2\";\n")]);
+    E160 BadLink, Error, "no address of a page",
+        "The address of a status page is a whole one, as a browser shows it: `\"https://status.example\"`. It stands on error pages, so it is best on another server than the one they speak of.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { .status = \"status.example\"; route \"/\" { .backend = trac; } }\n");
     W001 Unused, Warning, "nothing uses this",
         "A `let`, `backend`, `acl`, `log`, `probe`, `table` or local variable that nothing names, or a `sub` that nothing calls. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
         Main("let domain = \"scipy.example\";\n");

@@ -200,7 +200,7 @@ pub const REFUSED: &[(Kind, &str, &str)] = &[
     (Kind::Backend, "via", "backends are reached directly"),
     (Kind::Backend, "authority", "backends are reached directly"),
     (Kind::Backend, "share_key", "connections are kept per backend, and shared with nobody"),
-    (Kind::Backend, "dynamic", "names are looked up whenever a connection is made"),
+    (Kind::Backend, "dynamic", "every name is asked for again by itself: `.resolve_every` says how often"),
     (Kind::Backend, "ssl", "write `.url = \"https://host\";` instead of `.host` and `.ssl`"),
     (Kind::Backend, "ssl_cert_hostname", "write `.url = \"https://…\";` and `.tls_name`"),
     (Kind::Backend, "ssl_sni_hostname", "write `.url = \"https://…\";` and `.tls_name`"),
@@ -215,8 +215,8 @@ pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
     (Kind::Backend, &["workers", "queue", "shares", "identity"]),
-    (Kind::Site, &["directory", "hsts", "pages", "status", "maintenance", "limits"]),
-    (Kind::Route, &["sign_in", "sign_out", "realm", "limits", "class", "cache", "cookies", "replace_errors"]),
+    (Kind::Site, &["directory", "hsts", "limits"]),
+    (Kind::Route, &["sign_in", "sign_out", "realm", "limits", "class", "cache", "cookies"]),
     (Kind::Log, &["archive", "readers"]),
 ];
 
@@ -228,7 +228,8 @@ pub const ANSWERS: &[&str] = &["backend", "files", "redirect", "answer"];
 pub enum Type {
     /// An address to listen on: `":443"`, `"127.0.0.1:9900"`, `"[::1]:80"`.
     Listener,
-    /// Where a backend is: `"http://host:port"`, `"https://host"`, `"unix:/run/x.sock"`.
+    /// Where a backend is: `"http://host:port"`, `"https://host"`, `"unix:/run/x.sock"`, `"fastcgi:/run/x.sock"`,
+    /// `"fastcgi://host:port"`.
     Url,
     /// Where a backend is, in VCL's words: a name or an address, with a port or without.
     Server,
@@ -238,20 +239,26 @@ pub enum Type {
     Socket,
     /// A path and a query, as they are asked for.
     Target,
+    /// Text whose form its reader knows.
+    Text,
     /// A path as a route's own is written, with names of the route's.
     Path,
     /// Lines of a request, as strings side by side.
     Lines,
+    /// `"204"` or `"200-299"`.
+    Statuses,
     /// The name of a `probe`, or its settings between braces.
     Probe,
     /// A host name, with a port where it says so.
     Host,
     /// A path, relative to the rule file it stands in; `{state}` is the state folder.
     File,
-    /// A path, relative to the folder of the main file.
+    /// A path; relative to what its setting says.
     Folder,
     /// A path with `{state}`, `{site}` and `{day}`.
     Template,
+    /// The address of a page, as a browser has it: `"https://status.example"`.
+    Link,
     /// `"sha256:…"`
     Digest,
     /// Where visitors are sent: an address, or a path, with names of the path, `{path}` and `{query}`.
@@ -290,10 +297,12 @@ impl Type {
             Type::Port => "a port in quotes, such as `\"8080\"` or `\"http\"`",
             Type::Socket => "the path of a socket in quotes",
             Type::Target => "a path in quotes, such as `\"/alive\"`",
+            Type::Text => "text in quotes",
             Type::Path => {
                 "a path in quotes, such as `\"/trac/env1/\"`, which may hold names of the route's own"
             }
             Type::Lines => "the lines of a request, such as `\"GET / HTTP/1.1\" \"Connection: close\"`",
+            Type::Statuses => "a status or a range of them in quotes, such as `\"204\"` or `\"200-299\"`",
             Type::Probe => "the name of a `probe`, or its settings between braces",
             Type::Host => "a host name in quotes",
             Type::File => "a file name in quotes",
@@ -301,6 +310,7 @@ impl Type {
             Type::Template => {
                 "a file name in quotes, which may hold `{state}`, `{site}`, `{day}` and names of a path"
             }
+            Type::Link => "the address of a page, such as `\"https://status.example\"`",
             Type::Digest => "a fingerprint, such as `\"sha256:9f86…\"`",
             Type::Address => "an address in quotes, such as `\"https://new.example/{path}\"`",
             Type::Attempt => "a file such as `\"{path}.html\"` or `\"/index.html\"`, or a status",
@@ -321,10 +331,10 @@ impl Type {
             Type::Name(Kind::Probe) => "the name of a `probe`",
             Type::Name(_) => "a name",
             Type::Certificate => "`local` or `files(\"chain.pem\", \"key.pem\")`",
-            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Member => "the name of a `backend`, and `weight 2` behind it where it takes more",
             Type::HashBy => "`client`, `path`, `cookie(\"name\")` or `header(\"Name\")`",
             Type::Cookie => "the name of a cookie in quotes",
+            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
         })
     }
@@ -339,11 +349,14 @@ impl Type {
                 | Type::Port
                 | Type::Socket
                 | Type::Target
+                | Type::Statuses
+                | Type::Text
                 | Type::Path
                 | Type::Host
                 | Type::File
                 | Type::Folder
                 | Type::Template
+                | Type::Link
                 | Type::Digest
                 | Type::Address
                 | Type::Attempt
@@ -452,8 +465,10 @@ static GATEWAY: LazyLock<Vec<Setting>> = LazyLock::new(|| {
     ];
     let defaults = bound::Bounds::default();
     for bound in bound::Bounds::ROWS {
-        let none =
-            matches!(bound.name, "body_bytes_max" | "total_timeout" | "linger_timeout" | "drain_timeout");
+        let none = matches!(
+            bound.name,
+            "body_bytes_max" | "total_timeout" | "linger_timeout" | "drain_timeout" | "upgrade_drain_timeout"
+        );
         let least = u64::from(!none);
         let (takes, range, example) = match bound.kind {
             bound::Kind::Count => (Type::Count, (least, 10_000_000), "77"),
@@ -487,7 +502,7 @@ static BACKEND: &[Setting] = &[
         "url",
         Type::Url,
         "what `.host` or `.path` says",
-        "Where the server is: `http://`, `https://`, `h2://` (HTTP/2 over TLS), `h2c://` (HTTP/2 without TLS), or a unix socket; no path, which is the routes' business.",
+        "Where the server is: `http://`, `https://`, `h2://` (HTTP/2 over TLS), `h2c://` (HTTP/2 without TLS), a unix socket, or FastCGI by `fastcgi://host:port` or `fastcgi:/run/php.sock`; no path, which is the routes' business.",
         "\"https://127.0.0.1:8001\"",
     ),
     row(
@@ -533,6 +548,38 @@ static BACKEND: &[Setting] = &[
     )
     .vcl(),
     row(
+        "failures_max",
+        Type::Count,
+        "5",
+        "Failures in a row after which it is left alone, but for one visitor now and then; 0 is never. A refused or lost connection, a TLS failure, an answer that makes no sense and one that does not come are failures; an answer is none, whatever its status.",
+        "7",
+    )
+    .range((0, 1_000_000)),
+    row(
+        "failure_rate",
+        Type::Count,
+        "0",
+        "Failures in a hundred requests, of the last 10 seconds and of 20 requests at least, after which it is left alone as well; 0 is never.",
+        "50",
+    )
+    .range((0, 100)),
+    row(
+        "retry_every",
+        Type::Duration,
+        "500ms",
+        "While it is left alone, how often one visitor is sent there all the same; a good answer ends it. One second at most.",
+        "250ms",
+    )
+    .range((1, 1_000)),
+    row(
+        "resolve_every",
+        Type::Duration,
+        "10s",
+        "How often its name is asked for again. When nobody knows it any more, the last answer holds.",
+        "77s",
+    )
+    .range((1_000, YEAR)),
+    row(
         "visitor_address",
         Type::Word(ADDRESS_WORDS),
         "pseudonym",
@@ -564,8 +611,14 @@ static BACKEND: &[Setting] = &[
         "77s",
     )
     .range(WAIT_OR_NONE),
-    row("idle_max", Type::Count, "64", "Unused connections kept by each worker; 0 keeps none.", "7")
-        .range((0, 100_000)),
+    row(
+        "idle_max",
+        Type::Count,
+        "64, and 0 for FastCGI, where each one would keep a process of php-fpm",
+        "Unused connections kept by each worker; 0 keeps none.",
+        "7",
+    )
+    .range((0, 100_000)),
     row(
         "ca",
         Type::File,
@@ -664,6 +717,49 @@ static SITE: &[Setting] = &[
     ),
     row("force_https", Type::Bool, "yes", "Whether plain http is redirected to https.", "no"),
     row("log", Type::Name(Kind::Log), "the default log", "Where this site's records go.", "visitors"),
+    row(
+        "status",
+        Type::Link,
+        "none",
+        "The page that tells how the services are: error pages link to it, also before a backend is known to be sick.",
+        "\"https://status.example\"",
+    ),
+    row(
+        "fault_status",
+        Type::Word(STATUSES_WORDS),
+        "always_503",
+        "Which status visitors get when a backend fails; rules may say another.",
+        "by_cause",
+    ),
+    row(
+        "pages",
+        Type::Folder,
+        "none",
+        "A folder of pages that take the place of ours of the same names (docs/pages.md); relative to the rule file.",
+        "\"pages\"",
+    ),
+    row(
+        "maintenance",
+        Type::Bool,
+        "no",
+        "Whether the site is closed: visitors get the page for that. `doorward maintenance` closes it at run time.",
+        "yes",
+    ),
+    row(
+        "maintenance_allow",
+        Type::Name(Kind::Acl),
+        "nobody",
+        "Who sees the site while it is closed, unless `doorward maintenance on` says otherwise.",
+        "office",
+    ),
+];
+
+const STATUSES_WORDS: &[Word] = &[
+    Word { word: "always_503", doc: "503 for every fault of a backend: come back later." },
+    Word {
+        word: "by_cause",
+        doc: "502 where its answer was none, 504 where it came too late, 503 where it could not be asked.",
+    },
 ];
 
 const SLASH_WORDS: &[Word] = &[
@@ -706,7 +802,7 @@ static ROUTE: &[Setting] = &[
         "index",
         Type::File,
         "\"index.html\"",
-        "What is served for a folder of `.files`: the first of these that is there.",
+        "What is served for a folder of `.files`: the first of these that is there. Below a `.root`: the script that stands for a folder, `index.php` when nothing is said.",
         "\"index.htm\", \"index.txt\"",
     )
     .several(),
@@ -789,6 +885,35 @@ static ROUTE: &[Setting] = &[
         "10MB",
     ),
     row(
+        "root",
+        Type::Folder,
+        "none",
+        "The folder that the scripts of a FastCGI backend lie in; relative to the folder of the main file.",
+        "\"/srv/www\"",
+    ),
+    row(
+        "root_there",
+        Type::Text,
+        "what `.root` says",
+        "The same folder as the FastCGI backend sees it, such as in a container.",
+        "\"/var/www/html\"",
+    ),
+    row(
+        "script",
+        Type::Text,
+        "what the path names",
+        "The one script that every request of the route goes to, from `.root` on.",
+        "\"/index.php\"",
+    ),
+    row(
+        "endings",
+        Type::Text,
+        "\".php\"",
+        "How the names of scripts end; what else lies below `.root` has no page here.",
+        "\".php\", \".phtml\"",
+    )
+    .several(),
+    row(
         "strip",
         Type::Bool,
         "no",
@@ -810,6 +935,13 @@ static ROUTE: &[Setting] = &[
         "yes",
     ),
     row("encoded_slash", Type::Word(SLASH_WORDS), "refuse", "What happens to `%2f` in a path.", "keep"),
+    row(
+        "replace_errors",
+        Type::Bool,
+        "no",
+        "Whether our page takes the place of the backend's own where it answers 500 or more; its status stays.",
+        "yes",
+    ),
     row(
         "log",
         Type::Name(Kind::Log),
@@ -861,7 +993,18 @@ static LOG: &[Setting] = &[
     ),
 ];
 
+const PROBE_WORDS: &[Word] = &[
+    Word { word: "http", doc: "A request, and the status of its answer." },
+    Word { word: "tcp", doc: "A connection, with its TLS where the backend has it; nothing is asked." },
+    Word {
+        word: "fastcgi",
+        doc: "For FastCGI: with `.url` the script of that name, such as php-fpm's `ping.path`; without, what the \
+              server can do, for which no script runs.",
+    },
+];
+
 static PROBE: &[Setting] = &[
+    row("kind", Type::Word(PROBE_WORDS), "http", "What is asked.", "tcp"),
     row("url", Type::Target, "\"/\"", "The path that is asked for, by GET.", "\"/alive\"").vcl(),
     row(
         "request",
@@ -872,6 +1015,14 @@ static PROBE: &[Setting] = &[
     )
     .vcl(),
     row("expected_response", Type::Count, "200", "The status of a good answer.", "204").range((100, 999)).vcl(),
+    row(
+        "expected",
+        Type::Statuses,
+        "what `.expected_response` says",
+        "The statuses of a good answer, where it is not one alone.",
+        "\"200-299\", \"401\"",
+    )
+    .several(),
     row("timeout", Type::Duration, "2s", "How long an answer may take, the connection included.", "3s").vcl(),
     row("interval", Type::Duration, "5s", "From one question to the next.", "7s").vcl(),
     row("window", Type::Count, "8", "How many of the last answers count.", "10").range((1, 64)).vcl(),

@@ -17,7 +17,7 @@ pub mod path;
 pub mod request;
 
 pub use body::Body;
-pub use exchange::{Arrival, Departure, Door, Head, Hints, Pace, Secure, Street, Tunnel, TunnelRider};
+pub use exchange::{Arrival, Aside, Departure, Door, Head, Hints, Pace, Secure, Street, Tunnel, TunnelRider};
 pub use host::Host;
 pub use mapping::Mapping;
 pub use path::SitePath;

@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::base::address::{ClientIp, NetworkSet};
+use crate::base::cause::Statuses;
 
 pub use house::{Files, FilesId, Fixed, Links, Part, Redirect, Text, Try};
 
@@ -263,6 +264,21 @@ impl Answers {
     }
 }
 
+/// Where the scripts of a route lie, and which of them a path means: see the room `script`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scripts {
+    /// The folder they lie in, here.
+    pub root: PathBuf,
+    /// The same as the backend sees it.
+    pub root_there: Arc<str>,
+    /// The script that stands for a folder.
+    pub index: Box<str>,
+    /// The one script that stands for every path, from the root: `/index.php`.
+    pub front: Option<Box<str>>,
+    /// How the name of a script ends.
+    pub endings: Box<[Box<str>]>,
+}
+
 /// What happens to a request on one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -286,6 +302,10 @@ pub struct Route {
     /// How long its visitors may pause while they send or take a body.
     pub body_timeout: Option<Duration>,
     pub encoded_slash: EncodedSlash,
+    /// Our page takes the place of the backend's own where it reports a fault of its own.
+    pub replace_errors: bool,
+    /// Where scripts lie, for a backend that runs them (FastCGI).
+    pub scripts: Option<Box<Scripts>>,
     /// What stands at the backend in the place of this path, canonical; `None`: this path.
     pub moved_to: Option<Key>,
     /// Links in pages that name a place of ours as the backend knows it are put right.
@@ -319,6 +339,8 @@ impl Route {
             total_timeout: None,
             body_timeout: None,
             encoded_slash: EncodedSlash::Refuse,
+            replace_errors: false,
+            scripts: None,
             moved_to: None,
             rewrite_links: false,
             log: None,
@@ -342,8 +364,17 @@ pub struct Site {
     pub aliases: Vec<Box<str>>,
     pub certificate: CertificateWish,
     pub force_https: bool,
+    /// The rules close it: visitors get the page for that.
+    pub maintenance: bool,
+    /// Who sees it while it is closed.
+    pub maintenance_allow: Access,
     /// The name of the `log` declaration; `None` for the default log.
     pub log: Option<Box<str>>,
+    /// Where it is told how the services are: an address that stands on its pages when we are at fault.
+    pub status_page: Option<Box<str>>,
+    pub statuses: Statuses,
+    /// The folder of its own pages, for what goes wrong.
+    pub pages: Option<PathBuf>,
     pub routes: Vec<Route>,
 }
 
@@ -356,7 +387,12 @@ impl Site {
             aliases: Vec::new(),
             certificate: CertificateWish::Local,
             force_https: true,
+            maintenance: false,
+            maintenance_allow: Access::Nobody,
             log: None,
+            status_page: None,
+            statuses: Statuses::default(),
+            pages: None,
             routes,
         }
     }

@@ -13,6 +13,7 @@
 
 mod apache;
 mod litmus;
+mod php;
 mod python;
 #[allow(dead_code)]
 mod server;

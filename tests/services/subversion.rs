@@ -39,8 +39,13 @@ impl Worker {
             command.arg(arg.replace("URL", &self.url));
         }
         let said = run(&mut command).replace(&self.url, "URL");
+        let mut lines: Vec<&str> = said.lines().collect();
+        // Files come over several connections, in any order.
+        if matches!(args, ["checkout" | "update" | "switch" | "merge", ..]) {
+            lines.sort_unstable();
+        }
         let mut plain = String::new();
-        for line in said.lines() {
+        for line in lines {
             // `r7 | alice | 2026-11-20 20:48:54 +0000 (Fri, 20 Nov 2026) | 1 line`
             match line.split(" | ").collect::<Vec<_>>()[..] {
                 [revision, author, _, lines] if revision.starts_with('r') => {

@@ -19,7 +19,7 @@ const BESIDE: &[(&str, &[&str])] = &[
     ("strip", &["backend"]),
     ("replace", &["backend"]),
     ("rewrite_links", &["backend"]),
-    ("index", &["files"]),
+    ("index", &["files", "root"]),
     ("listing", &["files"]),
     ("try", &["files"]),
     ("expires", &["files"]),
@@ -94,7 +94,7 @@ impl Compiler<'_> {
     }
 
     /// A folder that a setting names; it may hold `{state}`.
-    fn folder(&mut self, (folder, span): (&Text, Span)) -> Option<PathBuf> {
+    pub(super) fn folder(&mut self, (folder, span): (&Text, Span)) -> Option<PathBuf> {
         let text = folder.get();
         let wrong = match value::placeholders(text) {
             _ if text.is_empty() => Some("write a folder"),

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Compiler, called, duration, switch, text, texts, word};
+use super::{Compiler, called, duration, reference, switch, text, texts, word};
+use crate::base::cause::Statuses;
 use crate::language::program::{self, Choice};
 use crate::language::source::quoted;
 use crate::language::table::one_of;
@@ -58,7 +59,27 @@ impl Compiler<'_> {
         let mut paths: HashMap<(bool, String), Span> = HashMap::with_capacity(site.inside.len());
         let routes = site.inside.iter().filter_map(|route| self.route(route, &mut paths)).collect();
         let force_https = switch(site, "force_https").unwrap_or(true);
-        Site { aliases, certificate, force_https, log, ..Site::new(name, routes) }
+        let statuses = match word(site, "fault_status") {
+            Some("by_cause") => Statuses::ByCause,
+            _ => Statuses::Always503,
+        };
+        let status_page = text(site, "status")
+            .and_then(|said| self.read(Code::BadLink, "address of a page", said, value::link));
+        let pages = text(site, "pages").and_then(|said| self.folder(said));
+        let maintenance_allow = reference(site, "maintenance_allow").and_then(|acl| self.networks.get(acl));
+        Site {
+            aliases,
+            certificate,
+            force_https,
+            maintenance: switch(site, "maintenance").unwrap_or(false),
+            maintenance_allow: maintenance_allow
+                .map_or(Access::Nobody, |networks| Access::Network(Arc::clone(networks))),
+            log,
+            status_page,
+            statuses,
+            pages,
+            ..Site::new(name, routes)
+        }
     }
 
     fn route(&mut self, route: &Declaration, paths: &mut HashMap<(bool, String), Span>) -> Option<Route> {
@@ -76,9 +97,11 @@ impl Compiler<'_> {
         let (read, write) = self.doors(route);
         let answers = if self.one_answer(route) { self.answers(route, &pattern)? } else { return None };
         let log = self.route_log(route, &pattern, &answers);
+        let scripts = self.scripts(route, &answers);
         let moved_to = self.moved_to(route, &pattern);
         Some(Route {
             log,
+            scripts,
             moved_to,
             rewrite_links: switch(route, "rewrite_links").unwrap_or(false),
             body_timeout: duration(route, "body_timeout"),
@@ -102,6 +125,7 @@ impl Compiler<'_> {
                 Some("keep") => EncodedSlash::Keep,
                 _ => EncodedSlash::Refuse,
             },
+            replace_errors: switch(route, "replace_errors").unwrap_or(false),
             ..Route::new(pattern.path, answers)
         })
     }
