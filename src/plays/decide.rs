@@ -700,10 +700,11 @@ fn follow(
                 own(world, covered.route, names, (&method, &path, query.as_ref()), ask)?
             } else {
                 let backend = doorplate::backend(&covered)?;
-                let query = query.as_ref().map(|query| format!("?{}", query.as_str())).unwrap_or_default();
-                let url = format!("{}{query}", path.as_str());
+                let way = Way::of(found, covered.route, names, &path);
+                let url = way.target(&path, query.as_ref())?.to_string();
                 let before = HeaderMap::new();
-                match send(world, backend, (method, url, HeaderMap::new()), request, &before) {
+                let script = to_run(world, backend, Some(covered.route), &url)?;
+                match send(world, backend, (method, url, HeaderMap::new()), request, &before, script) {
                     Ok(next) if handover::is_one(&next.headers) => return Err(handover::again()),
                     Ok(Scripted { status, mut headers, body }) => {
                         headers::clean_answer(&mut headers);
