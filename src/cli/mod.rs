@@ -15,6 +15,7 @@ mod explain;
 mod format;
 mod help;
 mod lsp;
+mod order;
 mod pages;
 mod paper;
 mod replay;
@@ -53,6 +54,13 @@ impl From<End> for ExitCode {
 }
 
 const STATE: Flag = Flag::new("state", Some("DIR"), "the state folder of the gateway to ask");
+const UNTIL: Flag = Flag::new(
+    "until",
+    Some("TIME"),
+    "when the site opens by itself: 2h, 3d, or 2026-12-01T08:00 (UTC, or with +01:00 behind it)",
+);
+const NOTE: Flag = Flag::new("note", Some("TEXT"), "what visitors are told beside the usual");
+const ALLOW: Flag = Flag::new("allow", Some("ACL"), "who sees the site all the same: an `acl` of the rules");
 const CONFIG: Flag = Flag::new("config", Some("MAIN.VCL"), "the rules that name the state folder");
 const MAIN: Flag = Flag::new("main", Some("MAIN.VCL"), "the rules to ask");
 const METHOD: Flag = Flag::new("method", Some("METHOD"), "the method; GET if nothing is said");
@@ -112,7 +120,8 @@ const COMMANDS: &[Spec] = &[
         flags: &[HTTP, HTTPS, ADMIN, KEEP],
         summary: "run the gateway",
         story: "Serves until it is told to stop. SIGHUP or `doorward reload` swaps the rules, all or nothing;\n\
-                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.\n\
+                SIGUSR2 or `doorward upgrade` hands over to a new process. SIGTERM or `doorward stop` lets open\n\
+                visits finish; a second SIGTERM does not.\n\
                 The flags are for rules without a `gateway`, such as a VCL file that Varnish ran: it is served\n\
                 for any host. Where one address is named, nothing else is listened on.",
         examples: &[
@@ -234,6 +243,43 @@ const COMMANDS: &[Spec] = &[
                 Requests that are under way finish under the rules they began with.",
         examples: &["doorward check && doorward reload"],
         run: talk::reload,
+    },
+    Spec {
+        name: "backend",
+        operand: Operand::Exactly(&["NAME", "ORDER"]),
+        flags: &[STATE, CONFIG],
+        summary: "drain a backend, or resume it: whether visitors are sent there",
+        story: "`drain` sends nobody new there and lets what is under way end; a director sends its visitors to\n\
+                the others. Holds over reloads and restarts, until `resume`.",
+        examples: &["doorward backend wiki drain", "doorward backend wiki resume"],
+        run: order::backend,
+    },
+    Spec {
+        name: "maintenance",
+        operand: Operand::Any("WORD"),
+        flags: &[UNTIL, NOTE, ALLOW, STATE, CONFIG],
+        summary: "close a site, open it again, or say which are closed",
+        story: "Visitors get the page for maintenance, with your note and when to come back. Holds over reloads\n\
+                and restarts, until `off` or until the time that you said.",
+        examples: &[
+            "doorward maintenance on wiki.example.org --until 2h --note \"We move to a new disk.\"",
+            "doorward maintenance on wiki.example.org --until 2026-12-01T08:00 --allow office",
+            "doorward maintenance off wiki.example.org",
+            "doorward maintenance",
+        ],
+        run: order::maintenance,
+    },
+    Spec {
+        name: "upgrade",
+        operand: Operand::None,
+        flags: &[STATE, CONFIG],
+        summary: "start the program anew and hand the running gateway over to it",
+        story: "For a new version of the program, and for what a reload can't change (addresses, workers). The new\n\
+                process reads the rules and takes over the listening sockets; the old one finishes what is open and\n\
+                ends, after `.upgrade_drain_timeout` at the latest. Nobody is refused or cut off. If the new one does\n\
+                not stand, the old one goes on, and the reason is shown here. SIGUSR2 does the same.",
+        examples: &["doorward check && doorward upgrade"],
+        run: talk::upgrade,
     },
     Spec {
         name: "stop",

@@ -174,6 +174,11 @@ impl Director {
         &self.config
     }
 
+    /// Its members.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.members.iter().map(|member| &member.backend)
+    }
+
     pub fn name(&self) -> &str {
         &self.config.name
     }
@@ -208,7 +213,8 @@ impl Director {
         let standing = |(at, member): (usize, &Member)| MemberStanding {
             name: member.backend.name().into(),
             weight: self.weight(at),
-            drained: self.state.shares.get(at).is_some_and(|share| share.drained.load(Ordering::Relaxed)),
+            drained: member.backend.drained()
+                || self.state.shares.get(at).is_some_and(|share| share.drained.load(Ordering::Relaxed)),
             healthy: member.backend.healthy(),
             gets: self.gets(at, now),
         };
