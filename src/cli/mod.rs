@@ -303,7 +303,7 @@ const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "pages",
-        operand: Operand::Any("export|preview"),
+        operand: Operand::Any("what"),
         flags: &[pages::FORCE, pages::LISTEN],
         summary: "look at the error pages, or write them out to change them",
         story: "`preview` shows every page in every language, in light and in dark, with its holes filled; with rules,\n\
