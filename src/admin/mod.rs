@@ -13,7 +13,7 @@ use std::rc::Rc;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use crate::answer::{self, Ask, Form, form_for};
+use crate::answer::{self, Ask, Form, Taste};
 use crate::base::cause::Cause;
 use crate::base::clock::Wall;
 use crate::base::json;
@@ -111,8 +111,10 @@ impl Admin {
     }
 
     fn answer(&self, method: &Method, target: &[u8], headers: &HeaderMap) -> Response<Body> {
+        let taste = Taste::of(method, headers);
         let ask = Ask {
-            form: form_for(method, headers),
+            form: taste.form(),
+            languages: taste.languages(),
             method_head: *method == Method::HEAD,
             ..Ask::blind(RequestId::next())
         };
@@ -210,7 +212,7 @@ mod tests {
     use super::*;
     use crate::base::address::Peer;
     use crate::base::fault::Fault;
-    use crate::message::exchange::Head;
+    use crate::message::exchange::{Head, Pace};
 
     fn house(standing: &Rc<Cell<Standing>>) -> Rc<Admin> {
         let standing = Rc::clone(standing);
@@ -243,7 +245,7 @@ mod tests {
             }
             Err(cause) => Err(Fault::new(cause)),
         };
-        let arrival = Arrival { head, body: Body::Empty, hints: None };
+        let arrival = Arrival { head, body: Body::Empty, hints: None, pace: Pace::default() };
         let (parts, body) = Rc::clone(admin).visit(&street, arrival).await.response.into_parts();
         let text = match body {
             Body::Full(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),

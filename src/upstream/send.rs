@@ -39,6 +39,13 @@ pub struct Answer {
     pub cookie: Option<HeaderValue>,
 }
 
+impl Answer {
+    /// What a server says that was asked by its own name.
+    pub fn new(head: Response<()>, body: Body, upgraded: Option<Box<dyn Io>>) -> Self {
+        Self { head, body, upgraded, by: None, cookie: None }
+    }
+}
+
 /// How long a backend is waited for in one request. Zero is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -173,7 +180,7 @@ impl Pool {
     ) -> Result<Answer, Fault> {
         let shelf = self.shelf(backend);
         if backend.0.config.protocol == Protocol::Http2 {
-            return Box::pin(streams::send(self, &shelf, backend, request, wish, flight)).await;
+            return Box::pin(streams::send(self, &shelf, backend, request, wish, flight, track)).await;
         }
         let mut kept = shelf.take();
         // One place for both tries, and opening in a box: this lies in every visit, and most never open anything.
@@ -292,13 +299,7 @@ async fn exchange(
         tunnel.permit = flight.permit.take();
         held.farewell();
         let upgraded: Box<dyn Io> = Box::new(tunnel);
-        return Ok(Answer {
-            head: Response::from_parts(head, ()),
-            body: Body::Empty,
-            upgraded: Some(upgraded),
-            by: None,
-            cookie: None,
-        });
+        return Ok(Answer::new(Response::from_parts(head, ()), Body::Empty, Some(upgraded)));
     }
     held.line.tunnel.take();
     flight.hand_over(|permit| held.begin(permit));
@@ -325,7 +326,7 @@ async fn exchange(
         Poll::Ready(Some(Err(error))) => return Err(blame(&held, &error).into()),
         Poll::Pending => Body::stream(Receiving::new(None, incoming, held, pause)),
     };
-    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None, by: None, cookie: None })
+    Ok(Answer::new(Response::from_parts(head, ()), body, None))
 }
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has

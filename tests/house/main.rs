@@ -13,6 +13,7 @@
 
 mod answers;
 mod corridor;
+mod directors;
 mod editor;
 mod files;
 mod frames;
@@ -24,9 +25,12 @@ mod http2_raw;
 mod life;
 mod limits;
 mod mirror;
+mod pages;
 mod records;
 mod rules;
 mod stage;
 mod tls;
 mod tools;
 mod trust;
+mod upgrade;
+mod ways;
