@@ -255,6 +255,16 @@ const COMMANDS: &[Spec] = &[
         run: order::backend,
     },
     Spec {
+        name: "director",
+        operand: Operand::Any("WORD"),
+        flags: &[STATE, CONFIG],
+        summary: "change the weight of a director's member",
+        story: "0 sends nobody new there; `declared` goes back to what the rules say. Holds over reloads and\n\
+                restarts.",
+        examples: &["doorward director home weight wiki1 5", "doorward director home weight wiki1 declared"],
+        run: order::director,
+    },
+    Spec {
         name: "maintenance",
         operand: Operand::Any("WORD"),
         flags: &[UNTIL, NOTE, ALLOW, STATE, CONFIG],
@@ -320,7 +330,7 @@ const COMMANDS: &[Spec] = &[
         name: "docs",
         operand: Operand::Optional("DIR"),
         flags: &[],
-        summary: "write the language's manual: settings, variables, functions, faults",
+        summary: "write the manual of rules: settings, variables, functions, faults",
         story: "Markdown from the program's own tables, into docs/language where no folder is named.",
         examples: &["doorward docs", "doorward docs /tmp/manual"],
         run: docs::run,

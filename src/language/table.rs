@@ -994,7 +994,7 @@ static LOG: &[Setting] = &[
 ];
 
 const PROBE_WORDS: &[Word] = &[
-    Word { word: "http", doc: "A request, and the status of its answer." },
+    Word { word: "web", doc: "A request, and the status of its answer." },
     Word { word: "tcp", doc: "A connection, with its TLS where the backend has it; nothing is asked." },
     Word {
         word: "fastcgi",
@@ -1004,7 +1004,7 @@ const PROBE_WORDS: &[Word] = &[
 ];
 
 static PROBE: &[Setting] = &[
-    row("kind", Type::Word(PROBE_WORDS), "http", "What is asked.", "tcp"),
+    row("kind", Type::Word(PROBE_WORDS), "web", "What is asked.", "tcp"),
     row("url", Type::Target, "\"/\"", "The path that is asked for, by GET.", "\"/alive\"").vcl(),
     row(
         "request",
