@@ -11,6 +11,7 @@ mod control;
 mod generation;
 mod line;
 mod notify;
+mod orders;
 mod succession;
 mod upgrade;
 mod worker;
@@ -92,6 +93,8 @@ enum Order {
     Status(oneshot::Sender<Answer>),
     Reload(oneshot::Sender<Answer>),
     Upgrade(oneshot::Sender<Answer>),
+    /// What an operator says of a backend or a site.
+    Tell(Box<str>, oneshot::Sender<Answer>),
     /// The first lets open visits finish, the second does not.
     Stop,
 }
@@ -111,6 +114,11 @@ impl Running {
 
     pub fn status(&self) -> Answer {
         self.ask(Order::Status)
+    }
+
+    /// The order of an operator, as it comes over the control socket.
+    pub fn tell(&self, order: &str) -> Answer {
+        self.ask(|answer| Order::Tell(order.into(), answer))
     }
 
     fn ask(&self, order: impl FnOnce(oneshot::Sender<Answer>) -> Order) -> Answer {
