@@ -339,7 +339,7 @@ async fn h2(town: &Arc<Town>, pace: Duration) {
                 };
                 match timeout(PATIENCE, answered).await {
                     Ok(Ok((http::StatusCode::OK, PAGE_BYTES))) => {
-                        town.tally.answered(Kind::H2, begun.elapsed())
+                        town.tally.answered(Kind::H2, begun.elapsed());
                     }
                     Ok(Ok((status, bytes))) => {
                         town.tally.failed("a stream", format!("{status}, {bytes} bytes"))

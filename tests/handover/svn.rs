@@ -46,7 +46,7 @@ impl Apache {
             &format!(
                 "ServerRoot {root}\nServerName apache.test\nPidFile httpd.pid\nErrorLog error.log\n\
                  Listen 127.0.0.1:{port}\n{modules}TypesConfig /dev/null\nDocumentRoot {root}/htdocs\n\
-                 StartServers 16\nMaxRequestWorkers 64\nKeepAliveTimeout 5\n\
+                 StartServers 64\nMaxSpareServers 128\nMaxRequestWorkers 128\nKeepAliveTimeout 5\n\
                  <Location /svn>\nDAV svn\nSVNPath {root}/repository\n</Location>\n"
             ),
         );

@@ -61,7 +61,7 @@ where
 {
     let mut deadline = Deadline::default();
     deadline.set(bounds.handshake_timeout);
-    let io = Metered::new(io, bounds.head_timeout);
+    let io = Metered::new(io, bounds.head_timeout, bounds.linger_timeout);
     let mut handshake = pin!(builder(&bounds).handshake(io));
     let begun = poll_fn(|cx| match handshake.as_mut().poll(cx) {
         Poll::Pending => deadline.poll(cx).map(|()| None),
