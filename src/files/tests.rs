@@ -21,7 +21,8 @@ struct Folder(PathBuf);
 
 impl Folder {
     fn new() -> Self {
-        let path = std::env::temp_dir().join(format!("doorward-files-{:016x}", u64::from_be_bytes(random::bytes())));
+        let path =
+            std::env::temp_dir().join(format!("doorward-files-{:016x}", u64::from_be_bytes(random::bytes())));
         fs::create_dir_all(path.join("root")).unwrap();
         Self(path)
     }
@@ -223,7 +224,8 @@ async fn several_parts_are_parted_by_a_boundary() {
     let fields = [("range", "bytes=700000-799999,0-3")];
     let got = ask(&folder.plan(), "GET", "numbers.bin", &fields).await;
     assert_eq!(got.status, 206);
-    let boundary = got.header("content-type").strip_prefix("multipart/byteranges; boundary=").unwrap().to_owned();
+    let boundary =
+        got.header("content-type").strip_prefix("multipart/byteranges; boundary=").unwrap().to_owned();
     let body = got.body.clone().unwrap();
     assert_eq!(got.header("content-length"), body.len().to_string());
     let mut expected = Vec::new();
@@ -385,7 +387,8 @@ async fn a_folder_has_an_index_or_is_listed_or_is_nothing() {
     assert_eq!(get(&plan, "without/").await.status, 404);
     assert_eq!(get(&plan, "without").await.status, 404);
     assert_eq!(get(&plan, "").await.status, 404);
-    let other = plan::Files { index: Box::from([Box::from("none"), Box::from("other.htm")]), ..folder.plan() };
+    let other =
+        plan::Files { index: Box::from([Box::from("none"), Box::from("other.htm")]), ..folder.plan() };
     assert_eq!(get(&other, "with/").await.text(), "other");
     let listed = plan::Files { listing: true, ..folder.plan() };
     assert_eq!(get(&listed, "with/").await.text(), "index");
@@ -458,7 +461,11 @@ async fn smaller_forms_go_to_whoever_takes_them() {
         ("page/", "zstd", "zst", "zstd", true),
     ] {
         let got = ask(&plan, "GET", name, &[("accept-encoding", accepts)]).await;
-        assert_eq!((got.text().as_str(), got.header("content-encoding")), (text, encoding), "{name} {accepts}");
+        assert_eq!(
+            (got.text().as_str(), got.header("content-encoding")),
+            (text, encoding),
+            "{name} {accepts}"
+        );
         assert_eq!(got.header("vary") == "accept-encoding", vary, "{name}");
         assert!(!got.header("content-type").contains("gzip"), "{name}");
         let tag = got.header("etag").to_owned();

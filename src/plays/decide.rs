@@ -299,6 +299,8 @@ impl<'g> Stage<'g> {
             site_name: (!typed.is_empty()).then_some(&*typed),
             method_head: asked.method == http::Method::HEAD,
             retry_after: None,
+            note: None,
+            until: None,
         };
         match asked.admit(id, host, &self.gateway.settings.gateway.trusted) {
             Ok(request) => {
@@ -345,6 +347,7 @@ impl<'g> Stage<'g> {
             name.to_string()
         };
         world.tell(Kind::Site, text, place);
+        doorplate::maintenance(found, &request)?;
         if let Some(location) = doorplate::elsewhere(found, &request, gateway.https_port()) {
             let why = match (found.by_alias, request.secure) {
                 (true, true) => "the site has one name",
@@ -444,7 +447,12 @@ impl<'g> Stage<'g> {
                                     let (parts, body) = response.into_parts();
                                     world.decision.answer.body = whole(body);
                                     let status = parts.status.as_u16();
-                                    flow.settled(Reply::of_backend(status, None, parts.version, parts.headers));
+                                    flow.settled(Reply::of_backend(
+                                        status,
+                                        None,
+                                        parts.version,
+                                        parts.headers,
+                                    ));
                                     continue;
                                 }
                                 Err(fault) => Err(fault),
@@ -541,7 +549,11 @@ fn settle(
                 *response.status_mut() = StatusCode::NO_CONTENT;
             }
             let told = format!("files {}", files.root.display());
-            world.tell(Kind::Answer, format!("{told}: /{}, assumed: no disk is read", tell::plain(below)), None);
+            world.tell(
+                Kind::Answer,
+                format!("{told}: /{}, assumed: no disk is read", tell::plain(below)),
+                None,
+            );
             (told, response)
         }
         Answers::Redirect(redirect) => {

@@ -471,8 +471,11 @@ fn own_changed(was: &Answers, now: &Answers) -> Option<String> {
                 ("precompressed", was.precompressed != now.precompressed),
                 ("hidden", was.hidden != now.hidden),
             ];
-            let changed: Vec<String> =
-                changed.iter().filter(|(_, changed)| *changed).map(|(name, _)| format!("`.{name}`")).collect();
+            let changed: Vec<String> = changed
+                .iter()
+                .filter(|(_, changed)| *changed)
+                .map(|(name, _)| format!("`.{name}`"))
+                .collect();
             (!changed.is_empty()).then(|| format!("{} is another", changed.join(", ")))
         }
         (Answers::Fixed(was), Answers::Fixed(now)) => (was != now).then(|| "its text is another".to_owned()),

@@ -52,9 +52,9 @@ metrics! {
     BACKEND_FAULTS = "doorward_backend_faults_total", Counter, ["backend", "cause"], "Requests a backend did not answer well, by cause.";
     BACKEND_IN_FLIGHT = "doorward_backend_in_flight", Gauge, ["backend"], "Requests a backend is working on now.";
     BACKEND_CONNECTIONS = "doorward_backend_connections", Gauge, ["backend"], "Connections open to a backend now, resting ones included.";
-    BACKEND_UP = "doorward_backend_up", Gauge, ["backend"], "1 while a backend's probe says that it is healthy, 0 while it is sick. Only for backends with a probe.";
     DIRECTOR_SHARE = "doorward_director_share", Gauge, ["director", "backend"], "What a member of a director gets now: its weight, less while it starts slowly, 0 while it is asked nothing.";
     DIRECTOR_RETRIES = "doorward_director_retries_total", Counter, ["director"], "Requests a director sent once more though a member may have seen them.";
+    BACKEND_UP = "doorward_backend_up", Gauge, ["backend"], "1 while a backend is healthy, 0 while its probe says that it is sick, while its requests fail, and while it is drained.";
     LOG_DROPPED = "doorward_log_dropped_total", Counter, [], "Log lines that could not be kept, because a disk was full or too slow.";
     RELOADS = "doorward_reloads_total", Counter, ["result"], "Reloads of the rules: `taken` or `refused`.";
     CERTIFICATE = "doorward_certificate_expiry_seconds", Gauge, ["site"], "When the site's certificate ends, in seconds since 1970.";
@@ -117,8 +117,7 @@ pub struct BackendFigures {
     pub in_flight: u64,
     pub open: u64,
     pub faults: Vec<(Cause, u64)>,
-    /// What its probe says; `None` without one.
-    pub healthy: Option<bool>,
+    pub healthy: bool,
 }
 
 /// What a director knows of itself at the time of a scrape.
@@ -242,9 +241,7 @@ fn passing(
         requests.with_label_values(&[name]).inc_by(backend.requests);
         in_flight.with_label_values(&[name]).set(backend.in_flight as f64);
         open.with_label_values(&[name]).set(backend.open as f64);
-        if let Some(healthy) = backend.healthy {
-            up.with_label_values(&[name]).set(if healthy { 1.0 } else { 0.0 });
-        }
+        up.with_label_values(&[name]).set(if backend.healthy { 1.0 } else { 0.0 });
         for (cause, count) in &backend.faults {
             faults.with_label_values(&[name, cause.name()]).inc_by(*count);
         }

@@ -142,9 +142,9 @@ pub struct MemberStanding {
 }
 
 /// Grows evenly from a tenth to one, over so long a time since it began.
-pub(super) fn ramp(since: Wall, over: Duration, now: Wall) -> f64 {
-    let age = (now.as_seconds() - since.as_seconds()).max(0.0);
-    (age / over.as_secs_f64()).clamp(SHARE_LEAST, 1.0)
+pub(super) fn ramp(since: Instant, over: Duration, now: Instant) -> f64 {
+    let age = now.saturating_duration_since(since);
+    (age.as_secs_f64() / over.as_secs_f64()).clamp(SHARE_LEAST, 1.0)
 }
 
 impl Director {
@@ -183,9 +183,14 @@ impl Director {
         (0..self.members.len()).any(|at| self.takes(at) && self.weight(at) > 0)
     }
 
+    /// The servers that answer as it.
+    pub fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.members.iter().map(|member| &member.backend)
+    }
+
     /// When one of its members became as healthy or sick as it is, the latest.
     pub fn changed(&self) -> Option<Wall> {
-        let changes = self.members.iter().filter_map(|member| Some(member.backend.standing()?.since));
+        let changes = self.members.iter().map(|member| member.backend.standing().since);
         changes.max_by_key(|since| since.seconds)
     }
 
@@ -199,7 +204,7 @@ impl Director {
         self.state.retries.load(Ordering::Relaxed)
     }
 
-    pub fn members(&self, now: Wall) -> Vec<MemberStanding> {
+    pub fn members(&self, now: Instant) -> Vec<MemberStanding> {
         let standing = |(at, member): (usize, &Member)| MemberStanding {
             name: member.backend.name().into(),
             weight: self.weight(at),
@@ -244,7 +249,7 @@ impl Director {
         !drained && self.members.get(at).is_some_and(|member| member.backend.healthy())
     }
 
-    fn gets(&self, at: usize, now: Wall) -> f64 {
+    fn gets(&self, at: usize, now: Instant) -> f64 {
         let weight = self.weight(at);
         let Some(member) = self.members.get(at).filter(|_| weight > 0 && self.takes(at)) else { return 0.0 };
         f64::from(weight) * member.backend.share(now)
@@ -257,7 +262,7 @@ impl Director {
         key: Option<&Key>,
         tried: &[usize],
         worker: usize,
-        now: Wall,
+        now: Instant,
         chance: &mut dyn FnMut() -> f64,
     ) -> Option<usize> {
         if let Some(at) = back_to

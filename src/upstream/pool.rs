@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::backend::{Backend, Inner, Permit};
 use super::connect;
+use super::fastcgi;
 use super::streams::Streams;
 use super::wire::{Line, Tunnel, Wire};
 use crate::base::cause::Cause;
@@ -62,6 +64,8 @@ impl Hasher for ByAddress {
 pub(super) struct Shelf {
     backend: std::sync::Weak<Backend>,
     idle: RefCell<Vec<Held>>,
+    /// The same for a backend that is spoken to by FastCGI.
+    pub fastcgi: fastcgi::Shelf,
     /// Answered, but the request is still being taken by the backend.
     settling: RefCell<Vec<Held>>,
     /// The time of the last sweep: good enough to tell how long a connection has been idle, and free.
@@ -84,7 +88,8 @@ impl Pool {
         Self(Rc::new(Shelves { worker, by_backend: RefCell::default() }))
     }
 
-    /// About once a second: closes what has been idle too long, and forgets backends that are gone.
+    /// About once a second: closes what has been idle too long or leads where the backend is no more, and
+    /// forgets backends that are gone.
     pub fn sweep(&self, now: Instant) {
         let mut old = Vec::new();
         self.0.by_backend.borrow_mut().retain(|_, shelf| {
@@ -104,7 +109,7 @@ impl Pool {
     /// How many connections to a backend wait here to be used.
     pub fn idle(&self, backend: &Arc<Backend>) -> usize {
         let shelf = self.shelf(backend);
-        shelf.idle.borrow().len() + shelf.streams.idle()
+        shelf.idle.borrow().len() + shelf.streams.idle() + shelf.fastcgi.len()
     }
 
     pub(super) fn worker(&self) -> usize {
@@ -117,6 +122,7 @@ impl Pool {
             Rc::new(Shelf {
                 backend: Arc::downgrade(backend),
                 idle: RefCell::default(),
+                fastcgi: fastcgi::Shelf::default(),
                 settling: RefCell::default(),
                 tick: Cell::new(clock::now()),
                 idle_max: backend.0.config.idle_max,
@@ -144,13 +150,31 @@ impl Shelf {
         None
     }
 
+    /// About now.
+    pub fn tick(&self) -> Instant {
+        self.tick.get()
+    }
+
+    /// A connection that has answered waits to be used again, where there is room for it.
+    pub fn keep(&self, link: fastcgi::Link) {
+        self.fastcgi.put(link, self.tick.get(), self.idle_max);
+    }
+
     fn sweep(&self, backend: &Inner, now: Instant, old: &mut Vec<Held>) {
         self.tick.set(now);
         let limit = backend.config.idle_timeout;
-        self.streams.sweep(now, limit);
+        self.fastcgi.sweep(now, limit);
+        backend.health.second(now, || backend.asked());
+        let gone = |held: &Held| match (&backend.names, held.peer) {
+            (Some(names), Some(peer)) => !names.leads_to(peer),
+            _ => false,
+        };
+        self.streams.sweep(now, limit, backend.names.as_ref());
         let mut idle = self.idle.borrow_mut();
         old.extend(idle.extract_if(.., |held| {
-            held.sender.is_closed() || (!limit.is_zero() && now.duration_since(held.since) >= limit)
+            held.sender.is_closed()
+                || (!limit.is_zero() && now.duration_since(held.since) >= limit)
+                || gone(held)
         }));
         // An upload that goes on after the answer lives as long as it moves.
         let pause = backend.config.between_bytes_timeout;
@@ -186,6 +210,8 @@ pub(super) struct Held {
     /// Where the backend has a limit: one of what it may have.
     permit: Option<Permit>,
     since: Instant,
+    /// Where it leads, over TCP.
+    peer: Option<SocketAddr>,
     worker: usize,
     shelf: Weak<Shelf>,
     driver: Option<AbortHandle>,
@@ -200,7 +226,7 @@ impl Held {
         limit: Duration,
     ) -> Result<Self, Fault> {
         let backend = Arc::clone(&backend.0);
-        let io = connect::open(&backend, limit).await?;
+        let connect::Opened { io, peer } = connect::open(&backend, limit).await?;
         let line = Line::new();
         let wire = TokioIo::new(Wire::new(io, Rc::clone(&line)));
         let (sender, connection) = backend
@@ -219,6 +245,7 @@ impl Held {
             busy: false,
             permit: None,
             since: shelf.tick.get(),
+            peer,
             worker,
             shelf: Rc::downgrade(shelf),
             driver: Some(driver),

@@ -20,7 +20,7 @@ use super::body::{Receiving, Sending};
 use super::config::Protocol;
 use super::pool::{Alarm, Held, Pool};
 use super::wire::{Line, Upload};
-use super::{connect, framing, streams};
+use super::{connect, fastcgi, framing, streams};
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
@@ -133,6 +133,9 @@ impl Pool {
         patience: Patience,
         track: &Track,
     ) -> Result<Answer, Fault> {
+        if backend.0.config.protocol == Protocol::FastCgi {
+            return Box::pin(self.send_by_fastcgi(backend, request, patience)).await;
+        }
         framing::set_length(&mut request);
         let wish = Wish {
             method: request.method().clone(),
@@ -142,9 +145,33 @@ impl Pool {
             patience,
         };
         track.unsent.set(true);
+        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let flight = Flight::begin(&backend.0, self.worker(), permit);
         let outcome = self.try_twice(backend, request, &wish, flight, track).await;
+        match &outcome {
+            Ok(answer) => {
+                backend.0.health.answered(turn, || (clock::now(), clock::wall()));
+                // The others say so when they are whole.
+                if !matches!(answer.body, Body::Stream(_)) {
+                    backend.0.health.good();
+                }
+            }
+            Err(fault) => backend.0.fault(fault.cause),
+        }
+        outcome
+    }
+
+    async fn send_by_fastcgi(
+        &self,
+        backend: &Arc<Backend>,
+        mut request: Request<Body>,
+        patience: Patience,
+    ) -> Result<Answer, Fault> {
+        fastcgi::measure(&mut request).await?;
+        let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
+        let busy = fastcgi::Busy::begin(&backend.0, self.worker(), permit);
+        let outcome = fastcgi::ask(self, backend, request, patience, busy).await;
         outcome.inspect_err(|fault| backend.0.fault(fault.cause))
     }
 

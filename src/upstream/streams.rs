@@ -6,6 +6,7 @@
 //! heads and lengths that contradict each other.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,6 +24,7 @@ use tokio::task::{AbortHandle, spawn_local};
 
 use super::backend::{Backend, Inner, Permit};
 use super::body::Sending;
+use super::names::Names;
 use super::pool::{Alarm, Open, Pool, Shelf};
 use super::send::{Answer, Failure, Flight, Track, Wish, first_byte};
 use super::wire::{INTERIM_MAX, Line, Upload};
@@ -62,6 +64,8 @@ struct Trunk {
     suspect: Cell<bool>,
     /// When its last request ended.
     since: Cell<Instant>,
+    /// Where it leads, over TCP.
+    peer: Option<SocketAddr>,
     driver: AbortHandle,
 }
 
@@ -90,13 +94,14 @@ impl Streams {
         self.lines.borrow().iter().filter(|trunk| trunk.riding.get() == 0 && trunk.takes_one()).count()
     }
 
-    /// Lets go of what is over, and of what has been idle too long.
-    pub fn sweep(&self, now: Instant, idle: Duration) {
+    /// Lets go of what is over, of what has been idle too long, and of what leads where the backend is no more.
+    pub fn sweep(&self, now: Instant, idle: Duration, names: Option<&Names>) {
         self.lines.borrow_mut().retain(|trunk| {
             let resting = trunk.riding.get() == 0;
             let old = !idle.is_zero() && now.duration_since(trunk.since.get()) >= idle;
+            let gone = matches!((names, trunk.peer), (Some(names), Some(peer)) if !names.leads_to(peer));
             // Requests that still ride on it hold it themselves.
-            !(trunk.over.get() || trunk.suspect.get() || (resting && old))
+            !(trunk.over.get() || trunk.suspect.get() || gone || (resting && old))
         });
     }
 
@@ -123,7 +128,7 @@ impl Streams {
 }
 
 async fn open(backend: &Arc<Inner>, worker: usize, limit: Duration) -> Result<Trunk, Fault> {
-    let io = connect::open(backend, limit).await?;
+    let connect::Opened { io, peer } = connect::open(backend, limit).await?;
     let mut builder = Builder::new();
     builder
         .enable_push(false)
@@ -149,6 +154,7 @@ async fn open(backend: &Arc<Inner>, worker: usize, limit: Duration) -> Result<Tr
         over,
         suspect: Cell::new(false),
         since: Cell::new(clock::now()),
+        peer,
         driver: driver.abort_handle(),
     })
 }
@@ -211,7 +217,8 @@ pub(super) async fn send(
 ) -> Result<Answer, Fault> {
     if wish.upgrade.is_some() {
         let why = "a WebSocket cannot be opened to a backend that speaks HTTP/2: give it an `http://` url";
-        return Err(connect::fault(&backend.0, Cause::Protocol, why));
+        // No failing of the backend's: it was not even asked.
+        return Err(connect::fault(&backend.0, Cause::NotImplemented, why));
     }
     let mut request = Some(request);
     let mut first = true;
@@ -509,9 +516,15 @@ impl Flowing {
         self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
         self.due = None;
         if self.incoming.is_end_stream() {
-            self.ride = None;
+            self.complete();
         }
         Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn complete(&mut self) {
+        if let Some(ride) = self.ride.take() {
+            ride.backend.health.good();
+        }
     }
 
     fn fail(&mut self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
@@ -554,7 +567,7 @@ impl HttpBody for Flowing {
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => self.give(data),
                 Err(trailers) => {
-                    self.ride = None;
+                    self.complete();
                     Poll::Ready(Some(Ok(trailers)))
                 }
             },
@@ -564,7 +577,7 @@ impl HttpBody for Flowing {
                 self.fail(fault)
             }
             Poll::Ready(None) => {
-                self.ride = None;
+                self.complete();
                 Poll::Ready(None)
             }
             Poll::Pending => {

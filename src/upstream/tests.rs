@@ -1,10 +1,13 @@
 //! The stage for this room's plays: raw backends that say exactly what a play wants, on loopback and unix
 //! sockets, in the same thread as the pool, on a clock that stands still but for waits.
 
+mod breaking;
 mod clocks;
 mod directors;
+mod fastcgi;
 mod health;
 mod hostile;
+mod names;
 mod pooling;
 mod streams;
 mod tls;
@@ -33,7 +36,7 @@ fn play<T>(act: impl Future<Output = T>) -> T {
     LocalSet::new().block_on(&runtime, act)
 }
 
-pub(super) fn config(address: Address) -> Config {
+pub fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,
@@ -49,6 +52,8 @@ pub(super) fn config(address: Address) -> Config {
         slow_start: Duration::ZERO,
         max_connections: 0,
         probe: None,
+        breaker: BreakerTerms::default(),
+        resolve_every: Duration::from_secs(10),
     }
 }
 

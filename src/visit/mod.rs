@@ -9,6 +9,7 @@
 
 mod doorplate;
 mod errand;
+mod maintenance;
 mod meter;
 mod rescue;
 mod rulebook;
@@ -31,6 +32,7 @@ use crate::rules;
 use crate::upstream::{Passage, Pool, Waits};
 
 use self::errand::Bearer;
+pub use self::maintenance::{Closure, Closures};
 pub use self::rulebook::{Outside, Rulebook, explain};
 pub use self::world::{Terms, World, Worlds};
 
@@ -78,6 +80,7 @@ impl Corridor {
     ) -> Result<Departure, Fault> {
         let found = doorplate::site(world, &request, street)?;
         ticket.site(world.sheet(found.site.id));
+        maintenance::open(world, found, &request, asker)?;
         if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
             return Ok(Departure::answer(rescue::redirect(StatusCode::MOVED_PERMANENTLY, &location, asker)));
         }
@@ -102,7 +105,8 @@ impl Corridor {
         let target = world.target(rules::doorplate::backend(&covered)?)?;
         ticket.backend(target.name());
         let spare = settle::spare(found, &request.headers);
-        let (errand, wish) = errand::compose(&mut request, body);
+        let (mut errand, wish) = errand::compose(&mut request, body);
+        errand::find_script(&mut errand, target, Some(route), &request, street, ticket)?;
         let answer = {
             let bearer = Bearer { request: &request, world, introductions: &self.introductions };
             let passage = Passage {

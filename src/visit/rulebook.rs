@@ -396,7 +396,9 @@ impl<'a> Visit<'a> {
         let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
         let time = self.begin_time();
         self.spare = settle::spare(self.found, &question.headers);
-        let (errand, wish) = errand::compose_ruled(&self.request, question, body)?;
+        let (mut errand, wish) = errand::compose_ruled(&self.request, question, body)?;
+        let street = self.ground.street;
+        errand::find_script(&mut errand, target, route, &self.request, street, self.around.ticket)?;
         let corridor = self.ground.corridor;
         let bearer = Bearer { request: &self.request, world, introductions: &corridor.introductions };
         let passage = Passage {

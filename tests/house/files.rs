@@ -135,9 +135,8 @@ fn a_file_larger_than_memory_costs_none() {
     }
     let grown = resident() - before;
     assert!(grown < f64::from(24 << 20), "{grown} bytes more");
-    let reply = stage.visitor().ask(
-        "GET /sparse.iso HTTP/1.1\r\nHost: www.test\r\nRange: bytes=1073741823-\r\n\r\n",
-    );
+    let reply =
+        stage.visitor().ask("GET /sparse.iso HTTP/1.1\r\nHost: www.test\r\nRange: bytes=1073741823-\r\n\r\n");
     assert_eq!((reply.status, reply.body), (206, vec![0]));
 }
 
@@ -180,7 +179,10 @@ Disallow: /private/
     ] {
         let reply = visitor.get(path);
         assert_eq!((reply.status, reply.header("location")), (status, Some(location)), "{path}");
-        assert_eq!(reply.header("cache-control"), Some(if status == 301 { "max-age=3600" } else { "no-store" }));
+        assert_eq!(
+            reply.header("cache-control"),
+            Some(if status == 301 { "max-age=3600" } else { "no-store" })
+        );
     }
     let reply = visitor.ask("PROPFIND /old/x HTTP/1.1\r\nHost: www.test\r\nDepth: 0\r\n\r\n");
     assert_eq!((reply.status, reply.header("location")), (301, Some("https://new.example/x")));
@@ -203,7 +205,8 @@ Disallow: /private/
 
 fn handing_over(header: &'static str) -> OldServer {
     OldServer::answering(move |asked| {
-        let more = if asked.line.starts_with("GET /kind") { "Content-Type: application/x-own\r\n" } else { "" };
+        let more =
+            if asked.line.starts_with("GET /kind") { "Content-Type: application/x-own\r\n" } else { "" };
         let more = if asked.line.starts_with("GET /whole") { "Accept-Ranges: none\r\n" } else { more };
         format!(
             "HTTP/1.1 200 OK\r\n{header}\r\n{more}Content-Disposition: attachment; filename=\"x.pdf\"\r\n\
@@ -263,7 +266,8 @@ fn an_internal_route_is_not_there_for_visitors() {
     let files = folder(&[("a.pdf", "inside")]);
     let server = OldServer::saying("outside");
     let internal = route("/protected/", &files, "").replace("route ", "route internal ");
-    for rules in ["", "sub vcl_recv { if (req.url ~ \"^/by-rule\") { set req.url = \"/protected/a.pdf\"; } }"] {
+    for rules in ["", "sub vcl_recv { if (req.url ~ \"^/by-rule\") { set req.url = \"/protected/a.pdf\"; } }"]
+    {
         let site = format!("route \"/\" {{ .backend = app; .encoded_slash = keep; }}\n{internal}");
         let mut stage = Stage::with(&site, &format!("{}{rules}", server.declared("app")));
         for path in [
@@ -404,7 +408,10 @@ fn rules_see_what_the_house_answers() {
     let reply = visitor.ask("POST /static/a.txt HTTP/1.1\r\nHost: www.test\r\nContent-Length: 0\r\n\r\n");
     assert_eq!(reply.status, 405);
     let reply = visitor.get("/old/x");
-    assert_eq!((reply.status, reply.header("location"), reply.header("x-status")), (301, Some("/new/x"), Some("301")));
+    assert_eq!(
+        (reply.status, reply.header("location"), reply.header("x-status")),
+        (301, Some("/new/x"), Some("301"))
+    );
     assert_eq!(visitor.get("/text").text(), "text");
     let reply = visitor.ask("GET /static/a.txt HTTP/1.1\r\nHost: www.test\r\nRange: bytes=9-\r\n\r\n");
     assert_eq!((reply.status, reply.header("content-range")), (416, Some("bytes */4")));

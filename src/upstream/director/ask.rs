@@ -80,7 +80,7 @@ impl Pool {
         let mut tried: Vec<usize> = Vec::new();
         let mut failures: Vec<Fault> = Vec::new();
         loop {
-            let now = clock::wall();
+            let now = clock::now();
             let chosen =
                 director.choose(back_to, key.as_ref(), &tried, worker, now, &mut || random::fraction());
             let Some(member) = chosen.and_then(|at| Some((at, director.members.get(at)?))) else {
