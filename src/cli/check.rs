@@ -105,8 +105,7 @@ fn summary(settings: &Settings, findings: &[Finding]) -> String {
         0 => String::new(),
         some => format!(", {}", many(some, "director")),
     };
-    let (sites, routes, backends) =
-        (many(sites, "site"), many(routes, "route"), many(backends, "backend"));
+    let (sites, routes, backends) = (many(sites, "site"), many(routes, "route"), many(backends, "backend"));
     format!("{sites}, {routes}, {backends}{directors}: {verdict}")
 }
 

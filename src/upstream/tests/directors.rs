@@ -126,6 +126,8 @@ async fn failing(pool: &Pool, name: &'static str, how: Fails) -> Failing {
         |config| {
             config.name = name.into();
             config.max_connections = usize::from(how == Fails::Full);
+            // What is tried here is what becomes of requests that meet it.
+            config.breaker.failures_max = 0;
             if how == Fails::Closed {
                 config.address = tcp(closed_port());
             }
