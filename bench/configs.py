@@ -72,6 +72,7 @@ http {{
         listen 127.0.0.1:{https} ssl http2 backlog=4096;
         server_name localhost;
         location / {{ proxy_pass http://backend; }}
+        location /static/ {{ alias {dir}/static/; }}
     }}
 }}
 """
@@ -118,6 +119,7 @@ backend files {{ .url = "http://127.0.0.1:{backend}"; .idle_max = 64; }}
 site "localhost" {{
     .certificate = files("{dir}/chain.pem", "{dir}/key.pem");
     .force_https = no;
+    route "/static/" {{ .files = "{dir}/static"; }}
 {routes}
 }}
 """

@@ -154,7 +154,7 @@ mod tests {
     use super::*;
     use crate::base::address::Peer;
     use crate::base::fault::Fault;
-    use crate::message::exchange::Head;
+    use crate::message::exchange::{Head, Pace};
 
     fn house(standing: &Rc<Cell<Standing>>) -> Rc<Admin> {
         let standing = Rc::clone(standing);
@@ -186,7 +186,7 @@ mod tests {
             }
             Err(cause) => Err(Fault::new(cause)),
         };
-        let arrival = Arrival { head, body: Body::Empty, hints: None };
+        let arrival = Arrival { head, body: Body::Empty, hints: None, pace: Pace::default() };
         let (parts, body) = Rc::clone(admin).visit(&street, arrival).await.response.into_parts();
         let text = match body {
             Body::Full(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),

@@ -216,21 +216,7 @@ pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
     (Kind::Backend, &["workers", "queue", "shares", "identity"]),
     (Kind::Site, &["directory", "hsts", "pages", "status", "limits"]),
-    (
-        Kind::Route,
-        &[
-            "sign_in",
-            "sign_out",
-            "realm",
-            "limits",
-            "class",
-            "cache",
-            "cookies",
-            "strip",
-            "replace",
-            "replace_errors",
-        ],
-    ),
+    (Kind::Route, &["sign_in", "sign_out", "realm", "limits", "class", "cache", "cookies", "replace_errors"]),
     (Kind::Log, &["archive", "readers"]),
 ];
 
@@ -255,6 +241,8 @@ pub enum Type {
     Target,
     /// Text whose form its reader knows.
     Text,
+    /// A path as a route's own is written, with names of the route's.
+    Path,
     /// Lines of a request, as strings side by side.
     Lines,
     /// `"204"` or `"200-299"`.
@@ -308,6 +296,9 @@ impl Type {
             Type::Socket => "the path of a socket in quotes",
             Type::Target => "a path in quotes, such as `\"/alive\"`",
             Type::Text => "text in quotes",
+            Type::Path => {
+                "a path in quotes, such as `\"/trac/env1/\"`, which may hold names of the route's own"
+            }
             Type::Lines => "the lines of a request, such as `\"GET / HTTP/1.1\" \"Connection: close\"`",
             Type::Statuses => "a status or a range of them in quotes, such as `\"204\"` or `\"200-299\"`",
             Type::Probe => "the name of a `probe`, or its settings between braces",
@@ -357,6 +348,7 @@ impl Type {
                 | Type::Target
                 | Type::Statuses
                 | Type::Text
+                | Type::Path
                 | Type::Host
                 | Type::File
                 | Type::Folder
@@ -886,6 +878,27 @@ static ROUTE: &[Setting] = &[
         "\".php\", \".phtml\"",
     )
     .several(),
+    row(
+        "strip",
+        Type::Bool,
+        "no",
+        "Whether the route's own path is taken off before the backend is asked: `/wiki/a` becomes `/a`.",
+        "yes",
+    ),
+    row(
+        "replace",
+        Type::Path,
+        "the route's own path",
+        "What the backend is asked for in the place of the route's own path; it may hold names of that.",
+        "\"/trac/env1/\"",
+    ),
+    row(
+        "rewrite_links",
+        Type::Bool,
+        "no",
+        "Whether links in its pages that name the backend, or this site by http, are put right on the way.",
+        "yes",
+    ),
     row("encoded_slash", Type::Word(SLASH_WORDS), "refuse", "What happens to `%2f` in a path.", "keep"),
     row(
         "log",
@@ -902,6 +915,13 @@ static ROUTE: &[Setting] = &[
         "77s",
     )
     .range(WAIT_OR_NONE),
+    row(
+        "body_timeout",
+        Type::Duration,
+        "what the gateway says",
+        "Longest pause between two pieces of a request body, or of an answer the visitor does not read.",
+        "77s",
+    ),
 ];
 
 const FORMAT_WORDS: &[Word] = &[

@@ -298,9 +298,15 @@ pub struct Route {
     /// `None`: what the gateway says.
     pub body_bytes_max: Option<u64>,
     pub total_timeout: Option<Duration>,
+    /// How long its visitors may pause while they send or take a body.
+    pub body_timeout: Option<Duration>,
     pub encoded_slash: EncodedSlash,
     /// Where scripts lie, for a backend that runs them (FastCGI).
     pub scripts: Option<Box<Scripts>>,
+    /// What stands at the backend in the place of this path, canonical; `None`: this path.
+    pub moved_to: Option<Key>,
+    /// Links in pages that name a place of ours as the backend knows it are put right.
+    pub rewrite_links: bool,
     /// `None`: where its site's visits are written.
     pub log: Option<Box<Recorded>>,
 }
@@ -328,8 +334,11 @@ impl Route {
             write: Access::Anyone,
             body_bytes_max: None,
             total_timeout: None,
+            body_timeout: None,
             encoded_slash: EncodedSlash::Refuse,
             scripts: None,
+            moved_to: None,
+            rewrite_links: false,
             log: None,
         }
     }

@@ -431,6 +431,33 @@ pub fn ending(text: &str) -> Result<Box<str>, Instead> {
     Ok(text.into())
 }
 
+/// What a route's path is replaced by; which names it may hold is looked at elsewhere.
+pub fn replacement(text: &str) -> Result<(), Instead> {
+    if !text.starts_with('/') {
+        return Err("begin it with `/`");
+    }
+    if text.contains(['?', '#']) {
+        return Err("it is a path alone: the query stays what the visitor sent");
+    }
+    if text.contains(';') {
+        return Err("what follows a `;` could be read in two ways: end the path before it");
+    }
+    if text.contains("//") {
+        return Err("write one `/` between two names");
+    }
+    if text.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err("write the path without `.` and `..`");
+    }
+    let mut plain = text.to_owned();
+    for name in placeholders(text)? {
+        plain = plain.replacen(&format!("{{{name}}}"), "name", 1);
+    }
+    match SitePath::literal(&plain) {
+        Ok(path) if !path.ambiguous() => Ok(()),
+        _ => Err("this could be read in two ways: write plain text and `/`"),
+    }
+}
+
 /// The SHA-256 of a certificate.
 pub fn digest(text: &str) -> Result<[u8; 32], Instead> {
     let Some(("sha256", digits)) = text

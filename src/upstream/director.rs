@@ -174,6 +174,11 @@ impl Director {
         &self.config
     }
 
+    /// Its members.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.members.iter().map(|member| &member.backend)
+    }
+
     pub fn name(&self) -> &str {
         &self.config.name
     }
@@ -183,9 +188,9 @@ impl Director {
         (0..self.members.len()).any(|at| self.takes(at) && self.weight(at) > 0)
     }
 
-    /// The servers that answer as it.
-    pub fn backends(&self) -> impl Iterator<Item = &Arc<Backend>> {
-        self.members.iter().map(|member| &member.backend)
+    /// Whether its members need a script that runs: all do, or none.
+    pub fn runs_scripts(&self) -> bool {
+        self.members.iter().any(|member| member.backend.runs_scripts())
     }
 
     /// When one of its members became as healthy or sick as it is, the latest.

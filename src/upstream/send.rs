@@ -134,7 +134,7 @@ impl Pool {
         track: &Track,
     ) -> Result<Answer, Fault> {
         if backend.0.config.protocol == Protocol::FastCgi {
-            return Box::pin(self.send_by_fastcgi(backend, request, patience)).await;
+            return Box::pin(self.send_by_fastcgi(backend, request, patience, track)).await;
         }
         framing::set_length(&mut request);
         let wish = Wish {
@@ -167,11 +167,13 @@ impl Pool {
         backend: &Arc<Backend>,
         mut request: Request<Body>,
         patience: Patience,
+        track: &Track,
     ) -> Result<Answer, Fault> {
         fastcgi::measure(&mut request).await?;
+        track.unsent.set(true);
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let busy = fastcgi::Busy::begin(&backend.0, self.worker(), permit);
-        let outcome = fastcgi::ask(self, backend, request, patience, busy).await;
+        let outcome = fastcgi::ask(self, backend, request, patience, busy, track).await;
         outcome.inspect_err(|fault| backend.0.fault(fault.cause))
     }
 

@@ -14,6 +14,7 @@ mod meter;
 mod rescue;
 mod rulebook;
 mod settle;
+mod way;
 mod world;
 
 use std::cell::{Cell, RefCell};
@@ -26,14 +27,15 @@ use http::StatusCode;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
 use crate::message::path::Query;
-use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Request, Street};
+use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Pace, Request, Street};
 use crate::record::{self, Asked, Pen, Ticket};
-use crate::rules;
+use crate::rules::{self, Way};
 use crate::upstream::{Passage, Pool, Waits};
 
 use self::errand::Bearer;
 pub use self::maintenance::{Closure, Closures};
 pub use self::rulebook::{Outside, Rulebook, explain};
+use self::way::Home;
 pub use self::world::{Terms, World, Worlds};
 
 /// One worker's corridor.
@@ -50,6 +52,7 @@ pub struct Corridor {
 struct Luggage {
     body: Body,
     hints: Option<Hints>,
+    pace: Pace,
 }
 
 impl Corridor {
@@ -97,18 +100,29 @@ impl Corridor {
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
+        if let Some(pause) = route.body_timeout {
+            luggage.pace.set(pause);
+        }
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
         if route.answers.is_ours() {
             let settled = settle::settle(world, settle::question(&covered, &request), None, asker).await?;
             return Ok(settled.leave(&time, ticket));
         }
-        let target = world.target(rules::doorplate::backend(&covered)?)?;
+        let backend = rules::doorplate::backend(&covered)?;
+        let target = world.target(backend)?;
         ticket.backend(target.name());
+        let way = Way::of(found, route, covered.names.values(), &request.path);
+        let destination = way::judge(world, found, &request, &request.headers, &[backend])?;
         let spare = settle::spare(found, &request.headers);
-        let (mut errand, wish) = errand::compose(&mut request, body);
+        let (mut errand, wish) = errand::compose(&mut request, body, &way)?;
         errand::find_script(&mut errand, target, Some(route), &request, street, ticket)?;
         let answer = {
-            let bearer = Bearer { request: &request, world, introductions: &self.introductions };
+            let bearer = Bearer {
+                request: &request,
+                world,
+                introductions: &self.introductions,
+                destination: destination.as_ref(),
+            };
             let passage = Passage {
                 hints: luggage.hints,
                 waits: Waits::default(),
@@ -124,7 +138,8 @@ impl Corridor {
         if let Some(settled) = settle::follow(&ground, &answer, &mut request, spare).await? {
             return Ok(settled.leave(&time, ticket));
         }
-        errand::bring_back(answer, &wish, &time)
+        let home = Home { way: &way, request: &request, target, told: None };
+        errand::bring_back(answer, &wish, &time, |parts, body| home.put_right(parts, body))
     }
 }
 
@@ -133,8 +148,8 @@ impl Door for Corridor {
         let world = self.world();
         let id = RequestId::next();
         let mut ticket = self.pen.ticket(id, street.peer.ip.anonymous());
-        let Arrival { head, body, hints } = arrival;
-        let luggage = Luggage { body, hints };
+        let Arrival { head, body, hints, pace } = arrival;
+        let luggage = Luggage { body, hints, pace };
         let mut asker = rescue::Asker::new(id);
         let walked = match admit(id, head, street, &mut ticket, &mut asker) {
             Ok(request) => {

@@ -30,3 +30,4 @@ mod stage;
 mod tls;
 mod tools;
 mod trust;
+mod ways;

@@ -16,6 +16,9 @@ use crate::settings::value::{self, Instead, Pattern};
 
 /// Settings that say something only beside another.
 const BESIDE: &[(&str, &[&str])] = &[
+    ("strip", &["backend"]),
+    ("replace", &["backend"]),
+    ("rewrite_links", &["backend"]),
     ("index", &["files", "root"]),
     ("listing", &["files"]),
     ("try", &["files"]),

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use super::{Compiler, text, texts};
 use crate::language::source::{FileId, joined};
-use crate::language::tree::{Declaration, Value, Valued};
+use crate::language::tree::{Declaration, Value};
 use crate::language::{Code, Diagnostic};
 use crate::plan::{Answers, BackendId, Scripts};
 use crate::settings::value;
@@ -17,7 +17,7 @@ impl Compiler<'_> {
     /// What a route says of scripts, and whether its backends run any.
     pub(super) fn scripts(&mut self, route: &Declaration, answers: &Answers) -> Option<Box<Scripts>> {
         let servers = Self::backends_of(answers).into_iter().flat_map(|id| self.servers(id));
-        let mut runs = servers.map(|at| self.runs_scripts(at));
+        let mut runs = servers.map(runs_scripts);
         let first = runs.next().unwrap_or(false);
         let mixed = runs.any(|other| other != first);
         let Some(backend) = route.setting("backend").filter(|_| first || mixed) else {
@@ -134,22 +134,24 @@ impl Compiler<'_> {
         }
     }
 
-    /// The places of the backends that a name stands for: one, or the members of a director.
-    fn servers(&self, id: BackendId) -> Vec<usize> {
-        let Some(director) = id.0.checked_sub(self.tree.backends.len()) else { return vec![id.0] };
-        let members = self.tree.directors.get(director).and_then(|director| director.setting("members"));
-        let members = members.into_iter().flat_map(|setting| &setting.values);
-        let place = |valued: &Valued| match valued.value {
-            Value::Member { backend, .. } => Some(backend),
-            _ => None,
+    /// The servers behind a name: itself, or the members of a director.
+    fn servers(&self, id: BackendId) -> Vec<&Declaration> {
+        let tree = self.tree;
+        let Some(director) = id.0.checked_sub(tree.backends.len()).and_then(|at| tree.directors.get(at))
+        else {
+            return tree.backends.get(id.0).into_iter().collect();
         };
-        members.filter_map(place).collect()
+        let members = director.setting("members").into_iter().flat_map(|setting| &setting.values);
+        let members = members.filter_map(|member| match member.value {
+            Value::Member { backend, .. } => tree.backends.get(backend),
+            _ => None,
+        });
+        members.collect()
     }
+}
 
-    fn runs_scripts(&self, at: usize) -> bool {
-        let url = self.tree.backends.get(at).and_then(|backend| text(backend, "url"));
-        url.is_some_and(|(url, _)| {
-            url.get().get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("fastcgi:"))
-        })
-    }
+fn runs_scripts(server: &Declaration) -> bool {
+    text(server, "url").is_some_and(|(url, _)| {
+        url.get().get(..8).is_some_and(|scheme| scheme.eq_ignore_ascii_case("fastcgi:"))
+    })
 }

@@ -33,7 +33,7 @@ pub(super) use self::link::{Link, Shelf};
 use super::backend::Backend;
 use super::connect;
 use super::pool::Pool;
-use super::send::{Answer, Patience};
+use super::send::{Answer, Patience, Track, is_safe};
 use crate::base::amount;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
@@ -64,12 +64,13 @@ pub async fn measure(request: &mut Request<Body>) -> Result<(), Fault> {
 }
 
 /// Asks, and waits for the head of the answer.
-pub async fn ask(
+pub(super) async fn ask(
     pool: &Pool,
     backend: &Arc<Backend>,
     request: Request<Body>,
     patience: Patience,
     busy: Busy,
+    track: &Track,
 ) -> Result<Answer, Fault> {
     let inner = &backend.0;
     let shelf = pool.shelf(backend);
@@ -91,7 +92,7 @@ pub async fn ask(
     let mut head = BytesMut::with_capacity(told.len() + 64);
     record::begin(&mut head, keep, &told);
     let head = head.freeze();
-    let repeatable = matches!(body, Body::Empty) && super::send::is_safe(&asked.method);
+    let repeatable = matches!(body, Body::Empty) && is_safe(&asked.method);
 
     let mut busy = Some(busy);
     let mut kept = shelf.fastcgi.take();
@@ -100,6 +101,7 @@ pub async fn ask(
             Some(link) => link,
             None => Link::open(inner, pool.worker(), patience.connect, shelf.tick()).await?,
         };
+        track.unsent.set(false);
         let mut exchange = Exchange::begin(link, head.clone(), body, keep, murmurs.clone(), shelf.clone());
         exchange.busy = busy.take();
         let mut reader = HeadReader::default();
@@ -111,8 +113,14 @@ pub async fn ask(
         // A connection that was closed while it waited: nothing was done, or what was may be done again.
         busy = exchange.busy.take();
         match exchange.fail(fault) {
-            Failure { stale: true, unsent: Some(same), .. } => body = same,
-            Failure { stale: true, .. } if repeatable => body = Body::Empty,
+            Failure { stale: true, unsent: Some(same), .. } => {
+                track.unsent.set(true);
+                body = same;
+            }
+            Failure { stale: true, .. } if repeatable => {
+                track.repeated.set(true);
+                body = Body::Empty;
+            }
             Failure { fault, .. } => return Err(fault),
         }
         inner.retried(pool.worker());
