@@ -15,6 +15,7 @@ mod explain;
 mod format;
 mod help;
 mod lsp;
+mod order;
 mod paper;
 mod replay;
 mod routes;
@@ -52,6 +53,13 @@ impl From<End> for ExitCode {
 }
 
 const STATE: Flag = Flag::new("state", Some("DIR"), "the state folder of the gateway to ask");
+const UNTIL: Flag = Flag::new(
+    "until",
+    Some("TIME"),
+    "when the site opens by itself: 2h, 3d, or 2026-12-01T08:00 (UTC, or with +01:00 behind it)",
+);
+const NOTE: Flag = Flag::new("note", Some("TEXT"), "what visitors are told beside the usual");
+const ALLOW: Flag = Flag::new("allow", Some("ACL"), "who sees the site all the same: an `acl` of the rules");
 const CONFIG: Flag = Flag::new("config", Some("MAIN.VCL"), "the rules that name the state folder");
 const MAIN: Flag = Flag::new("main", Some("MAIN.VCL"), "the rules to ask");
 const METHOD: Flag = Flag::new("method", Some("METHOD"), "the method; GET if nothing is said");
@@ -233,6 +241,31 @@ const COMMANDS: &[Spec] = &[
                 Requests that are under way finish under the rules they began with.",
         examples: &["doorward check && doorward reload"],
         run: talk::reload,
+    },
+    Spec {
+        name: "backend",
+        operand: Operand::Exactly(&["NAME", "ORDER"]),
+        flags: &[STATE, CONFIG],
+        summary: "drain a backend, or resume it: whether visitors are sent there",
+        story: "`drain` sends nobody new there and lets what is under way end; a director sends its visitors to\n\
+                the others. Holds over reloads and restarts, until `resume`.",
+        examples: &["doorward backend wiki drain", "doorward backend wiki resume"],
+        run: order::backend,
+    },
+    Spec {
+        name: "maintenance",
+        operand: Operand::Any("WORD"),
+        flags: &[UNTIL, NOTE, ALLOW, STATE, CONFIG],
+        summary: "close a site, open it again, or say which are closed",
+        story: "Visitors get the page for maintenance, with your note and when to come back. Holds over reloads\n\
+                and restarts, until `off` or until the time that you said.",
+        examples: &[
+            "doorward maintenance on wiki.example.org --until 2h --note \"We move to a new disk.\"",
+            "doorward maintenance on wiki.example.org --until 2026-12-01T08:00 --allow office",
+            "doorward maintenance off wiki.example.org",
+            "doorward maintenance",
+        ],
+        run: order::maintenance,
     },
     Spec {
         name: "stop",

@@ -213,7 +213,8 @@ impl Director {
         let standing = |(at, member): (usize, &Member)| MemberStanding {
             name: member.backend.name().into(),
             weight: self.weight(at),
-            drained: self.state.shares.get(at).is_some_and(|share| share.drained.load(Ordering::Relaxed)),
+            drained: member.backend.drained()
+                || self.state.shares.get(at).is_some_and(|share| share.drained.load(Ordering::Relaxed)),
             healthy: member.backend.healthy(),
             gets: self.gets(at, now),
         };

@@ -149,16 +149,7 @@ impl Pool {
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let flight = Flight::begin(&backend.0, self.worker(), permit);
         let outcome = self.try_twice(backend, request, &wish, flight, track).await;
-        match &outcome {
-            Ok(answer) => {
-                backend.0.health.answered(turn, || (clock::now(), clock::wall()));
-                // The others say so when they are whole.
-                if !matches!(answer.body, Body::Stream(_)) {
-                    backend.0.health.good();
-                }
-            }
-            Err(fault) => backend.0.fault(fault.cause),
-        }
+        backend.0.came_of(turn, &outcome);
         outcome
     }
 
@@ -171,10 +162,12 @@ impl Pool {
     ) -> Result<Answer, Fault> {
         fastcgi::measure(&mut request).await?;
         track.unsent.set(true);
+        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let busy = fastcgi::Busy::begin(&backend.0, self.worker(), permit);
         let outcome = fastcgi::ask(self, backend, request, patience, busy, track).await;
-        outcome.inspect_err(|fault| backend.0.fault(fault.cause))
+        backend.0.came_of(turn, &outcome);
+        outcome
     }
 
     async fn try_twice(

@@ -17,6 +17,7 @@ mod directors;
 mod editor;
 mod files;
 mod frames;
+mod health;
 mod http1_life;
 mod http1_refused;
 mod http2;
