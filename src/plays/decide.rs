@@ -39,7 +39,8 @@ use crate::rules::handover::{self, Handover};
 use crate::rules::machine::{RuleFault, Surroundings, Verdict};
 use crate::rules::way::{destination, destination_told, place_told};
 use crate::rules::{Rules, SiteRef, Way, doorplate};
-use crate::upstream;
+use crate::script::{self, Script};
+use crate::upstream::{self, Protocol};
 
 /// Noon of the first day of 2026, where a play names no time.
 pub const SOME_TIME: f64 = 1_767_268_800.0;
@@ -455,7 +456,8 @@ impl<'g> Stage<'g> {
         world.tell_destination(backend, &mut headers, destination.as_ref());
         let url = way.target(&request.path, request.query.as_ref())?.to_string();
         let method = request.method.clone();
-        match send(world, backend, (method, url, headers), request, &before) {
+        let script = to_run(world, backend, Some(route), &url)?;
+        match send(world, backend, (method, url, headers), request, &before, script) {
             Ok(scripted) if handover::is_one(&scripted.headers) => {
                 let response = follow(world, found, &scripted.headers, request, ask)?;
                 world.answer(response);
@@ -603,7 +605,15 @@ impl<'g> Stage<'g> {
                         Url::Canonical(target) => way.ruled_target(target)?.to_string(),
                         Url::Written(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
                     };
-                    let answer = send(world, errand.backend, (method, url, headers), &request, &before);
+                    let script = match to_run(world, errand.backend, route, &url) {
+                        Ok(script) => script,
+                        Err(fault) => {
+                            refused(world, &mut flow, &fault);
+                            continue;
+                        }
+                    };
+                    let sent = (method, url, headers);
+                    let answer = send(world, errand.backend, sent, &request, &before, script);
                     taken |= with_body && answer.as_ref().map_or_else(|cause| reached(*cause), |_| true);
                     if let Ok(scripted) = &answer
                         && handover::is_one(&scripted.headers)
@@ -690,10 +700,11 @@ fn follow(
                 own(world, covered.route, names, (&method, &path, query.as_ref()), ask)?
             } else {
                 let backend = doorplate::backend(&covered)?;
-                let query = query.as_ref().map(|query| format!("?{}", query.as_str())).unwrap_or_default();
-                let url = format!("{}{query}", path.as_str());
+                let way = Way::of(found, covered.route, names, &path);
+                let url = way.target(&path, query.as_ref())?.to_string();
                 let before = HeaderMap::new();
-                match send(world, backend, (method, url, HeaderMap::new()), request, &before) {
+                let script = to_run(world, backend, Some(covered.route), &url)?;
+                match send(world, backend, (method, url, HeaderMap::new()), request, &before, script) {
                     Ok(next) if handover::is_one(&next.headers) => return Err(handover::again()),
                     Ok(Scripted { status, mut headers, body }) => {
                         headers::clean_answer(&mut headers);
@@ -1014,6 +1025,7 @@ fn send(
     (method, url, mut headers): (Method, String, HeaderMap),
     request: &Request,
     before: &HeaderMap,
+    script: Option<Script>,
 ) -> Result<Scripted, Cause> {
     let gateway = world.gateway;
     let name = gateway.backend(backend).to_owned();
@@ -1029,7 +1041,13 @@ fn send(
     if world.decision.sent.is_empty() {
         world.decision.way_to_backend = world.decision.way.len();
     }
-    let sent = Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers };
+    let script = script.map(|script| {
+        let file = format!("{}{}", script.root, script.name);
+        world.tell(Kind::Backend, format!("it runs {}, if that is there", tell::plain(&file)), None);
+        format!("{}{}", script.name, script.info).into()
+    });
+    let sent =
+        Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers, script };
     world.decision.sent.push(sent);
     let scripted = world.is_scripted(backend);
     let answer = world.backend(backend);
@@ -1043,6 +1061,27 @@ fn send(
         world.below(changed(&HeaderMap::new(), &answer.headers));
     }
     answer
+}
+
+/// The script that is to run, where the backend runs some. No disk is read in a play: each is there.
+fn to_run(
+    world: &World<'_>,
+    backend: BackendId,
+    route: Option<&Route>,
+    target: &str,
+) -> Result<Option<Script>, Fault> {
+    let speaker = world.gateway.settings.backends.get(world.speaker(backend).0);
+    if speaker.is_none_or(|speaker| speaker.protocol != Protocol::FastCgi) {
+        return Ok(None);
+    }
+    let scripts = route.and_then(|route| route.scripts.as_ref()).ok_or_else(|| {
+        Fault::with(
+            Cause::RuleFault,
+            "its backend runs scripts, and this route has no `.root` where they lie",
+        )
+    })?;
+    let path = target.split('?').next().unwrap_or_default();
+    script::split(scripts, &SitePath::parse(path.as_bytes())?).map(Some)
 }
 
 /// What a visitor who wants a tunnel asks of the backend, as the corridor asks it.

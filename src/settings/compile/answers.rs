@@ -28,6 +28,7 @@ const BESIDE: &[(&str, &[&str])] = &[
     ("hidden", &["files"]),
     ("status", &["redirect", "answer"]),
     ("type", &["answer"]),
+    ("replace_errors", &["backend"]),
 ];
 
 /// Statuses that send visitors elsewhere, and are of use where the address may change.

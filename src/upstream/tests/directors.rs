@@ -128,6 +128,8 @@ async fn failing(pool: &Pool, name: &'static str, how: Fails) -> Failing {
             // What a director makes of each failure is looked at here, not when it has none to look at any more.
             config.breaker.failures_max = 0;
             config.max_connections = usize::from(how == Fails::Full);
+            // What is tried here is what becomes of requests that meet it.
+            config.breaker.failures_max = 0;
             if how == Fails::Closed {
                 config.address = tcp(closed_port());
             }
