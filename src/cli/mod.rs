@@ -244,12 +244,19 @@ const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "backend",
-        operand: Operand::Exactly(&["NAME", "ORDER"]),
+        operand: Operand::Any("WORD"),
         flags: &[STATE, CONFIG],
-        summary: "drain a backend, or resume it: whether visitors are sent there",
+        summary: "drain a backend, resume it, or give it another weight",
         story: "`drain` sends nobody new there and lets what is under way end; a director sends its visitors to\n\
-                the others. Holds over reloads and restarts, until `resume`.",
-        examples: &["doorward backend wiki drain", "doorward backend wiki resume"],
+                the others. `weight` is its share in the directors it is a member of; 0 sends nobody new\n\
+                there but whose cookie leads to it. Both hold over reloads and restarts, until `resume` and\n\
+                until `weight declared`.",
+        examples: &[
+            "doorward backend wiki drain",
+            "doorward backend wiki resume",
+            "doorward backend wiki weight 3",
+            "doorward backend wiki weight declared",
+        ],
         run: order::backend,
     },
     Spec {

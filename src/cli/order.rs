@@ -31,17 +31,23 @@ fn send(given: &Given, paper: &mut Paper<'_>, order: Map<String, Value>) -> End 
 
 fn backend_order(given: &Given) -> Result<Map<String, Value>, String> {
     let operands = words(given)?;
-    let &[name, what] = operands.as_slice() else {
-        return Err("`backend` wants NAME and drain|resume".to_owned());
-    };
-    if !["drain", "resume"].contains(&what) {
-        let near = did_you_mean(what, "", ["drain", "resume"].into_iter());
-        return Err(format!(
-            "a backend is told to `drain` or to `resume`, not to `{}`{near}",
-            what.escape_debug()
-        ));
+    match operands.as_slice() {
+        [] => Err("NAME is missing, and what it is told".to_owned()),
+        [_] => Err("ORDER is missing: `drain`, `resume` or `weight`".to_owned()),
+        [name, what @ ("drain" | "resume")] => Ok(order(what, [("backend", Some(*name))])),
+        [name, "weight", weight] => Ok(order("weigh", [("backend", Some(*name)), ("weight", Some(*weight))])),
+        [_, "weight"] => Err("which weight? Write a number, or `declared`".to_owned()),
+        [_, "drain" | "resume", more, ..] | [_, "weight", _, more, ..] => {
+            Err(format!("`{}` is one too many", more.escape_debug()))
+        }
+        [_, what, ..] => {
+            let near = did_you_mean(what, "", ["drain", "resume", "weight"].into_iter());
+            Err(format!(
+                "a backend is told to `drain`, to `resume` or its `weight`, not to `{}`{near}",
+                what.escape_debug()
+            ))
+        }
     }
-    Ok(order(what, [("backend", Some(name))]))
 }
 
 fn maintenance_order(given: &Given) -> Result<Map<String, Value>, String> {
@@ -102,6 +108,7 @@ mod tests {
         for (line, order) in [
             (&["backend", "wiki", "drain"][..], r#"{"backend":"wiki","do":"drain"}"#),
             (&["backend", "wiki", "resume"], r#"{"backend":"wiki","do":"resume"}"#),
+            (&["backend", "wiki", "weight", "3"], r#"{"backend":"wiki","do":"weigh","weight":"3"}"#),
             (&["maintenance"], r#"{"do":"closed"}"#),
             (&["maintenance", "off", "a.example"], r#"{"do":"open","site":"a.example"}"#),
             (
@@ -114,6 +121,8 @@ mod tests {
         for (line, says) in [
             (&["backend", "wiki"][..], "ORDER is missing"),
             (&["backend", "wiki", "drian"], "did you mean `drain`?"),
+            (&["backend", "wiki", "weight"], "which weight?"),
+            (&["backend", "wiki", "drain", "now"], "`now` is one too many"),
             (&["maintenance", "on"], "its name is missing"),
             (&["maintenance", "of", "a.example"], "is `on SITE` or `off SITE`, not `of`"),
             (&["maintenance", "a.example"], "is `on SITE` or `off SITE`"),

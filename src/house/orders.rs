@@ -1,4 +1,5 @@
-//! What operators say at run time: which backends are drained, which sites are closed for maintenance. Kept in the
+//! What operators say at run time: which backends are drained or weigh otherwise than declared, which sites are closed
+//! for maintenance. Kept in the
 //! store, so that it outlives reloads, upgrades and restarts; each order is kept before it is carried out.
 //!
 //! An order comes as a line of JSON over the control socket (`{"do":"drain","backend":"wiki"}`), so that names and
@@ -19,9 +20,11 @@ use crate::base::address::NetworkSet;
 use crate::base::amount;
 use crate::base::clock::{self, Wall};
 use crate::language::Suggestions;
+use crate::language::table::WEIGHT_MAX;
 use crate::plan::{Access, Site, SiteId};
 use crate::settings::Settings;
 use crate::store::{self, Desk};
+use crate::upstream::Director;
 use crate::visit::{Closure, World};
 
 /// What an operator may tell visitors.
@@ -30,6 +33,7 @@ const NOTE_LETTERS_MAX: usize = 500;
 /// Where each kind of order lies in the store.
 const DRAINED: &str = "drained/";
 const CLOSED: &str = "closed/";
+const WEIGHTS: &str = "weight/";
 
 /// What holds now.
 #[derive(Default)]
@@ -39,6 +43,8 @@ pub struct Orders(RefCell<Given>);
 struct Given {
     /// Backends that are drained, by name.
     drained: BTreeSet<Box<str>>,
+    /// What backends weigh in their directors, by name.
+    weights: BTreeMap<Box<str>, u32>,
     /// Sites that are closed, by name.
     closed: BTreeMap<Box<str>, Closed>,
     /// The lists of networks of the rules, by name.
@@ -73,6 +79,11 @@ impl Orders {
         for (name, _) in all(desk, DRAINED).await? {
             given.drained.insert(name);
         }
+        for (name, value) in all(desk, WEIGHTS).await? {
+            if let Some(weight) = std::str::from_utf8(&value).ok().and_then(|weight| weight.parse().ok()) {
+                given.weights.insert(name, weight);
+            }
+        }
         for (name, value) in all(desk, CLOSED).await? {
             if let Some(closed) = serde_json::from_slice(&value).ok().as_ref().and_then(Closed::read) {
                 given.closed.insert(name, closed);
@@ -92,6 +103,11 @@ impl Orders {
         for backend in world.servers() {
             backend.drain(given.drained.contains(backend.name()));
         }
+        for director in world.directors() {
+            for (name, _) in &director.config().members {
+                director.set_weight(name, given.weights.get(name).copied());
+            }
+        }
         given.close(world);
     }
 
@@ -110,6 +126,7 @@ impl Orders {
         match needed("do")? {
             "drain" => self.drain(needed("backend")?, true, desk, world).await,
             "resume" => self.drain(needed("backend")?, false, desk, world).await,
+            "weigh" => self.weigh(needed("backend")?, needed("weight")?, desk, world).await,
             "close" => {
                 let site = site(world, needed("site")?)?;
                 let closed = self.closing(said("until"), said("note"), said("allow"))?;
@@ -151,6 +168,57 @@ impl Orders {
             (true, false) => format!("{name} was drained already"),
             (false, true) => format!("{name} takes visitors again"),
             (false, false) => format!("{name} was not drained"),
+        })
+    }
+
+    /// `declared` is what the rules say.
+    async fn weigh(&self, name: &str, weight: &str, desk: &Desk, world: &World) -> Result<String, String> {
+        let weight = match (weight, weight.parse::<u32>()) {
+            ("declared", _) => None,
+            (_, Ok(weight)) if u64::from(weight) <= WEIGHT_MAX => Some(weight),
+            _ => {
+                return Err(format!(
+                    "`{}` is no weight: write a number from 0 to {WEIGHT_MAX}, or `declared`",
+                    weight.escape_debug()
+                ));
+            }
+        };
+        let members = |director: &Director| -> Vec<Box<str>> {
+            director.config().members.iter().map(|(member, _)| member.clone()).collect()
+        };
+        let of: Vec<_> = world
+            .directors()
+            .filter(|director| members(director).iter().any(|member| **member == *name))
+            .collect();
+        if of.is_empty() && (weight.is_some() || !self.0.borrow().weights.contains_key(name)) {
+            let all: Vec<Box<str>> = world.directors().flat_map(|director| members(director)).collect();
+            let near = near(name, &all.iter().map(|member| &**member).collect::<Vec<_>>());
+            return Err(format!(
+                "no director of the rules has a member called `{}`{near}",
+                name.escape_debug()
+            ));
+        }
+        match weight {
+            Some(weight) => {
+                keep(desk, WEIGHTS, name, weight.to_string().into_bytes()).await?;
+                self.0.borrow_mut().weights.insert(name.into(), weight);
+            }
+            None => {
+                forget(desk, WEIGHTS, name).await?;
+                self.0.borrow_mut().weights.remove(name);
+            }
+        }
+        for director in &of {
+            director.set_weight(name, weight);
+        }
+        let directors = of.iter().map(|director| director.name()).collect::<Vec<_>>().join(", ");
+        Ok(match weight {
+            Some(0) => format!("{name} gets nobody new from {directors}"),
+            Some(weight) => format!("{name} has weight {weight} in {directors}"),
+            None if of.is_empty() => {
+                format!("{name} is in no director any more, and its weight is forgotten")
+            }
+            None => format!("{name} has the weight that the rules say in {directors}"),
         })
     }
 
