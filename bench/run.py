@@ -47,6 +47,7 @@ CASES = {
     "tls-h1": ("TLS HTTP/1.1, 1 KiB", 1.00),
     "tls-h2": ("TLS HTTP/2, 1 KiB", 1.15),
     "body": ("TLS HTTP/1.1, 1 MiB", 0.60),
+    "fastcgi": ("FastCGI hello, plain HTTP/1.1", 1.10),
     "handshake": ("full TLS handshake", 0.90),
     "static": ("static file, plain HTTP/1.1, 1 KiB", 1.20),
     "static-body": ("static file, TLS HTTP/1.1, 1 MiB", 1.00),
@@ -193,24 +194,24 @@ class Server:
             os.truncate(path, 0)
 
 
-def doorward(name, binary, folder, backend, routes):
+def doorward(name, binary, folder, behind, routes):
     http, https, admin = free_ports(3)
     rules = folder / f"{name}.vcl"
     rules.write_text(configs.DOORWARD.format(
-        http=http, https=https, admin=admin, dir=folder, name=name, backend=backend, routes=routes))
+        http=http, https=https, admin=admin, dir=folder, name=name, routes=routes, **behind))
     return Server(name, [binary, "serve", rules], {"http": http, "https": https}, folder, f"{name}/log/**/access-*.log")
 
 
-def servers_for(names, binary, folder, backend):
+def servers_for(names, binary, folder, behind):
     files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files_max = 65_536 if files_max == resource.RLIM_INFINITY else files_max
     made = []
     for name in names:
         if name == "doorward":
-            made.append(doorward(name, binary, folder, backend, configs.ONE_ROUTE))
+            made.append(doorward(name, binary, folder, behind, configs.ONE_ROUTE))
             continue
         http, https = free_ports(2)
-        values = dict(http=http, https=https, dir=folder, backend=backend, files_max=files_max)
+        values = dict(http=http, https=https, dir=folder, files_max=files_max, **behind)
         if name == "nginx":
             config = folder / "nginx.conf"
             config.write_text(configs.NGINX.format(**values))
@@ -298,6 +299,8 @@ def load(case, server, seconds, folder):
         return wrk(f"{https}/1k", seconds)
     if case == "tls-h2":
         return h2load(server.ports["https"], seconds, folder)
+    if case == "fastcgi":
+        return wrk(f"{http}/script/hello.php", seconds)
     if case == "body":
         return wrk(f"{https}/1m", seconds)
     if case == "static":
@@ -494,6 +497,8 @@ def prepare(folder, files):
     for place in (files, folder / "static"):
         (place / "1k").write_bytes(b"x" * 1024)
         (place / "1m").write_bytes(b"x" * 2**20)
+    (files / "script").mkdir(mode=0o755)
+    (files / "script" / "hello.php").write_bytes(b"")  # it is looked for, and never read
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                     "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
                     "-keyout", folder / "key.pem", "-out", folder / "chain.pem"], check=True, capture_output=True)
@@ -509,7 +514,13 @@ def start_backend(folder, files):
     with out.open("wb") as sink:
         process = start([tool("nginx"), "-c", config, "-p", folder], LOAD_CORE, stdout=sink, stderr=subprocess.STDOUT)
     wait_for(port, process, "the backend", out)
-    return port
+    (scripts,) = free_ports(1)
+    program = PROJECT / "bench" / "fastcgi.py"
+    with out.open("ab") as sink:
+        process = start([sys.executable, program, str(scripts)], LOAD_CORE, stdout=sink, stderr=subprocess.STDOUT)
+    wait_for(scripts, process, "the FastCGI program", out)
+    # What every server is told of what lies behind it.
+    return {"backend": port, "fastcgi": scripts, "files": files}
 
 
 def arguments():

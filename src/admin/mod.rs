@@ -13,7 +13,7 @@ use std::rc::Rc;
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use crate::answer::{self, Ask, Form, form_for};
+use crate::answer::{self, Ask, Form, Taste};
 use crate::base::cause::Cause;
 use crate::base::clock::Wall;
 use crate::base::json;
@@ -111,8 +111,10 @@ impl Admin {
     }
 
     fn answer(&self, method: &Method, target: &[u8], headers: &HeaderMap) -> Response<Body> {
+        let taste = Taste::of(method, headers);
         let ask = Ask {
-            form: form_for(method, headers),
+            form: taste.form(),
+            languages: taste.languages(),
             method_head: *method == Method::HEAD,
             ..Ask::blind(RequestId::next())
         };

@@ -16,6 +16,7 @@ mod format;
 mod help;
 mod lsp;
 mod order;
+mod pages;
 mod paper;
 mod replay;
 mod routes;
@@ -119,7 +120,8 @@ const COMMANDS: &[Spec] = &[
         flags: &[HTTP, HTTPS, ADMIN, KEEP],
         summary: "run the gateway",
         story: "Serves until it is told to stop. SIGHUP or `doorward reload` swaps the rules, all or nothing;\n\
-                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.\n\
+                SIGUSR2 or `doorward upgrade` hands over to a new process. SIGTERM or `doorward stop` lets open\n\
+                visits finish; a second SIGTERM does not.\n\
                 The flags are for rules without a `gateway`, such as a VCL file that Varnish ran: it is served\n\
                 for any host. Where one address is named, nothing else is listened on.",
         examples: &[
@@ -244,20 +246,23 @@ const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "backend",
+        operand: Operand::Exactly(&["NAME", "ORDER"]),
+        flags: &[STATE, CONFIG],
+        summary: "drain a backend, or resume it: whether visitors are sent there",
+        story: "`drain` sends nobody new there and lets what is under way end; a director sends its visitors to\n\
+                the others. Holds over reloads and restarts, until `resume`.",
+        examples: &["doorward backend wiki drain", "doorward backend wiki resume"],
+        run: order::backend,
+    },
+    Spec {
+        name: "director",
         operand: Operand::Any("WORD"),
         flags: &[STATE, CONFIG],
-        summary: "drain a backend, resume it, or give it another weight",
-        story: "`drain` sends nobody new there and lets what is under way end; a director sends its visitors to\n\
-                the others. `weight` is its share in the directors it is a member of; 0 sends nobody new\n\
-                there but whose cookie leads to it. Both hold over reloads and restarts, until `resume` and\n\
-                until `weight declared`.",
-        examples: &[
-            "doorward backend wiki drain",
-            "doorward backend wiki resume",
-            "doorward backend wiki weight 3",
-            "doorward backend wiki weight declared",
-        ],
-        run: order::backend,
+        summary: "change the weight of a director's member",
+        story: "0 sends nobody new there; `declared` goes back to what the rules say. Holds over reloads and\n\
+                restarts.",
+        examples: &["doorward director home weight wiki1 5", "doorward director home weight wiki1 declared"],
+        run: order::director,
     },
     Spec {
         name: "maintenance",
@@ -273,6 +278,18 @@ const COMMANDS: &[Spec] = &[
             "doorward maintenance",
         ],
         run: order::maintenance,
+    },
+    Spec {
+        name: "upgrade",
+        operand: Operand::None,
+        flags: &[STATE, CONFIG],
+        summary: "start the program anew and hand the running gateway over to it",
+        story: "For a new version of the program, and for what a reload can't change (addresses, workers). The new\n\
+                process reads the rules and takes over the listening sockets; the old one finishes what is open and\n\
+                ends, after `.upgrade_drain_timeout` at the latest. Nobody is refused or cut off. If the new one does\n\
+                not stand, the old one goes on, and the reason is shown here. SIGUSR2 does the same.",
+        examples: &["doorward check && doorward upgrade"],
+        run: talk::upgrade,
     },
     Spec {
         name: "stop",
@@ -295,10 +312,25 @@ const COMMANDS: &[Spec] = &[
         run: demo::run,
     },
     Spec {
+        name: "pages",
+        operand: Operand::Any("what"),
+        flags: &[pages::FORCE, pages::LISTEN],
+        summary: "look at the error pages, or write them out to change them",
+        story: "`preview` shows every page in every language, in light and in dark, with its holes filled; with rules,\n\
+                as each site of theirs has it. `export` writes ours to a folder, where they can be changed: the\n\
+                `.pages` of a site names it (docs/pages.md). Nothing is overwritten but with --force.",
+        examples: &[
+            "doorward pages preview",
+            "doorward pages preview main.vcl --listen 127.0.0.1:8090",
+            "doorward pages export my-pages",
+        ],
+        run: pages::run,
+    },
+    Spec {
         name: "docs",
         operand: Operand::Optional("DIR"),
         flags: &[],
-        summary: "write the language's manual: settings, variables, functions, faults",
+        summary: "write the manual of rules: settings, variables, functions, faults",
         story: "Markdown from the program's own tables, into docs/language where no folder is named.",
         examples: &["doorward docs", "doorward docs /tmp/manual"],
         run: docs::run,

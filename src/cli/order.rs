@@ -1,4 +1,4 @@
-//! `doorward backend` and `doorward maintenance`: what an operator says at run time. What it means is the running
+//! `doorward backend`, `doorward director` and `doorward maintenance`: what an operator says at run time. What it means is the running
 //! gateway's to judge; here it is only put into words.
 
 use std::ffi::OsStr;
@@ -17,6 +17,13 @@ pub(super) fn backend(given: &Given, paper: &mut Paper<'_>) -> End {
     }
 }
 
+pub(super) fn director(given: &Given, paper: &mut Paper<'_>) -> End {
+    match director_order(given) {
+        Ok(order) => send(given, paper, order),
+        Err(message) => usage(paper, &message, "doorward help director"),
+    }
+}
+
 pub(super) fn maintenance(given: &Given, paper: &mut Paper<'_>) -> End {
     match maintenance_order(given) {
         Ok(order) => send(given, paper, order),
@@ -31,22 +38,26 @@ fn send(given: &Given, paper: &mut Paper<'_>, order: Map<String, Value>) -> End 
 
 fn backend_order(given: &Given) -> Result<Map<String, Value>, String> {
     let operands = words(given)?;
-    match operands.as_slice() {
-        [] => Err("NAME is missing, and what it is told".to_owned()),
-        [_] => Err("ORDER is missing: `drain`, `resume` or `weight`".to_owned()),
-        [name, what @ ("drain" | "resume")] => Ok(order(what, [("backend", Some(*name))])),
-        [name, "weight", weight] => Ok(order("weigh", [("backend", Some(*name)), ("weight", Some(*weight))])),
-        [_, "weight"] => Err("which weight? Write a number, or `declared`".to_owned()),
-        [_, "drain" | "resume", more, ..] | [_, "weight", _, more, ..] => {
-            Err(format!("`{}` is one too many", more.escape_debug()))
-        }
-        [_, what, ..] => {
-            let near = did_you_mean(what, "", ["drain", "resume", "weight"].into_iter());
-            Err(format!(
-                "a backend is told to `drain`, to `resume` or its `weight`, not to `{}`{near}",
-                what.escape_debug()
-            ))
-        }
+    let &[name, what] = operands.as_slice() else {
+        return Err("`backend` wants NAME and drain|resume".to_owned());
+    };
+    if !["drain", "resume"].contains(&what) {
+        let near = did_you_mean(what, "", ["drain", "resume"].into_iter());
+        return Err(format!(
+            "a backend is told to `drain` or to `resume`, not to `{}`{near}",
+            what.escape_debug()
+        ));
+    }
+    Ok(order(what, [("backend", Some(name))]))
+}
+
+fn director_order(given: &Given) -> Result<Map<String, Value>, String> {
+    match words(given)?.as_slice() {
+        [name, "weight", member, weight] => Ok(order(
+            "weigh",
+            [("director", Some(*name)), ("member", Some(*member)), ("weight", Some(*weight))],
+        )),
+        _ => Err("`director` wants `NAME weight MEMBER N`".to_owned()),
     }
 }
 
@@ -99,7 +110,11 @@ mod tests {
     fn typed(line: &[&str]) -> Result<String, String> {
         let spec = COMMANDS.iter().find(|spec| spec.name == line[0]).unwrap();
         let given = arguments::parse(spec, line[1..].iter().map(OsString::from))?;
-        let order = if line[0] == "backend" { backend_order(&given) } else { maintenance_order(&given) };
+        let order = match line[0] {
+            "backend" => backend_order(&given),
+            "director" => director_order(&given),
+            _ => maintenance_order(&given),
+        };
         order.map(|order| Value::Object(order).to_string())
     }
 
@@ -108,7 +123,10 @@ mod tests {
         for (line, order) in [
             (&["backend", "wiki", "drain"][..], r#"{"backend":"wiki","do":"drain"}"#),
             (&["backend", "wiki", "resume"], r#"{"backend":"wiki","do":"resume"}"#),
-            (&["backend", "wiki", "weight", "3"], r#"{"backend":"wiki","do":"weigh","weight":"3"}"#),
+            (
+                &["director", "home", "weight", "wiki1", "5"],
+                r#"{"director":"home","do":"weigh","member":"wiki1","weight":"5"}"#,
+            ),
             (&["maintenance"], r#"{"do":"closed"}"#),
             (&["maintenance", "off", "a.example"], r#"{"do":"open","site":"a.example"}"#),
             (
@@ -121,8 +139,7 @@ mod tests {
         for (line, says) in [
             (&["backend", "wiki"][..], "ORDER is missing"),
             (&["backend", "wiki", "drian"], "did you mean `drain`?"),
-            (&["backend", "wiki", "weight"], "which weight?"),
-            (&["backend", "wiki", "drain", "now"], "`now` is one too many"),
+            (&["director", "home", "wiki1", "5"], "NAME weight MEMBER N"),
             (&["maintenance", "on"], "its name is missing"),
             (&["maintenance", "of", "a.example"], "is `on SITE` or `off SITE`, not `of`"),
             (&["maintenance", "a.example"], "is `on SITE` or `off SITE`"),

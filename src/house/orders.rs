@@ -1,4 +1,4 @@
-//! What operators say at run time: which backends are drained or weigh otherwise than declared, which sites are closed
+//! What operators say at run time: which backends are drained, what members of directors weigh, which sites are closed
 //! for maintenance. Kept in the
 //! store, so that it outlives reloads, upgrades and restarts; each order is kept before it is carried out.
 //!
@@ -20,11 +20,9 @@ use crate::base::address::NetworkSet;
 use crate::base::amount;
 use crate::base::clock::{self, Wall};
 use crate::language::Suggestions;
-use crate::language::table::WEIGHT_MAX;
 use crate::plan::{Access, Site, SiteId};
 use crate::settings::Settings;
 use crate::store::{self, Desk};
-use crate::upstream::Director;
 use crate::visit::{Closure, World};
 
 /// What an operator may tell visitors.
@@ -32,8 +30,11 @@ const NOTE_LETTERS_MAX: usize = 500;
 
 /// Where each kind of order lies in the store.
 const DRAINED: &str = "drained/";
-const CLOSED: &str = "closed/";
 const WEIGHTS: &str = "weight/";
+const CLOSED: &str = "closed/";
+
+/// As the rules take it, and 0 besides.
+const WEIGHT_MAX: u32 = 1_000;
 
 /// What holds now.
 #[derive(Default)]
@@ -43,7 +44,7 @@ pub struct Orders(RefCell<Given>);
 struct Given {
     /// Backends that are drained, by name.
     drained: BTreeSet<Box<str>>,
-    /// What backends weigh in their directors, by name.
+    /// Weights of members, by `director/member`.
     weights: BTreeMap<Box<str>, u32>,
     /// Sites that are closed, by name.
     closed: BTreeMap<Box<str>, Closed>,
@@ -80,7 +81,7 @@ impl Orders {
             given.drained.insert(name);
         }
         for (name, value) in all(desk, WEIGHTS).await? {
-            if let Some(weight) = std::str::from_utf8(&value).ok().and_then(|weight| weight.parse().ok()) {
+            if let Ok(weight) = serde_json::from_slice::<u32>(&value) {
                 given.weights.insert(name, weight);
             }
         }
@@ -104,8 +105,10 @@ impl Orders {
             backend.drain(given.drained.contains(backend.name()));
         }
         for director in world.directors() {
-            for (name, _) in &director.config().members {
-                director.set_weight(name, given.weights.get(name).copied());
+            for (member, _) in &director.config().members {
+                if let Some(weight) = given.weights.get(&*format!("{}/{member}", director.name())) {
+                    director.set_weight(member, *weight);
+                }
             }
         }
         given.close(world);
@@ -126,7 +129,10 @@ impl Orders {
         match needed("do")? {
             "drain" => self.drain(needed("backend")?, true, desk, world).await,
             "resume" => self.drain(needed("backend")?, false, desk, world).await,
-            "weigh" => self.weigh(needed("backend")?, needed("weight")?, desk, world).await,
+            "weigh" => {
+                let (director, member) = (needed("director")?, needed("member")?);
+                self.weigh(director, member, needed("weight")?, desk, world).await
+            }
             "close" => {
                 let site = site(world, needed("site")?)?;
                 let closed = self.closing(said("until"), said("note"), said("allow"))?;
@@ -171,55 +177,49 @@ impl Orders {
         })
     }
 
-    /// `declared` is what the rules say.
-    async fn weigh(&self, name: &str, weight: &str, desk: &Desk, world: &World) -> Result<String, String> {
-        let weight = match (weight, weight.parse::<u32>()) {
-            ("declared", _) => None,
-            (_, Ok(weight)) if u64::from(weight) <= WEIGHT_MAX => Some(weight),
-            _ => {
-                return Err(format!(
-                    "`{}` is no weight: write a number from 0 to {WEIGHT_MAX}, or `declared`",
-                    weight.escape_debug()
-                ));
+    async fn weigh(
+        &self,
+        name: &str,
+        member: &str,
+        weight: &str,
+        desk: &Desk,
+        world: &World,
+    ) -> Result<String, String> {
+        let Some(director) = world.directors().find(|director| director.name() == name) else {
+            let near = near(name, &world.directors().map(|director| director.name()).collect::<Vec<_>>());
+            return Err(format!("the rules have no director called `{}`{near}", name.escape_debug()));
+        };
+        let members = &director.config().members;
+        let Some((_, declared)) = members.iter().find(|(known, _)| &**known == member) else {
+            let near = near(member, &members.iter().map(|(name, _)| &**name).collect::<Vec<_>>());
+            return Err(format!("{name} has no member called `{}`{near}", member.escape_debug()));
+        };
+        let said = match weight {
+            "declared" => None,
+            number => {
+                Some(number.parse::<u32>().ok().filter(|weight| *weight <= WEIGHT_MAX).ok_or_else(|| {
+                    format!(
+                        "`{}` is no weight: write a number up to {WEIGHT_MAX}, or `declared`",
+                        number.escape_debug()
+                    )
+                })?)
             }
         };
-        let members = |director: &Director| -> Vec<Box<str>> {
-            director.config().members.iter().map(|(member, _)| member.clone()).collect()
-        };
-        let of: Vec<_> = world
-            .directors()
-            .filter(|director| members(director).iter().any(|member| **member == *name))
-            .collect();
-        if of.is_empty() && (weight.is_some() || !self.0.borrow().weights.contains_key(name)) {
-            let all: Vec<Box<str>> = world.directors().flat_map(|director| members(director)).collect();
-            let near = near(name, &all.iter().map(|member| &**member).collect::<Vec<_>>());
-            return Err(format!(
-                "no director of the rules has a member called `{}`{near}",
-                name.escape_debug()
-            ));
-        }
-        match weight {
+        let key = format!("{name}/{member}");
+        match said {
             Some(weight) => {
-                keep(desk, WEIGHTS, name, weight.to_string().into_bytes()).await?;
-                self.0.borrow_mut().weights.insert(name.into(), weight);
+                keep(desk, WEIGHTS, &key, weight.to_string().into_bytes()).await?;
+                self.0.borrow_mut().weights.insert(key.into(), weight);
             }
             None => {
-                forget(desk, WEIGHTS, name).await?;
-                self.0.borrow_mut().weights.remove(name);
+                forget(desk, WEIGHTS, &key).await?;
+                self.0.borrow_mut().weights.remove(&*key);
             }
         }
-        for director in &of {
-            director.set_weight(name, weight);
-        }
-        let directors = of.iter().map(|director| director.name()).collect::<Vec<_>>().join(", ");
-        Ok(match weight {
-            Some(0) => format!("{name} gets nobody new from {directors}"),
-            Some(weight) => format!("{name} has weight {weight} in {directors}"),
-            None if of.is_empty() => {
-                format!("{name} is in no director any more, and its weight is forgotten")
-            }
-            None => format!("{name} has the weight that the rules say in {directors}"),
-        })
+        let weight = said.unwrap_or(*declared);
+        director.set_weight(member, weight);
+        let how = if said.is_none() { ", as the rules say" } else { "" };
+        Ok(format!("{member} has weight {weight} in {name}{how}"))
     }
 
     fn closing(

@@ -15,7 +15,7 @@ use super::decision::{Decision, Handling, Kind, Sent, Step};
 use super::gateway::{Gateway, changed};
 use super::script::{Given, Played, Scripted};
 use super::tell;
-use crate::answer::{self, Ask};
+use crate::answer::{self, Ask, Taste};
 use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::amount::write_size;
 use crate::base::cause::Cause;
@@ -29,16 +29,18 @@ use crate::message::exchange::Secure;
 use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
 use crate::message::request::Upgrade;
-use crate::message::{Body, Request, Street, headers};
+use crate::message::{Body, Request, SitePath, Street, headers};
 use crate::plan::{Answers, BackendId, Route, VisitorAddress};
 use crate::record::LogConfig;
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
 use crate::rules::doorplate::Decided;
 use crate::rules::flow::{Flow, Next};
+use crate::rules::handover::{self, Handover};
 use crate::rules::machine::{RuleFault, Surroundings, Verdict};
 use crate::rules::way::{destination, destination_told, place_told};
 use crate::rules::{Rules, SiteRef, Way, doorplate};
-use crate::upstream;
+use crate::script::{self, Script};
+use crate::upstream::{self, Protocol};
 
 /// Noon of the first day of 2026, where a play names no time.
 pub const SOME_TIME: f64 = 1_767_268_800.0;
@@ -64,6 +66,8 @@ struct World<'s> {
     backends: BTreeMap<BackendId, Part>,
     /// The site that the visitor named, by its number.
     asked: Option<usize>,
+    /// The site that answers for it: rules may have led it to another.
+    speaker: Option<usize>,
     site: String,
     route: String,
     names: Vec<(String, String)>,
@@ -301,9 +305,19 @@ impl<'s> World<'s> {
         answer.body = whole(body);
     }
 
+    /// The site speaks, once it is known.
+    fn voiced<'a>(&self, ask: &Ask<'a>) -> Ask<'a>
+    where
+        's: 'a,
+    {
+        let gateway: &'s Gateway = self.gateway;
+        let voice = self.speaker.and_then(|at| gateway.voices.get(at)).unwrap_or(ask.voice);
+        Ask { voice, ..ask.clone() }
+    }
+
     fn refuse(&mut self, fault: &Fault, ask: &Ask<'_>) {
         self.decision.cause = Some(fault.cause);
-        self.answer(answer::fault(fault.cause, ask));
+        self.answer(answer::fault(fault.cause, &self.voiced(ask)));
         self.tell(Kind::Fault, format!("{}: {}", fault.cause.name(), fault.detail()), None);
     }
 }
@@ -336,16 +350,14 @@ impl<'g> Stage<'g> {
         let mut world = World::new(self.gateway, given, self.asked);
         let id = RequestId::imagined(self.asked);
         let host = self.gateway.only_site().unwrap_or_default();
-        let form = answer::form_for(&asked.method, &asked.headers);
+        let taste = Taste::of(&asked.method, &asked.headers);
         let typed = asked.target.host.as_deref().unwrap_or(host).to_owned();
         let ask = Ask {
-            form,
-            request_id: id,
+            form: taste.form(),
+            languages: taste.languages(),
             site_name: (!typed.is_empty()).then_some(&*typed),
             method_head: asked.method == http::Method::HEAD,
-            retry_after: None,
-            note: None,
-            until: None,
+            ..Ask::blind(id)
         };
         match asked.admit(id, host, &self.gateway.settings.gateway.trusted) {
             Ok(request) => {
@@ -382,6 +394,7 @@ impl<'g> Stage<'g> {
         let number = found.site.id.0;
         let name = &found.site.plan.name;
         world.asked = Some(number);
+        world.speaker = Some(number);
         world.record_at_site();
         world.site = name.to_string();
         world.decision.site = Some(name.clone());
@@ -400,7 +413,7 @@ impl<'g> Stage<'g> {
                 (false, _) => "the site is served by https",
             };
             world.tell(Kind::Redirect, format!("{location}, since {why}"), None);
-            world.answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, &location, ask));
+            world.answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, &location, &world.voiced(ask)));
             return Ok(());
         }
         match &self.rules {
@@ -408,18 +421,16 @@ impl<'g> Stage<'g> {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
                 world.fits(Some(door.route), asked)?;
-                match backend {
-                    Some(backend) => {
-                        let way = Way::of(found, door.route, &door.names, &request.path);
-                        let destination =
-                            judge_destination(world, found, &request, &request.headers, &[backend])?;
-                        Self::plain(&mut request, (backend, &way, destination), world, ask)?;
-                    }
-                    None => {
-                        world.decision.handling = Handling::Lookup;
-                        let response = settle(world, door.route, &request, ask)?;
-                        world.answer(response);
-                    }
+                if let Some(backend) = backend {
+                    let way = Way::of(found, door.route, &door.names, &request.path);
+                    let destination =
+                        judge_destination(world, found, &request, &request.headers, &[backend])?;
+                    let road = (door.route, backend, &way, destination);
+                    Self::plain(&mut request, road, found, world, ask)?;
+                } else {
+                    world.decision.handling = Handling::Lookup;
+                    let response = settle(world, door.route, &request, ask)?;
+                    world.answer(response);
                 }
                 Ok(())
             }
@@ -430,7 +441,8 @@ impl<'g> Stage<'g> {
     /// Without rules: the route's backend is asked, and its answer is the answer.
     fn plain(
         request: &mut Request,
-        (backend, way, destination): (BackendId, &Way<'_>, Option<PathAndQuery>),
+        (route, backend, way, destination): (&Route, BackendId, &Way<'_>, Option<PathAndQuery>),
+        found: SiteRef<'_>,
         world: &mut World<'_>,
         ask: &Ask<'_>,
     ) -> Result<(), Fault> {
@@ -444,14 +456,26 @@ impl<'g> Stage<'g> {
         world.tell_destination(backend, &mut headers, destination.as_ref());
         let url = way.target(&request.path, request.query.as_ref())?.to_string();
         let method = request.method.clone();
-        match send(world, backend, (method, url, headers), request, &before) {
+        let script = to_run(world, backend, Some(route), &url)?;
+        match send(world, backend, (method, url, headers), request, &before, script) {
+            Ok(scripted) if handover::is_one(&scripted.headers) => {
+                let response = follow(world, found, &scripted.headers, request, ask)?;
+                world.answer(response);
+            }
             Ok(scripted) => {
+                if let Some(status) = instead_of(route, scripted.status, ask) {
+                    let Scripted { mut headers, .. } = scripted;
+                    world.decision.cause = Some(Cause::BackendError);
+                    answer::keep_of_replaced(&mut headers);
+                    world.answer(answer::replaced(status, headers, &world.voiced(ask)));
+                    return Ok(());
+                }
                 let (status, headers, body) = world.brought_home(way, request, (backend, None), scripted);
                 world.decision.answer = super::decision::Answer { status, reason: None, headers, body };
             }
             Err(cause) => {
                 world.decision.cause = Some(cause);
-                world.answer(answer::fault(cause, ask));
+                world.answer(answer::fault(cause, &world.voiced(ask)));
             }
         }
         Ok(())
@@ -477,6 +501,7 @@ impl<'g> Stage<'g> {
         }
         let default = door.as_ref().ok().and_then(|door| door.backend);
         case.default = default.map_or(Choice::None, Choice::Backend);
+        case.statuses = found.site.plan.statuses;
         let mut flow = Flow::begin(rules, case);
         // A backend has taken something of the body: it can't be sent again.
         let mut taken = false;
@@ -491,6 +516,8 @@ impl<'g> Stage<'g> {
                             let target = request.target_for_backend();
                             world.rewritten(&request.method, found, target.as_str());
                             flow.case_mut().req.url = Url::Canonical(target);
+                            flow.case_mut().statuses = found.site.plan.statuses;
+                            world.speaker = Some(found.site.id.0);
                             door = look_up(world, found, &request);
                             admit(world, door.as_ref().map_err(Clone::clone)?, &request)
                         })
@@ -578,14 +605,58 @@ impl<'g> Stage<'g> {
                         Url::Canonical(target) => way.ruled_target(target)?.to_string(),
                         Url::Written(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
                     };
-                    let answer = send(world, errand.backend, (method, url, headers), &request, &before);
+                    let script = match to_run(world, errand.backend, route, &url) {
+                        Ok(script) => script,
+                        Err(fault) => {
+                            refused(world, &mut flow, &fault);
+                            continue;
+                        }
+                    };
+                    let sent = (method, url, headers);
+                    let answer = send(world, errand.backend, sent, &request, &before, script);
                     taken |= with_body && answer.as_ref().map_or_else(|cause| reached(*cause), |_| true);
+                    if let Ok(scripted) = &answer
+                        && handover::is_one(&scripted.headers)
+                    {
+                        match follow(world, found, &scripted.headers, &request, ask) {
+                            Ok(response) => {
+                                let (parts, body) = response.into_parts();
+                                world.decision.answer.body = whole(body);
+                                let status = parts.status.as_u16();
+                                flow.answered(Ok(Reply::of_backend(
+                                    status,
+                                    None,
+                                    parts.version,
+                                    parts.headers,
+                                )));
+                            }
+                            Err(fault) if fault.cause.status() < 500 => refused(world, &mut flow, &fault),
+                            Err(fault) => {
+                                let text = format!("{}: {}", fault.cause.name(), fault.detail());
+                                world.tell(Kind::Fault, text, None);
+                                flow.answered(Err(fault.cause));
+                            }
+                        }
+                        continue;
+                    }
+                    let replaced = route.zip(answer.as_ref().ok());
+                    let replaced =
+                        replaced.and_then(|(route, scripted)| instead_of(route, scripted.status, ask));
                     flow.answered(answer.map(|scripted| {
+                        if replaced.is_some() {
+                            let Scripted { status, mut headers, .. } = scripted;
+                            answer::keep_of_replaced(&mut headers);
+                            let reply = Reply::of_backend(status, None, Version::HTTP_11, headers);
+                            return Reply { body: ReplyBody::Page, ..reply };
+                        }
                         let asked = (errand.backend, told.as_ref());
                         let (status, headers, body) = world.brought_home(&way, &request, asked, scripted);
                         world.decision.answer.body = if head_only { Bytes::new() } else { body };
                         Reply::of_backend(status, None, Version::HTTP_11, headers)
                     }));
+                    if replaced.is_some() {
+                        flow.case_mut().cause = Some(Cause::BackendError);
+                    }
                 }
                 Next::Deliver => return deliver(world, flow.into_case(), ask),
                 Next::Fail(fault) => {
@@ -599,6 +670,11 @@ impl<'g> Stage<'g> {
     }
 }
 
+/// The status of an answer that our page takes the place of.
+fn instead_of(route: &Route, status: u16, ask: &Ask<'_>) -> Option<StatusCode> {
+    StatusCode::from_u16(status).ok().filter(|status| answer::replaces(route, *status, ask.form))
+}
+
 fn whole(body: Body) -> Bytes {
     match body {
         Body::Full(bytes) => bytes,
@@ -606,22 +682,92 @@ fn whole(body: Body) -> Bytes {
     }
 }
 
-/// What the house answers by itself. No disk is read in a play: each file is there.
+/// What a backend hands over to an internal route.
+fn follow(
+    world: &mut World<'_>,
+    found: SiteRef<'_>,
+    answer: &HeaderMap,
+    request: &Request,
+    ask: &Ask<'_>,
+) -> Result<Response<Body>, Fault> {
+    let method = if request.method == Method::HEAD { Method::HEAD } else { Method::GET };
+    let mut response = match handover::read(answer)? {
+        Handover::Address(path, query) => {
+            let covered = handover::route(found, &path)?;
+            let names = covered.names.values();
+            world.tell(Kind::Rewrite, format!("{} is internal", tell::plain(path.as_str())), None);
+            if covered.route.answers.is_ours() {
+                own(world, covered.route, names, (&method, &path, query.as_ref()), ask)?
+            } else {
+                let backend = doorplate::backend(&covered)?;
+                let way = Way::of(found, covered.route, names, &path);
+                let url = way.target(&path, query.as_ref())?.to_string();
+                let before = HeaderMap::new();
+                let script = to_run(world, backend, Some(covered.route), &url)?;
+                match send(world, backend, (method, url, HeaderMap::new()), request, &before, script) {
+                    Ok(next) if handover::is_one(&next.headers) => return Err(handover::again()),
+                    Ok(Scripted { status, mut headers, body }) => {
+                        headers::clean_answer(&mut headers);
+                        let mut response = Response::new(Body::full(body));
+                        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+                        *response.headers_mut() = headers;
+                        response
+                    }
+                    Err(cause) => return Err(cause.into()),
+                }
+            }
+        }
+        Handover::File(file) => {
+            let (_, folder, below) = handover::file(found, &file, |id| world.gateway.folder(id))?;
+            let told = format!("files {}", folder.root.display());
+            world.tell(
+                Kind::Answer,
+                format!("{told}: /{}, assumed: no disk is read", tell::plain(below)),
+                None,
+            );
+            world.decision.own = Some(told);
+            let mut response = Response::new(Body::Empty);
+            *response.headers_mut() = files::assumed(folder, below);
+            response
+        }
+    };
+    for name in handover::KEPT.iter().filter(|name| answer.contains_key(*name)) {
+        response.headers_mut().remove(name);
+        for value in answer.get_all(name) {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    Ok(response)
+}
+
+/// What the house answers by itself.
 fn settle(
     world: &mut World<'_>,
     route: &Route,
     request: &Request,
     ask: &Ask<'_>,
 ) -> Result<Response<Body>, Fault> {
-    let only_reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let refused = || Fault::with(Cause::MethodNotAllowed, format!("{} of what is only read", request.method));
-    let names: Vec<&str> = world.names.iter().map(|(_, value)| value.as_str()).collect();
-    let (own, response) = match &route.answers {
+    let names: Vec<String> = world.names.iter().map(|(_, value)| value.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    own(world, route, &names, (&request.method, &request.path, request.query.as_ref()), ask)
+}
+
+/// The same, for a path that may be another one than the visitor's. No disk is read in a play: each file is there.
+fn own(
+    world: &mut World<'_>,
+    route: &Route,
+    names: &[&str],
+    (method, path, query): (&Method, &SitePath, Option<&Query>),
+    ask: &Ask<'_>,
+) -> Result<Response<Body>, Fault> {
+    let only_reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let refused = || Fault::with(Cause::MethodNotAllowed, format!("{method} of what is only read"));
+    let (told, response) = match &route.answers {
         Answers::Files(_) if !only_reads => return Err(refused()),
         Answers::Files(folder) => {
-            let below = doorplate::below(route, &request.path);
+            let below = doorplate::below(route, path);
             let mut response = Response::new(Body::Empty);
-            if request.method == Method::OPTIONS {
+            if *method == Method::OPTIONS {
                 *response.status_mut() = StatusCode::NO_CONTENT;
             } else {
                 *response.headers_mut() = files::assumed(folder, below);
@@ -635,10 +781,10 @@ fn settle(
             (told, response)
         }
         Answers::Redirect(redirect) => {
-            let to = doorplate::location(redirect, route, &names, &request.path, request.query.as_ref());
+            let to = doorplate::location(redirect, route, names, path, query);
             let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
             world.tell(Kind::Redirect, format!("{} {}", redirect.status, tell::plain(&to)), None);
-            (format!("redirect {} {to}", redirect.status), answer::redirect(status, &to, ask))
+            (format!("redirect {} {to}", redirect.status), answer::redirect(status, &to, &world.voiced(ask)))
         }
         Answers::Fixed(fixed) => {
             let status = StatusCode::from_u16(fixed.status).unwrap_or(StatusCode::OK);
@@ -650,7 +796,7 @@ fn settle(
                     *response.status_mut() = status;
                     response
                 }
-                None => answer::ruled(status, None, None, ask),
+                None => answer::ruled(status, None, None, &world.voiced(ask)),
             };
             world.tell(Kind::Answer, format!("{}, as the route says", fixed.status), None);
             (format!("answer {}", fixed.status), response)
@@ -659,7 +805,7 @@ fn settle(
             return Err(Fault::with(Cause::Internal, "a backend's route is answered by the house"));
         }
     };
-    world.decision.own = Some(own);
+    world.decision.own = Some(told);
     Ok(response)
 }
 
@@ -767,6 +913,7 @@ impl<'s> World<'s> {
             chance: given.seed.unwrap_or(1).wrapping_add(turn.wrapping_mul(0x5851_f42d_4c95_7f2d)),
             backends,
             asked: None,
+            speaker: None,
             site: String::new(),
             route: String::new(),
             names: Vec::new(),
@@ -878,6 +1025,7 @@ fn send(
     (method, url, mut headers): (Method, String, HeaderMap),
     request: &Request,
     before: &HeaderMap,
+    script: Option<Script>,
 ) -> Result<Scripted, Cause> {
     let gateway = world.gateway;
     let name = gateway.backend(backend).to_owned();
@@ -893,7 +1041,13 @@ fn send(
     if world.decision.sent.is_empty() {
         world.decision.way_to_backend = world.decision.way.len();
     }
-    let sent = Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers };
+    let script = script.map(|script| {
+        let file = format!("{}{}", script.root, script.name);
+        world.tell(Kind::Backend, format!("it runs {}, if that is there", tell::plain(&file)), None);
+        format!("{}{}", script.name, script.info).into()
+    });
+    let sent =
+        Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers, script };
     world.decision.sent.push(sent);
     let scripted = world.is_scripted(backend);
     let answer = world.backend(backend);
@@ -907,6 +1061,27 @@ fn send(
         world.below(changed(&HeaderMap::new(), &answer.headers));
     }
     answer
+}
+
+/// The script that is to run, where the backend runs some. No disk is read in a play: each is there.
+fn to_run(
+    world: &World<'_>,
+    backend: BackendId,
+    route: Option<&Route>,
+    target: &str,
+) -> Result<Option<Script>, Fault> {
+    let speaker = world.gateway.settings.backends.get(world.speaker(backend).0);
+    if speaker.is_none_or(|speaker| speaker.protocol != Protocol::FastCgi) {
+        return Ok(None);
+    }
+    let scripts = route.and_then(|route| route.scripts.as_ref()).ok_or_else(|| {
+        Fault::with(
+            Cause::RuleFault,
+            "its backend runs scripts, and this route has no `.root` where they lie",
+        )
+    })?;
+    let path = target.split('?').next().unwrap_or_default();
+    script::split(scripts, &SitePath::parse(path.as_bytes())?).map(Some)
 }
 
 /// What a visitor who wants a tunnel asks of the backend, as the corridor asks it.
@@ -948,8 +1123,8 @@ fn deliver(world: &mut World<'_>, case: Case, ask: &Ask<'_>) -> Result<(), Fault
         ReplyBody::Backend => from_backend,
         ReplyBody::Text(text) => text,
         ReplyBody::Page => {
-            let mut page = answer::ruled(status, reason.as_deref(), case.cause, ask);
-            answer::dress(page.headers_mut(), headers);
+            let ask = world.voiced(ask);
+            let page = answer::ruled_with(status, reason.as_deref(), case.cause, headers, &ask);
             world.answer(page);
             let own = &mut world.decision.answer;
             headers = std::mem::take(&mut own.headers);

@@ -125,6 +125,22 @@ pub fn host(text: &str) -> Result<Box<str>, Instead> {
     }
 }
 
+/// The address of a page, as it stands in a link.
+pub fn link(text: &str) -> Result<Box<str>, Instead> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    if !scheme.is_some_and(|scheme| ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+    {
+        return Err("begin it with `https://`");
+    }
+    if text.bytes().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'"' | b'<' | b'>')) {
+        return Err("write it as a browser sends it: letters, digits and `%XX`");
+    }
+    match text.parse::<http::Uri>() {
+        Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => Ok(text.into()),
+        _ => Err("write a whole address, such as `\"https://status.example\"`"),
+    }
+}
+
 /// A `Host` header: a host, with a port where the server wants one.
 pub fn host_header(text: &str) -> Result<Box<str>, Instead> {
     match Host::parse(text.as_bytes()) {

@@ -214,17 +214,10 @@ impl Director {
         self.members.iter().enumerate().map(standing).collect()
     }
 
-    /// Gives a member another weight than the declared one, or that again; 0 takes nobody new. False where there is no
-    /// such member.
-    pub fn set_weight(&self, member: &str, weight: Option<u32>) -> bool {
-        let Some(at) = self.members.iter().position(|known| known.backend.name() == member) else {
-            return false;
-        };
-        let (Some(place), Some((_, declared))) = (self.state.weights.get(at), self.config.members.get(at))
-        else {
-            return false;
-        };
-        let weight = weight.unwrap_or(*declared);
+    /// Gives a member another weight than the declared one; 0 takes nobody new. False where there is no such member.
+    pub fn set_weight(&self, member: &str, weight: u32) -> bool {
+        let at = self.members.iter().position(|known| known.backend.name() == member);
+        let Some(place) = at.and_then(|at| self.state.weights.get(at)) else { return false };
         let before = place.swap(weight, Ordering::Relaxed);
         if before != weight && matches!(self.config.policy, Policy::Hash(_)) {
             self.state.ring.store(Some(Arc::new(self.state.ring(&self.config))));

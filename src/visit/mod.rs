@@ -83,9 +83,11 @@ impl Corridor {
     ) -> Result<Departure, Fault> {
         let found = doorplate::site(world, &request, street)?;
         ticket.site(world.sheet(found.site.id));
+        asker.at(found.site.id);
         maintenance::open(world, found, &request, asker)?;
         if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
-            return Ok(Departure::answer(rescue::redirect(StatusCode::MOVED_PERMANENTLY, &location, asker)));
+            let location = rescue::redirect(StatusCode::MOVED_PERMANENTLY, &location, asker);
+            return Ok(Departure::answer(location));
         }
         if let Some(book) = &world.rulebook {
             // In a box: most trees have no rules of their own, and their visits need no room for this.
@@ -95,6 +97,8 @@ impl Corridor {
         let covered = rules::doorplate::route(found, &request)?;
         let route = covered.route;
         rules::doorplate::access(route, &request)?;
+        // Before the line is anybody's: a name that is in no row names no file.
+        let backend = (!route.answers.is_ours()).then(|| rules::doorplate::backend(&covered)).transpose()?;
         world.recorded(ticket, found.site.id, route, covered.names.values());
         let body = meter::capped(
             ticket.upload(luggage.body),
@@ -104,11 +108,11 @@ impl Corridor {
             luggage.pace.set(pause);
         }
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
-        if route.answers.is_ours() {
-            let settled = settle::settle(world, settle::question(&covered, &request), None, asker).await?;
+        let Some(backend) = backend else {
+            let question = settle::question(&covered, &request);
+            let settled = Box::pin(settle::settle(world, question, None, asker)).await?;
             return Ok(settled.leave(&time, ticket));
-        }
-        let backend = rules::doorplate::backend(&covered)?;
+        };
         let target = world.target(backend)?;
         ticket.backend(target.name());
         let way = Way::of(found, route, covered.names.values(), &request.path);
@@ -134,9 +138,13 @@ impl Corridor {
             time.within(sending).await?
         };
         errand::answered(&answer, ticket);
-        let ground = settle::Ground { corridor: self, world, found, asker, time: &time };
-        if let Some(settled) = settle::follow(&ground, &answer, &mut request, spare).await? {
+        if settle::leads_on(&answer) {
+            let ground = settle::Ground { corridor: self, world, found, street, asker, time: &time };
+            let settled = Box::pin(settle::follow(&ground, &answer, &mut request, spare, ticket)).await?;
             return Ok(settled.leave(&time, ticket));
+        }
+        if rescue::replaces(route, &answer, asker) {
+            return Ok(rescue::replaced(answer, ticket, asker));
         }
         let home = Home { way: &way, request: &request, target, told: None };
         errand::bring_back(answer, &wish, &time, |parts, body| home.put_right(parts, body))
@@ -145,15 +153,14 @@ impl Corridor {
 
 impl Door for Corridor {
     async fn visit(self: Rc<Self>, street: &Rc<Street>, arrival: Arrival) -> Departure {
-        let world = self.world();
         let id = RequestId::next();
         let mut ticket = self.pen.ticket(id, street.peer.ip.anonymous());
         let Arrival { head, body, hints, pace } = arrival;
         let luggage = Luggage { body, hints, pace };
-        let mut asker = rescue::Asker::new(id);
+        let mut asker = rescue::Asker::new(self.world(), id);
         let walked = match admit(id, head, street, &mut ticket, &mut asker) {
             Ok(request) => {
-                let walk = pin!(self.walk(&world, request, luggage, street, &mut ticket, &asker));
+                let walk = pin!(self.walk(asker.world(), request, luggage, street, &mut ticket, &asker));
                 rescue::surviving(walk).await
             }
             Err(fault) => Err(fault),

@@ -189,6 +189,7 @@ impl<'a> Visit<'a> {
         doorplate::not_ours(&request.path)?;
         let covered = cover(found, &request);
         let mut case = Case::of(&mut request, ground.street, seconds());
+        case.statuses = found.site.plan.statuses;
         if let Some(upgrade) = &request.upgrade {
             // Rules may look for it, and take it away.
             case.req.headers.insert(UPGRADE, upgrade.protocol.clone());
@@ -289,6 +290,8 @@ impl<'a> Visit<'a> {
             case.req.url = Url::Canonical(self.request.target_for_backend());
             self.covered = cover(self.found, &self.request);
             self.around.found = self.found;
+            self.flow.case_mut().statuses = self.found.site.plan.statuses;
+            self.ground.asker.at(self.found.site.id);
             if let Ok(covered) = &self.covered {
                 self.around.stands_at(covered);
             }
@@ -334,21 +337,21 @@ impl<'a> Visit<'a> {
             Ok(Asked { answer, time, target, told, .. }) => {
                 errand::answered(&answer, self.around.ticket);
                 self.cookie = answer.cookie.clone();
-                match self.follow(&answer, &time).await {
-                    Ok(None) => {}
-                    Ok(Some(settled)) => {
-                        let reply = self.take_settled(settled);
-                        self.flow.answered(Ok(reply));
-                        return None;
+                if settle::leads_on(&answer) {
+                    match Box::pin(self.follow(&answer, &time)).await {
+                        Ok(settled) => {
+                            let reply = self.take_settled(settled);
+                            self.flow.answered(Ok(reply));
+                        }
+                        Err(fault) if fault.cause.status() < 500 => self.refuse(fault),
+                        Err(fault) => self.unanswered(fault),
                     }
-                    Err(fault) if fault.cause.status() < 500 => {
-                        self.refuse(fault);
-                        return None;
-                    }
-                    Err(fault) => {
-                        self.unanswered(fault);
-                        return None;
-                    }
+                    return None;
+                }
+                let route = self.covered.as_ref().ok().map(|covered| covered.route);
+                if route.is_some_and(|route| rescue::replaces(route, &answer, self.ground.asker)) {
+                    self.replaced(answer);
+                    return None;
                 }
                 let (mut parts, ()) = answer.head.into_parts();
                 headers::clean_answer(&mut parts.headers);
@@ -371,12 +374,23 @@ impl<'a> Visit<'a> {
         None
     }
 
+    /// The route wants our page in the place of this answer. Rules of the backend's side see its status and what is
+    /// kept of its headers, and may ask again; the page is made where it is delivered.
+    fn replaced(&mut self, answer: Answer) {
+        let (mut parts, ()) = answer.head.into_parts();
+        answer::keep_of_replaced(&mut parts.headers);
+        let reply = Reply::of_backend(parts.status.as_u16(), None, parts.version, parts.headers);
+        self.flow.answered(Ok(Reply { body: ReplyBody::Page, ..reply }));
+        self.flow.case_mut().cause = Some(Cause::BackendError);
+        self.fault = Some(answer::own_fault(parts.status));
+    }
+
     /// What a backend hands over to an internal route: rules see the answer that takes its place.
-    async fn follow(&mut self, answer: &Answer, time: &meter::Time) -> Result<Option<Settled>, Fault> {
+    async fn follow(&mut self, answer: &Answer, time: &meter::Time) -> Result<Settled, Fault> {
         let spare = std::mem::take(&mut self.spare);
-        let Ground { corridor, world, asker, .. } = self.ground;
-        let ground = settle::Ground { corridor, world, found: self.found, asker, time };
-        settle::follow(&ground, answer, &mut self.request, spare).await
+        let Ground { corridor, world, street, asker, .. } = self.ground;
+        let ground = settle::Ground { corridor, world, found: self.found, street, asker, time };
+        settle::follow(&ground, answer, &mut self.request, spare, self.around.ticket).await
     }
 
     fn unanswered(&mut self, fault: Fault) {
@@ -503,9 +517,7 @@ impl<'a> Visit<'a> {
             }
             ReplyBody::Page => {
                 let told = told.map(String::from_utf8_lossy);
-                let mut response = rescue::ruled(status, told.as_deref(), case.cause, ground.asker);
-                answer::dress(response.headers_mut(), headers);
-                response
+                rescue::ruled_with(status, told.as_deref(), case.cause, headers, ground.asker)
             }
         };
         *response.status_mut() = status;

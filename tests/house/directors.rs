@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread;
 
 use super::stage::{Folder, OldServer, Reply, Stage, Visitor, closed_port, connect, ok};
-use super::tools::{Program, doorward, figure, run};
+use super::tools::{Program, figure};
 
 /// A site whose one route leads to the director `home` of `one` and `two`, with these settings.
 fn home(one: &OldServer, two: &OldServer, settings: &str, rules: &str) -> Stage {
@@ -252,33 +252,6 @@ fn the_record_names_the_member_and_the_house_tells_of_its_directors() {
         )
     };
     assert_eq!((share("one"), share("two")), (Some(1.0), Some(3.0)));
-    // An operator's word goes before the rules', over a reload too.
-    let order = |words: &[&str]| {
-        let main = folder.0.join("main.vcl");
-        let mut command = doorward(&["backend"]);
-        let (code, out, err) = run(command.args(words).arg("--config").arg(main));
-        (code == Some(0), format!("{out}{err}"))
-    };
-    assert_eq!(order(&["one", "weight", "0"]), (true, "one gets nobody new from home\n".into()));
-    assert!((0..8).all(|_| visitor.get("/").text() == "two"));
-    assert_eq!(order(&["two", "weight", "9"]), (true, "two has weight 9 in home\n".into()));
-    for (words, says) in [
-        (
-            &["tow", "weight", "1"][..],
-            "no director of the rules has a member called `tow`; did you mean `two`?",
-        ),
-        (&["two", "weight", "1001"], "a number from 0 to 1000"),
-    ] {
-        let (done, said) = order(words);
-        assert!(!done && said.contains(says), "{said}");
-    }
-    folder.write("main.vcl", &Stage::text("", &rest("one weight 2, two")));
-    assert_eq!(house.ask("reload").0, Some(0));
-    assert_eq!((share("one"), share("two")), (Some(0.0), Some(9.0)));
-    for name in ["one", "two"] {
-        let (done, said) = order(&[name, "weight", "declared"]);
-        assert!(done && said.contains("that the rules say in home"), "{said}");
-    }
     folder.write("main.vcl", &Stage::text("", &rest("one weight 2, two")));
     assert_eq!(house.ask("reload").0, Some(0));
     assert_eq!((share("one"), share("two")), (Some(2.0), Some(1.0)));

@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::{Compiler, called, duration, reference, switch, text, texts, word};
+use crate::base::cause::Statuses;
 use crate::language::program::{self, Choice};
 use crate::language::source::quoted;
 use crate::language::table::one_of;
@@ -58,6 +59,13 @@ impl Compiler<'_> {
         let mut paths: HashMap<(bool, String), Span> = HashMap::with_capacity(site.inside.len());
         let routes = site.inside.iter().filter_map(|route| self.route(route, &mut paths)).collect();
         let force_https = switch(site, "force_https").unwrap_or(true);
+        let statuses = match word(site, "fault_status") {
+            Some("by_cause") => Statuses::ByCause,
+            _ => Statuses::Always503,
+        };
+        let status_page = text(site, "status")
+            .and_then(|said| self.read(Code::BadLink, "address of a page", said, value::link));
+        let pages = text(site, "pages").and_then(|said| self.folder(said));
         let maintenance_allow = reference(site, "maintenance_allow").and_then(|acl| self.networks.get(acl));
         Site {
             aliases,
@@ -67,6 +75,9 @@ impl Compiler<'_> {
             maintenance_allow: maintenance_allow
                 .map_or(Access::Nobody, |networks| Access::Network(Arc::clone(networks))),
             log,
+            status_page,
+            statuses,
+            pages,
             ..Site::new(name, routes)
         }
     }
@@ -114,6 +125,7 @@ impl Compiler<'_> {
                 Some("keep") => EncodedSlash::Keep,
                 _ => EncodedSlash::Refuse,
             },
+            replace_errors: switch(route, "replace_errors").unwrap_or(false),
             ..Route::new(pattern.path, answers)
         })
     }

@@ -84,16 +84,16 @@ fn who_is_sick_drained_or_without_weight_is_not_chosen() {
         let (director, backends) = director(config(policy, &[("a", 1), ("b", 1), ("c", 1), ("d", 1)]));
         say(&backends[0], false, 1);
         backends[1].drain(true);
-        assert!(director.set_weight("c", Some(0)));
+        assert!(director.set_weight("c", 0));
         assert_eq!(counts(&director, 100), only("d", 100));
-        assert!(director.healthy() && !director.set_weight("x", Some(1)));
+        assert!(director.healthy() && !director.set_weight("x", 1));
         backends[3].drain(true);
         assert!(!director.healthy());
         assert_eq!(counts(&director, 3), only("nobody", 3));
         backends[3].drain(false);
         assert_eq!(counts(&director, 3), only("d", 3));
         backends[3].drain(true);
-        assert!(director.set_weight("c", None));
+        assert!(director.set_weight("c", 1));
         assert_eq!(counts(&director, 3), only("c", 3));
     }
 }
@@ -135,7 +135,7 @@ fn a_member_that_came_back_starts_slowly() {
 fn what_was_set_outlives_a_reload_of_the_same_words() {
     let words = || config(Policy::RoundRobin, &[("a", 1), ("b", 1)]);
     let (old, _) = director(words());
-    old.set_weight("a", Some(3));
+    old.set_weight("a", 3);
     old.count(0);
     assert!(old.may_repeat(clock::now()));
     // Its backends may be others, since they were declared anew.
@@ -179,7 +179,7 @@ fn a_cookie_leads_back_and_tells_nothing() {
     let choose = |tried: &[usize]| director.choose(back, None, tried, 0, clock::now(), &mut || 0.0);
     assert_eq!((choose(&[]), choose(&[1])), (Some(1), Some(0)));
     // Who has the cookie stays where nobody new is sent; not where nobody is.
-    director.set_weight("b", Some(0));
+    director.set_weight("b", 0);
     assert_eq!(choose(&[]), Some(1));
     backends[1].drain(true);
     assert_eq!(choose(&[]), Some(0));
@@ -242,7 +242,7 @@ fn a_weight_that_changes_moves_keys_to_it_alone() {
         director.choose(None, Some(&key), &[], 0, clock::now(), &mut || 0.0).unwrap()
     };
     let before: Vec<usize> = (0..2_000).map(place).collect();
-    director.set_weight("c", Some(3));
+    director.set_weight("c", 3);
     let after: Vec<usize> = (0..2_000).map(place).collect();
     let moved: Vec<usize> = before
         .iter()
@@ -251,6 +251,6 @@ fn a_weight_that_changes_moves_keys_to_it_alone() {
         .map(|(_, after)| *after)
         .collect();
     assert!(moved.len() > 300 && moved.iter().all(|at| *at == 2), "{}", moved.len());
-    director.set_weight("c", Some(0));
+    director.set_weight("c", 0);
     assert!((0..2_000).all(|at| place(at) != 2));
 }
