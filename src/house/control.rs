@@ -768,15 +768,11 @@ fn doorways(
 /// A director with its members, for the status.
 fn told(director: &Director) -> String {
     let member = |member: MemberStanding| {
-        let MemberStanding { name, weight, drained, healthy, gets } = member;
-        let how = if drained {
-            " (drained)"
-        } else if !healthy {
-            " (sick)"
-        } else if weight > 0 && gets < f64::from(weight) {
-            " (starts slowly)"
-        } else {
-            ""
+        let MemberStanding { name, weight, condition, gets } = member;
+        let how = match condition {
+            Condition::Well if weight > 0 && gets < f64::from(weight) => " (starts slowly)".to_owned(),
+            Condition::Well => String::new(),
+            other => format!(" ({})", other.word()),
         };
         format!("{name} weight {weight}{how}")
     };
