@@ -162,7 +162,7 @@ const COMMANDS: &[Spec] = &[
         name: "routes",
         operand: Operand::Optional("main.vcl"),
         flags: &[],
-        summary: "show the table of doors: site, path, backend, who may pass, limits",
+        summary: "show every door: site, path, backend, who may pass, limits",
         story: "One line for each route of each site, as the rules mean them after every `let`, `if` and\n\
                 `include`: what a reviewer wants to see.",
         examples: &["doorward routes", "doorward routes main.vcl | grep wiki"],
@@ -330,7 +330,7 @@ const COMMANDS: &[Spec] = &[
         name: "docs",
         operand: Operand::Optional("DIR"),
         flags: &[],
-        summary: "write the manual of rules: settings, variables, functions, faults",
+        summary: "write the manual: settings, variables, functions, faults",
         story: "Markdown from the program's own tables, into docs/language where no folder is named.",
         examples: &["doorward docs", "doorward docs /tmp/manual"],
         run: docs::run,
