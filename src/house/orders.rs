@@ -206,15 +206,12 @@ impl Orders {
             }
         };
         let key = format!("{name}/{member}");
-        match said {
-            Some(weight) => {
-                keep(desk, WEIGHTS, &key, weight.to_string().into_bytes()).await?;
-                self.0.borrow_mut().weights.insert(key.into(), weight);
-            }
-            None => {
-                forget(desk, WEIGHTS, &key).await?;
-                self.0.borrow_mut().weights.remove(&*key);
-            }
+        if let Some(weight) = said {
+            keep(desk, WEIGHTS, &key, weight.to_string().into_bytes()).await?;
+            self.0.borrow_mut().weights.insert(key.into(), weight);
+        } else {
+            forget(desk, WEIGHTS, &key).await?;
+            self.0.borrow_mut().weights.remove(&*key);
         }
         let weight = said.unwrap_or(*declared);
         director.set_weight(member, weight);
@@ -273,14 +270,14 @@ impl Orders {
             given.close(world);
             was
         };
-        if let Some(was) = &was {
-            if let Err(fault) = forget(desk, CLOSED, name).await {
-                // What is not forgotten would be back with the next start: then it holds now, too.
-                let mut given = self.0.borrow_mut();
-                given.closed.insert(name.into(), was.clone());
-                given.close(world);
-                return Err(fault);
-            }
+        if let Some(was) = &was
+            && let Err(fault) = forget(desk, CLOSED, name).await
+        {
+            // What is not forgotten would be back with the next start: then it holds now, too.
+            let mut given = self.0.borrow_mut();
+            given.closed.insert(name.into(), was.clone());
+            given.close(world);
+            return Err(fault);
         }
         match (found, was) {
             (Ok(site), _) if site.maintenance => Err(format!(

@@ -336,7 +336,7 @@ impl<'a> Visit<'a> {
             }
             Ok(Asked { answer, time, target, told, .. }) => {
                 errand::answered(&answer, self.around.ticket);
-                self.cookie = answer.cookie.clone();
+                self.cookie.clone_from(&answer.cookie);
                 if settle::leads_on(&answer) {
                     match Box::pin(self.follow(&answer, &time)).await {
                         Ok(settled) => {
@@ -367,7 +367,7 @@ impl<'a> Visit<'a> {
             }
             // What the visitor did is no failure of the backend, for rules to ask another.
             Err(fault) if fault.cause.status() < 500 || fault.cause == Cause::Destination => {
-                self.refuse(fault)
+                self.refuse(fault);
             }
             Err(fault) => self.unanswered(fault),
         }
