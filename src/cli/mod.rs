@@ -162,7 +162,7 @@ const COMMANDS: &[Spec] = &[
         name: "routes",
         operand: Operand::Optional("main.vcl"),
         flags: &[],
-        summary: "show the table of doors: site, path, backend, who may pass, limits",
+        summary: "show every door: site, path, backend, who may pass, limits",
         story: "One line for each route of each site, as the rules mean them after every `let`, `if` and\n\
                 `include`: what a reviewer wants to see.",
         examples: &["doorward routes", "doorward routes main.vcl | grep wiki"],
@@ -172,7 +172,7 @@ const COMMANDS: &[Spec] = &[
         name: "explain",
         operand: Operand::Optional("URL|CODE"),
         flags: &[METHOD, FROM, HEADER, BACKEND_ANSWERS, AS, MAIN, JSON],
-        summary: "tell what becomes of a request, or what a fault such as E014 means",
+        summary: "tell what becomes of a request, or what a fault (E014) means",
         story: "Walks one imagined request through the rules and tells every decision with its file and line: site,\n\
                 redirect, route, each rule that is reached, access and the term that decided it, what the backend\n\
                 would be sent, and the answer. Nobody is asked: an answer is assumed to be 200. With a code it\n\
@@ -304,7 +304,7 @@ const COMMANDS: &[Spec] = &[
         name: "demo",
         operand: Operand::Optional("main.vcl"),
         flags: &[],
-        summary: "serve three small old services to look at (what `make run` does)",
+        summary: "serve three small old services to look at (`make run`)",
         story: "Starts the services and the gateway in one process and says what to open: from the rules\n\
                 that are named, else from vcl-like-rules/main.vcl of a checkout, else from a copy in the\n\
                 program. Leaves nothing behind but its state folder; without rules, that is ./doorward-demo.",
@@ -330,7 +330,7 @@ const COMMANDS: &[Spec] = &[
         name: "docs",
         operand: Operand::Optional("DIR"),
         flags: &[],
-        summary: "write the manual of rules: settings, variables, functions, faults",
+        summary: "write the manual: settings, variables, functions, faults",
         story: "Markdown from the program's own tables, into docs/language where no folder is named.",
         examples: &["doorward docs", "doorward docs /tmp/manual"],
         run: docs::run,

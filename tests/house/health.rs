@@ -283,7 +283,7 @@ fn a_weight_that_was_said_stays_until_the_declared_one_is_wanted_again() {
     let stage = Stage::with(site, &format!("{}{}{director}", one.declared("one"), two.declared("two")));
     refused(&stage, &["director", "hme", "weight", "one", "5"], "did you mean `home`?");
     refused(&stage, &["director", "home", "weight", "thre", "5"], "home has no member called `thre`");
-    refused(&stage, &["director", "home", "weight", "one", "-1"], "`-1` is no weight");
+    refused(&stage, &["director", "home", "weight", "one", "1001"], "`1001` is no weight");
     assert_eq!(done(&stage, &["director", "home", "weight", "one", "0"]), "one has weight 0 in home\n");
     let told = |stage: &Stage| {
         let mut visitor = stage.plain_visitor();
