@@ -19,7 +19,7 @@ use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
 use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
 use crate::upstream::{self, Backend, Target};
-use crate::visit::{Outside, Rulebook, Terms, World, explain};
+use crate::visit::{Buffers, Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
 const HOUSE: Space = Space::new("house");
@@ -36,6 +36,7 @@ pub struct Keep {
     pub authority: Authority,
     desk: Desk,
     pseudonyms: Arc<ArcSwap<PseudonymKey>>,
+    buffers: Arc<Buffers>,
     /// The port that visitors of plain http are sent to, as it was really bound.
     https_port: Option<u16>,
 }
@@ -54,7 +55,8 @@ impl Keep {
             stderr: foreground,
         })
         .map_err(|error| format!("cannot open the log: {error}"))?;
-        Ok(Self { office, authority, desk, pseudonyms, https_port })
+        let buffers = Arc::new(Buffers::new(gateway.bounds.buffers_max));
+        Ok(Self { office, authority, desk, pseudonyms, buffers, https_port })
     }
 
     /// A new day has a new key, and the old one is forgotten. Kept first: a key that was used must not be lost.
@@ -200,11 +202,15 @@ fn world(
             &[],
         );
     }
+    let rulebook = rulebook(settings, keep)?;
+    // Nothing can fail from here on.
+    keep.buffers.allow(gateway.bounds.buffers_max);
     Ok(World {
         sheets: settings.sites.iter().map(sheet).collect(),
         route_sheets,
         rules: Table::new(settings.sites.clone()),
-        rulebook: rulebook(settings, keep)?,
+        rulebook,
+        buffers: Arc::clone(&keep.buffers),
         targets,
         acceptor,
         https_port: keep.https_port,
@@ -260,6 +266,8 @@ pub fn figures(world: &World) -> Vec<BackendFigures> {
                 requests: figures.requests,
                 in_flight: figures.in_flight,
                 open: figures.connections_open,
+                waiting: figures.waiting,
+                waited: figures.waited,
                 faults: figures.faults,
                 healthy: backend.standing().map(|standing| standing.healthy),
             }

@@ -52,6 +52,8 @@ metrics! {
     BACKEND_FAULTS = "doorward_backend_faults_total", Counter, ["backend", "cause"], "Requests a backend did not answer well, by cause.";
     BACKEND_IN_FLIGHT = "doorward_backend_in_flight", Gauge, ["backend"], "Requests a backend is working on now.";
     BACKEND_CONNECTIONS = "doorward_backend_connections", Gauge, ["backend"], "Connections open to a backend now, resting ones included.";
+    BACKEND_WAITING = "doorward_backend_waiting", Gauge, ["backend"], "Requests that wait for one of a backend's connections now, where `.workers` or `.max_connections` limits them.";
+    BACKEND_WAITED = "doorward_backend_waited_total", Counter, ["backend"], "Requests that had to wait for one of a backend's connections.";
     BACKEND_UP = "doorward_backend_up", Gauge, ["backend"], "1 while a backend's probe says that it is healthy, 0 while it is sick. Only for backends with a probe.";
     LOG_DROPPED = "doorward_log_dropped_total", Counter, [], "Log lines that could not be kept, because a disk was full or too slow.";
     RELOADS = "doorward_reloads_total", Counter, ["result"], "Reloads of the rules: `taken` or `refused`.";
@@ -114,6 +116,8 @@ pub struct BackendFigures {
     pub requests: u64,
     pub in_flight: u64,
     pub open: u64,
+    pub waiting: usize,
+    pub waited: u64,
     pub faults: Vec<(Cause, u64)>,
     /// What its probe says; `None` without one.
     pub healthy: Option<bool>,
@@ -223,12 +227,16 @@ fn passing(
     let faults = counters(BACKEND_FAULTS)?;
     let in_flight = gauges(BACKEND_IN_FLIGHT)?;
     let open = gauges(BACKEND_CONNECTIONS)?;
+    let waiting = gauges(BACKEND_WAITING)?;
+    let waited = counters(BACKEND_WAITED)?;
     let up = gauges(BACKEND_UP)?;
     for backend in backends {
         let name = &*backend.name;
         requests.with_label_values(&[name]).inc_by(backend.requests);
         in_flight.with_label_values(&[name]).set(backend.in_flight as f64);
         open.with_label_values(&[name]).set(backend.open as f64);
+        waiting.with_label_values(&[name]).set(backend.waiting as f64);
+        waited.with_label_values(&[name]).inc_by(backend.waited);
         if let Some(healthy) = backend.healthy {
             up.with_label_values(&[name]).set(if healthy { 1.0 } else { 0.0 });
         }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest::{SHA256, digest};
 use http::HeaderValue;
@@ -12,6 +12,7 @@ use tokio_rustls::TlsConnector;
 
 use super::config::{Address, Config};
 use super::health::{Health, Standing};
+use super::permits::Limit;
 use super::send::Patience;
 use super::{connect, probe, trust};
 use crate::base::cause::Cause;
@@ -38,8 +39,8 @@ pub(super) struct Inner {
     pub http: Builder,
     /// What its probe says; `None` without one.
     pub health: Option<Health>,
-    /// Requests that hold a permit, where there is a limit.
-    permits: AtomicUsize,
+    /// How much it is asked at once; `None` where there is no limit.
+    pub limit: Option<Limit>,
     shards: Box<[Shard]>,
     faults: [AtomicU64; Cause::ALL.len()],
 }
@@ -67,6 +68,9 @@ pub struct Figures {
     pub connections_open: u64,
     /// Requests sent again because a kept connection turned out dead.
     pub retries: u64,
+    /// Requests that wait for one of its connections now, and how many have waited so far.
+    pub waiting: usize,
+    pub waited: u64,
     /// The causes that happened, with how often.
     pub faults: Vec<(Cause, u64)>,
 }
@@ -95,7 +99,7 @@ impl Backend {
         Ok(Self(Arc::new(Inner {
             authorities: authorities(&config),
             health: config.probe.as_ref().map(|probe| probe::health(probe, clock::wall())),
-            permits: AtomicUsize::new(0),
+            limit: Limit::of(&config),
             config,
             tls,
             host_header,
@@ -145,24 +149,24 @@ impl Backend {
         }
     }
 
-    /// How many requests hold one of the connections it may have; 0 where there is no limit.
+    /// How many of the connections it may have, or of the requests, are taken; 0 where there is no limit.
     pub fn permits(&self) -> usize {
-        self.0.permits.load(Ordering::Relaxed)
+        self.0.limit.as_ref().map_or(0, Limit::held)
+    }
+
+    /// How many requests wait for it now.
+    pub fn waiting(&self) -> usize {
+        self.0.limit.as_ref().map_or(0, Limit::waiting)
     }
 
     /// Requests it is working on now.
     pub fn in_flight(&self) -> u64 {
-        let sum = |of: fn(&Shard) -> &AtomicU64| -> u64 {
-            self.0.shards.iter().map(|shard| of(shard).load(Ordering::Relaxed)).sum()
-        };
-        let finished = sum(|shard| &shard.finished);
-        sum(|shard| &shard.started).saturating_sub(finished)
+        let finished = self.0.sum(|shard| &shard.finished);
+        self.0.sum(|shard| &shard.started).saturating_sub(finished)
     }
 
     pub fn figures(&self) -> Figures {
-        let sum = |of: fn(&Shard) -> &AtomicU64| -> u64 {
-            self.0.shards.iter().map(|shard| of(shard).load(Ordering::Relaxed)).sum()
-        };
+        let sum = |of| self.0.sum(of);
         // What ends is read before what begins, so that a difference is never below zero.
         let (finished, closed) = (sum(|shard| &shard.finished), sum(|shard| &shard.closed));
         let (requests, connections_made) = (sum(|shard| &shard.started), sum(|shard| &shard.opened));
@@ -176,6 +180,8 @@ impl Backend {
             connections_made,
             connections_open: connections_made.saturating_sub(closed),
             retries: sum(|shard| &shard.retried),
+            waiting: self.waiting(),
+            waited: self.0.limit.as_ref().map_or(0, Limit::waited),
             faults: faults.collect(),
         }
     }
@@ -184,16 +190,6 @@ impl Backend {
 fn authorities(config: &Config) -> Option<[u8; 32]> {
     let bytes = std::fs::read(config.tls.as_ref()?.ca.as_ref()?).ok()?;
     digest(&SHA256, &bytes).as_ref().try_into().ok()
-}
-
-/// One of the requests that a backend with `.max_connections` may have at once, over all workers: held from
-/// before its connection is taken until its answer, or its tunnel, has ended.
-pub(super) struct Permit(Arc<Inner>);
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.permits.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl fmt::Debug for Backend {
@@ -233,26 +229,40 @@ impl Inner {
         self.count(worker, |shard| &shard.retried);
     }
 
-    /// The right to ask it one thing: it must be well, and below its limit of connections.
-    pub fn admit(self: &Arc<Self>) -> Result<Option<Permit>, Fault> {
-        if !self.health.as_ref().is_none_or(Health::healthy) {
-            return Err(connect::fault(self, Cause::Unhealthy, "its probe says that it is sick"));
+    /// It is asked nothing while it is not well.
+    pub fn admit(&self) -> Result<(), Fault> {
+        if self.health.as_ref().is_none_or(Health::healthy) { Ok(()) } else { Err(self.sick()) }
+    }
+
+    fn sick(&self) -> Fault {
+        connect::fault(self, Cause::Unhealthy, "its probe says that it is sick")
+    }
+
+    /// It has just become sick: who waits for it waits in vain.
+    pub fn fell_sick(&self) {
+        if let Some(limit) = &self.limit {
+            limit.dismiss(&self.sick());
         }
-        let most = self.config.max_connections;
-        if most == 0 {
-            return Ok(None);
+    }
+
+    /// No connection to it could be opened. Where none is open either, whoever waits for one is told the same,
+    /// instead of each trying in his turn.
+    pub fn out_of_reach(&self, fault: &Fault) {
+        if let Some(limit) = &self.limit
+            && limit.waiting() > 0
+            && self.connections_open() == 0
+        {
+            limit.dismiss(fault);
         }
-        let taken = self
-            .permits
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| (held < most).then_some(held + 1));
-        match taken {
-            Ok(_) => Ok(Some(Permit(Arc::clone(self)))),
-            Err(_) => Err(connect::fault(
-                self,
-                Cause::MaxConnections,
-                &format!("all of its {most} connections are in use"),
-            )),
-        }
+    }
+
+    fn sum(&self, of: fn(&Shard) -> &AtomicU64) -> u64 {
+        self.shards.iter().map(|shard| of(shard).load(Ordering::Relaxed)).sum()
+    }
+
+    fn connections_open(&self) -> u64 {
+        let closed = self.sum(|shard| &shard.closed);
+        self.sum(|shard| &shard.opened).saturating_sub(closed)
     }
 
     /// Counts what is the backend's fault; a visitor who left is not.

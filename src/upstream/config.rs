@@ -25,8 +25,14 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How many unused connections each worker keeps.
     pub idle_max: usize,
-    /// How many connections it may have at once, all workers together; 0 is no limit.
+    /// How many requests it may have at once, all workers together; 0 is no limit.
     pub max_connections: usize,
+    /// How many connections it may have at once, those at rest included, all workers together; 0 is no limit.
+    pub workers: usize,
+    /// How many requests may wait for one of them; `None`: 100 where `workers` says something, else none.
+    pub queue: Option<usize>,
+    /// How long each may wait.
+    pub queue_timeout: Duration,
     /// How its health is asked; `None`: it is taken for healthy.
     pub probe: Option<ProbeConfig>,
 }

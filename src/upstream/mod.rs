@@ -11,9 +11,11 @@
 //! - A request that a backend may have acted on is never sent twice; only what was surely not sent, or is
 //!   safe to ask twice and has no body, is tried again, once, on a fresh connection.
 //! - Faults name a backend, never its address, path or certificate names.
-//! - Nothing is buffered beyond one connection's buffers: a slow reader slows the backend.
-//! - `.max_connections` is exact over all workers. It counts requests, from before their connection is taken
-//!   until their answer or tunnel has ended; connections at rest are not counted, `.idle_max` bounds those.
+//! - Nothing is buffered here beyond one connection's buffers: who reads slowly slows the backend, unless the
+//!   corridor drains the answer for him.
+//! - `.workers` and `.max_connections` are exact over all workers. The first counts connections, from before they
+//!   are opened until they are closed, at rest too; the second counts requests, from before their connection is
+//!   taken until their answer or tunnel has ended. Who must wait waits in one line, first come, first served.
 //!
 //! A backend with a probe is asked nothing while the probe says that it is sick. The house has `probing` run on
 //! the control thread; workers only read what came of it.
@@ -24,8 +26,10 @@ pub mod config;
 mod connect;
 mod framing;
 mod health;
+mod permits;
 mod pool;
 mod probe;
+mod queue;
 mod send;
 mod target;
 #[cfg(test)]

@@ -67,6 +67,9 @@ async fn keep_asking(backend: Weak<Backend>, probe: ProbeConfig, tell: impl Fn(N
             if let Some(health) = &backend.0.health
                 && (health.tell(&window, clock::wall()) || sick_from_the_start)
             {
+                if !window.healthy() {
+                    backend.0.fell_sick();
+                }
                 tell(News { backend: backend.name(), healthy: window.healthy(), why });
             }
             first = false;

@@ -4,6 +4,7 @@
 mod clocks;
 mod health;
 mod hostile;
+mod limits;
 mod pooling;
 mod tls;
 
@@ -44,6 +45,9 @@ fn config(address: Address) -> Config {
         idle_timeout: Duration::from_secs(50),
         idle_max: 4,
         max_connections: 0,
+        workers: 0,
+        queue: None,
+        queue_timeout: Duration::from_secs(10),
         probe: None,
     }
 }

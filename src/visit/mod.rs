@@ -7,7 +7,10 @@
 //! what the backend gets; whatever goes wrong becomes an answer in `rescue`, and nothing lets anyone in by
 //! failing.
 
+mod buffers;
+mod collect;
 mod doorplate;
+mod drain;
 mod errand;
 mod meter;
 mod rescue;
@@ -27,6 +30,7 @@ use crate::record::{self, Asked, Pen, Ticket};
 use crate::rules;
 use crate::upstream::{Passage, Pool, Waits};
 
+pub use self::buffers::Buffers;
 use self::errand::Bearer;
 pub use self::rulebook::{Outside, Rulebook, explain};
 pub use self::world::{Terms, World, Worlds};
@@ -88,13 +92,20 @@ impl Corridor {
         rules::doorplate::access(route, &request)?;
         let target = world.target(rules::doorplate::backend(&covered)?)?;
         world.recorded(ticket, found.site.id, route, covered.names.values());
+        let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
         ticket.backend(target.name());
+        let collecting = collect::Collecting::on(Some(route), &request);
+        let body = if collecting.takes(&body) {
+            let form = collecting.collect(body, &mut request.headers, luggage.hints.as_ref(), &world.buffers);
+            time.within(Box::pin(form).as_mut()).await?
+        } else {
+            body
+        };
         let (errand, wish) = errand::compose(&mut request, body);
-        let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
         let bearer = Bearer { request: &request, world, introductions: &self.introductions };
         let passage = Passage {
             hints: luggage.hints,
@@ -104,7 +115,12 @@ impl Corridor {
         let sending = pin!(self.pool.ask(target, errand, passage));
         let answer = time.within(sending).await?;
         ticket.first_byte();
-        errand::bring_back(answer, &wish, &time)
+        let Departure { response, tunnel, close } = errand::bring_back(answer, &wish, &time)?;
+        Ok(Departure {
+            response: drain::drained(response, Some(route), &time, &world.buffers),
+            tunnel,
+            close,
+        })
     }
 }
 

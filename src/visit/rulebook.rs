@@ -20,8 +20,9 @@ use http::{HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 
+use super::collect::Collecting;
 use super::errand::{self, Bearer, Wish};
-use super::{Corridor, Luggage, World, meter, rescue};
+use super::{Corridor, Luggage, World, drain, meter, rescue};
 use crate::answer;
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Wall};
@@ -318,10 +319,19 @@ impl<'a> Visit<'a> {
         let route = self.covered.as_ref().ok().map(|covered| covered.route);
         let bounds = &world.terms.bounds;
         let most = route.and_then(|route| route.body_bytes_max).unwrap_or(bounds.body_bytes_max);
-        let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
         let total = route.and_then(|route| route.total_timeout).unwrap_or(bounds.total_timeout);
         let time = *self.time.get_or_insert_with(|| meter::Time::begin(total));
-        let (errand, wish) = errand::compose_ruled(&self.request, question, body)?;
+        let collecting = Collecting::on(route, &self.request);
+        let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
+        let (mut errand, wish) = errand::compose_ruled(&self.request, question, body)?;
+        if with_body && collecting.takes(errand.body()) {
+            let body = std::mem::take(errand.body_mut());
+            let (hints, buffers) = (self.hints.as_ref(), &world.buffers);
+            let form = Box::pin(collecting.collect(body, errand.headers_mut(), hints, buffers));
+            let body = time.within(pin!(form)).await?;
+            self.body.keep(&body);
+            *errand.body_mut() = body;
+        }
         let corridor = self.ground.corridor;
         let bearer = Bearer { request: &self.request, world, introductions: &corridor.introductions };
         let passage = Passage {
@@ -336,7 +346,7 @@ impl<'a> Visit<'a> {
 
     /// The answer as rules left it.
     fn deliver(self) -> Result<Departure, Fault> {
-        let Self { ground, flow, around, fault, answer, length, time, request, .. } = self;
+        let Self { ground, flow, around, fault, answer, length, time, request, covered, .. } = self;
         let case = flow.into_case();
         if let Some(fault) = &around.fault {
             around.ticket.fault(fault);
@@ -369,7 +379,11 @@ impl<'a> Visit<'a> {
                 }
                 let mut response = Response::new(limited);
                 *response.headers_mut() = headers;
-                response
+                let route = covered.as_ref().ok().map(|covered| covered.route);
+                match time {
+                    Some(time) => drain::drained(response, route, &time, &ground.world.buffers),
+                    None => response,
+                }
             }
             ReplyBody::Text(text) => {
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
@@ -423,8 +437,10 @@ fn wait(said: Option<f64>) -> Option<Duration> {
     Some(Duration::try_from_secs_f64(seconds).map_or(FOREVER, |said| said.min(FOREVER)))
 }
 
-/// The visitor's body, lent to one request after the other until one of them has taken something of it.
+/// The visitor's body, lent to one request after the other until one of them has taken something of it. A form
+/// that was collected can be lent as often as rules like.
 struct Loan {
+    form: Option<Bytes>,
     /// Empty from the start: there is nothing to lend, as often as one likes.
     none: bool,
     lent: Option<Rc<Lent>>,
@@ -438,12 +454,24 @@ struct Lent {
 
 impl Loan {
     fn new(body: Body) -> Self {
-        Self { none: body.is_end_stream(), lent: None, body: Some(body) }
+        Self { form: None, none: body.is_end_stream(), lent: None, body: Some(body) }
+    }
+
+    /// What was collected of it, where that is all.
+    fn keep(&mut self, body: &Body) {
+        match body {
+            Body::Full(form) => self.form = Some(form.clone()),
+            Body::Empty => self.none = true,
+            Body::Stream(_) => {}
+        }
     }
 
     fn lend(&mut self, most: u64, ticket: &mut Ticket) -> Result<Body, Fault> {
         if self.none {
             return Ok(Body::Empty);
+        }
+        if let Some(form) = &self.form {
+            return Ok(Body::Full(form.clone()));
         }
         if let Some(body) = self.body.take() {
             let body = meter::capped(ticket.upload(body), most)?;

@@ -37,6 +37,7 @@ impl Compiler<'_> {
             );
         }
         let probe = self.probe_of(backend);
+        self.judge_queue(backend);
         let (address, tls) = url?;
         if !tls {
             for name in ["ca", "tls_name", "pin"] {
@@ -75,8 +76,47 @@ impl Compiler<'_> {
             idle_timeout: wait("idle_timeout", 50),
             idle_max: number(backend, "idle_max").unwrap_or(64),
             max_connections: number(backend, "max_connections").unwrap_or(0),
+            workers: number(backend, "workers").unwrap_or(0),
+            queue: number(backend, "queue"),
+            queue_timeout: wait("queue_timeout", 10),
             probe,
         })
+    }
+
+    /// What is said of waiting for it must have something to wait for.
+    fn judge_queue(&mut self, backend: &Declaration) {
+        let (workers, most) = (backend.setting("workers"), backend.setting("max_connections"));
+        // One whose value is a fault was meant to be one.
+        let limits = |name| backend.setting(name).is_some() && number(backend, name) != Some(0);
+        if let (Some(workers), Some(most)) = (workers, most)
+            && limits("workers")
+            && limits("max_connections")
+        {
+            self.found.push(
+                Diagnostic::new(
+                    Code::Contradiction,
+                    most.name_span,
+                    "`.workers` counts its connections, `.max_connections` its requests",
+                )
+                .label("take out one of the two: each request has a connection of its own")
+                .at(workers.name_span, "this is a limit already"),
+            );
+        }
+        for name in ["queue", "queue_timeout"] {
+            if let Some(setting) = backend.setting(name)
+                && !limits("workers")
+                && !limits("max_connections")
+            {
+                self.found.push(
+                    Diagnostic::new(
+                        Code::Contradiction,
+                        setting.name_span,
+                        format!("`.{name}` is about waiting, and nobody has to wait for {}", backend.title()),
+                    )
+                    .label("say how many connections it takes: `.workers = 8;`"),
+                );
+            }
+        }
     }
 
     /// Where it is, and whether it is spoken to by TLS.
