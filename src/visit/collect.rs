@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
-use http::header::EXPECT;
+use http::header::{CONTENT_TYPE, EXPECT};
 use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
@@ -27,12 +27,13 @@ impl Collecting {
         Self(if request.upgrade.is_none() { most } else { 0 })
     }
 
-    /// Whether this body is one to wait for: short, or without a length that says otherwise.
-    pub fn takes(self, body: &Body) -> bool {
+    /// Whether this body is one to wait for: short by what it says, or without a length and of a kind that people
+    /// fill in. A stream of anything else may be a conversation, in which the backend has the next word.
+    pub fn takes(self, body: &Body, headers: &HeaderMap) -> bool {
         matches!(body, Body::Stream(_))
             && self.0 > 0
             && !body.is_end_stream()
-            && body.length().is_none_or(|length| length <= self.0)
+            && body.length().map_or_else(|| is_form(headers), |length| length <= self.0)
     }
 
     /// The body, collected; one that turns out to be longer streams from there on, and so does one for which no
@@ -79,6 +80,13 @@ impl Collecting {
     }
 }
 
+fn is_form(headers: &HeaderMap) -> bool {
+    let kind = headers.get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or_default();
+    let kind = kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase();
+    matches!(&*kind, "application/x-www-form-urlencoded" | "multipart/form-data" | "application/json")
+        || kind.starts_with("text/")
+}
+
 fn whole(form: Vec<u8>, share: Share) -> Body {
     if form.is_empty() { Body::Empty } else { Body::full(share.around(form)) }
 }
@@ -111,7 +119,9 @@ impl HttpBody for Begun {
         let ahead: usize = self.ahead.iter().filter_map(Frame::data_ref).map(Bytes::len).sum();
         let rest = self.rest.size_hint();
         let mut hint = SizeHint::new();
-        if let Some(upper) = rest.upper() {
+        // What has trailers can't say its length beforehand: it would be sent without them.
+        let trailers = self.ahead.iter().any(Frame::is_trailers);
+        if let Some(upper) = rest.upper().filter(|_| !trailers) {
             hint.set_upper(upper.saturating_add(ahead as u64));
         }
         hint.set_lower(rest.lower().saturating_add(ahead as u64));
@@ -207,6 +217,7 @@ mod tests {
         with.frames.push_back(Ok(Frame::trailers(HeaderMap::new())));
         let mut headers = HeaderMap::new();
         let got = Collecting(10).collect(Body::stream(with), &mut headers, None, &buffers).await.unwrap();
+        assert!(got.length().is_none());
         assert_eq!(read(got).await, ("form".into(), 2, true));
         let mut broken = Pieces { frames: VecDeque::new(), told: None };
         broken.frames.push_back(Ok(Frame::data(Bytes::from_static(b"fo"))));
@@ -231,14 +242,23 @@ mod tests {
 
     #[test]
     fn what_is_long_is_not_waited_for() {
-        for (pieces, told, most, takes) in [
-            (&["12345"][..], true, 5, true),
-            (&["123456"], true, 5, false),
-            (&["123456"], false, 5, true),
-            (&["1"], true, 0, false),
+        for (text, told, kind, most, takes) in [
+            ("12345", true, "image/png", 5, true),
+            ("123456", true, "text/plain", 5, false),
+            ("123456", false, "Text/Plain; charset=utf-8", 5, true),
+            ("123456", false, "application/x-www-form-urlencoded", 5, true),
+            ("1", false, "multipart/form-data; boundary=x", 5, true),
+            ("1", false, "application/json", 5, true),
+            ("1", false, "application/octet-stream", 5, false),
+            ("1", false, "", 5, false),
+            ("1", true, "text/plain", 0, false),
         ] {
-            assert_eq!(Collecting(most).takes(&body(pieces, told)), takes, "{pieces:?} {told} {most}");
+            let mut headers = HeaderMap::new();
+            headers.insert(CONTENT_TYPE, kind.parse().unwrap());
+            assert_eq!(Collecting(most).takes(&body(&[text], told), &headers), takes, "{text} {told} {kind}");
         }
-        assert!(!Collecting(5).takes(&Body::Empty) && !Collecting(5).takes(&Body::full("1")));
+        let nothing = HeaderMap::new();
+        assert!(!Collecting(5).takes(&Body::Empty, &nothing));
+        assert!(!Collecting(5).takes(&Body::full("1"), &nothing));
     }
 }

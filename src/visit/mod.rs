@@ -99,7 +99,7 @@ impl Corridor {
         )?;
         ticket.backend(target.name());
         let collecting = collect::Collecting::on(Some(route), &request);
-        let body = if collecting.takes(&body) {
+        let body = if collecting.takes(&body, &request.headers) {
             let form = collecting.collect(body, &mut request.headers, luggage.hints.as_ref(), &world.buffers);
             time.within(Box::pin(form).as_mut()).await?
         } else {

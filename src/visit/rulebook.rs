@@ -324,13 +324,12 @@ impl<'a> Visit<'a> {
         let collecting = Collecting::on(route, &self.request);
         let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
         let (mut errand, wish) = errand::compose_ruled(&self.request, question, body)?;
-        if with_body && collecting.takes(errand.body()) {
+        if with_body && !self.body.is_collected() && collecting.takes(errand.body(), errand.headers()) {
             let body = std::mem::take(errand.body_mut());
             let (hints, buffers) = (self.hints.as_ref(), &world.buffers);
             let form = Box::pin(collecting.collect(body, errand.headers_mut(), hints, buffers));
-            let body = time.within(pin!(form)).await?;
-            self.body.keep(&body);
-            *errand.body_mut() = body;
+            let form = time.within(pin!(form)).await?;
+            *errand.body_mut() = self.body.collected(form);
         }
         let corridor = self.ground.corridor;
         let bearer = Bearer { request: &self.request, world, introductions: &corridor.introductions };
@@ -437,10 +436,8 @@ fn wait(said: Option<f64>) -> Option<Duration> {
     Some(Duration::try_from_secs_f64(seconds).map_or(FOREVER, |said| said.min(FOREVER)))
 }
 
-/// The visitor's body, lent to one request after the other until one of them has taken something of it. A form
-/// that was collected can be lent as often as rules like.
+/// The visitor's body, lent to one request after the other until one of them has taken something of it.
 struct Loan {
-    form: Option<Bytes>,
     /// Empty from the start: there is nothing to lend, as often as one likes.
     none: bool,
     lent: Option<Rc<Lent>>,
@@ -450,32 +447,34 @@ struct Loan {
 struct Lent {
     body: RefCell<Body>,
     touched: Cell<bool>,
+    collected: bool,
 }
 
 impl Loan {
     fn new(body: Body) -> Self {
-        Self { form: None, none: body.is_end_stream(), lent: None, body: Some(body) }
+        Self { none: body.is_end_stream(), lent: None, body: Some(body) }
     }
 
-    /// What was collected of it, where that is all.
-    fn keep(&mut self, body: &Body) {
-        match body {
-            Body::Full(form) => self.form = Some(form.clone()),
-            Body::Empty => self.none = true,
-            Body::Stream(_) => {}
-        }
+    /// What was read of it before anybody was asked: nobody has taken anything yet.
+    fn collected(&mut self, form: Body) -> Body {
+        let lent = Rc::new(Lent { body: RefCell::new(form), touched: Cell::new(false), collected: true });
+        self.lent = Some(Rc::clone(&lent));
+        Body::stream(Borrowed(lent))
+    }
+
+    /// Whether it was collected before.
+    fn is_collected(&self) -> bool {
+        self.lent.as_ref().is_some_and(|lent| lent.collected)
     }
 
     fn lend(&mut self, most: u64, ticket: &mut Ticket) -> Result<Body, Fault> {
         if self.none {
             return Ok(Body::Empty);
         }
-        if let Some(form) = &self.form {
-            return Ok(Body::Full(form.clone()));
-        }
         if let Some(body) = self.body.take() {
             let body = meter::capped(ticket.upload(body), most)?;
-            self.lent = Some(Rc::new(Lent { body: RefCell::new(body), touched: Cell::new(false) }));
+            self.lent =
+                Some(Rc::new(Lent { body: RefCell::new(body), touched: Cell::new(false), collected: false }));
         }
         match &self.lent {
             Some(lent) if !lent.touched.get() => Ok(Body::stream(Borrowed(Rc::clone(lent)))),

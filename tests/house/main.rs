@@ -23,6 +23,7 @@ mod limits;
 mod mirror;
 mod records;
 mod rules;
+mod slow;
 mod stage;
 mod tls;
 mod tools;
