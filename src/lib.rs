@@ -13,6 +13,7 @@ pub mod language;
 pub mod store;
 // Floor 3: the rooms along the corridor
 pub mod answer;
+pub mod files;
 pub mod listen;
 pub mod record;
 pub mod rules;

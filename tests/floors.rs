@@ -14,7 +14,7 @@ const FLOORS: &[(u8, &[&str])] = &[
     (0, &["base"]),
     (1, &["message", "plan"]),
     (2, &["language", "store"]),
-    (3, &["listen", "tls", "rules", "upstream", "answer", "record"]),
+    (3, &["listen", "tls", "rules", "upstream", "files", "answer", "record"]),
     (4, &["admin", "settings"]),
     (5, &["visit", "plays", "editor"]),
     (6, &["front"]),

@@ -3,7 +3,7 @@
 # where we are root or sudo lets us, otherwise it names the packages in one line and fails.
 set -euo pipefail
 
-needs() { # what a command is needed for, the command that shows it is there, the Debian package
+needs() { # what something is needed for, the command or the file that shows it is there, the Debian package
     cat <<'LIST'
 build cmake    cmake
 build cc       gcc
@@ -26,6 +26,9 @@ test  a2enmod  libapache2-mod-svn
 test  litmus   litmus
 test  php-fpm  php-fpm
 test  nginx    nginx
+test  gunicorn gunicorn
+test  django-admin python3-django
+test  /usr/lib/python3/dist-packages/websockets python3-websockets
 test  chromium chromium
 bench nginx    nginx
 bench haproxy  haproxy
@@ -55,6 +58,7 @@ missing=""
 while read -r stage program package; do
     [[ " $stages " == *" $stage "* ]] || continue
     command -v "$program" >/dev/null && continue
+    [[ $program == /* && -e $program ]] && continue
     [[ " $missing " == *" $package "* ]] || missing="$missing $package"
 done < <(needs)
 missing=${missing# }

@@ -6,6 +6,7 @@
 //! is never kept by a cache (a redirect for an hour at most), and lets nothing run or load. Never fails.
 
 mod form;
+mod listing;
 mod page;
 mod words;
 
@@ -13,7 +14,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION,
+    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION,
     REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
@@ -23,6 +24,7 @@ use crate::base::random::RequestId;
 use crate::message::Body;
 
 pub use form::{Form, Taste, form_for};
+pub use listing::{Row, listing};
 pub use page::escape_html;
 
 /// The visitor reads it on the page, the operator finds it in the log.
@@ -69,6 +71,10 @@ fn fault_as(status: StatusCode, cause: Cause, ask: &Ask<'_>) -> Response<Body> {
         // Rounded up: a second early is one refusal more.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    if cause == Cause::MethodNotAllowed {
+        // Said of files and of what the house answers by itself: backends say their own.
+        response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
     }
     response
 }
@@ -134,8 +140,10 @@ pub fn redirect(status: StatusCode, location: &str, ask: &Ask<'_>) -> Response<B
     let mut response = answer(status, ask, text);
     let headers = response.headers_mut();
     headers.insert(LOCATION, value);
-    // Browsers keep a 301 for good, and one that was a mistake can't be called back: an hour is enough.
-    headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    if matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT) {
+        // Browsers keep these for good, and one that was a mistake can't be called back: an hour is enough.
+        headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
+    }
     response
 }
 

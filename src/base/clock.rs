@@ -98,6 +98,33 @@ impl Wall {
         )
     }
 
+    /// A date of HTTP in any of its three spellings (RFC 9110, 5.6.7). Before 1970 there was none.
+    pub fn read_http_date(text: &[u8]) -> Option<Self> {
+        let text = std::str::from_utf8(text.trim_ascii()).ok()?;
+        let words: Vec<&str> = text.split([' ', '-']).filter(|word| !word.is_empty()).collect();
+        // `Sun, 06 Nov 1994 08:49:37 GMT`, `Sunday, 06-Nov-94 08:49:37 GMT`, `Sun Nov  6 08:49:37 1994`
+        let (day, month, year, time) = match words.as_slice() {
+            [_, day, month, year, time, "GMT"] | [_, month, day, time, year] => (*day, *month, *year, *time),
+            _ => return None,
+        };
+        let month = MONTHS.iter().position(|name| *name == month)?;
+        let day: i64 = day.parse().ok().filter(|day| (1..=31).contains(day))?;
+        let year: i64 = match year.parse().ok()? {
+            short @ 0..70 if year.len() == 2 => 2000 + short,
+            short @ 70..100 if year.len() == 2 => 1900 + short,
+            long @ 1900..10_000 => long,
+            _ => return None,
+        };
+        let mut clock = time.split(':').map(|part| part.parse::<u32>().ok());
+        let (hour, minute, second) = (clock.next()??, clock.next()??, clock.next()??);
+        if clock.next().is_some() || hour > 23 || minute > 59 || second > 60 {
+            return None;
+        }
+        let days = days_before(year, month) + day - 1;
+        let seconds = days * 86_400 + i64::from(hour * 3600 + minute * 60 + second);
+        Some(Self::from_seconds(u64::try_from(seconds).unwrap_or(0)))
+    }
+
     /// `06/Nov/1994:08:49:37 +0000`, as the combined log format writes it.
     pub fn log_date(self) -> String {
         let c = self.civil();
@@ -132,6 +159,16 @@ impl Wall {
         let c = self.civil();
         format!("{:04}-{:02}-{:02}", c.year, c.month, c.day)
     }
+}
+
+/// Days from 1970-01-01 to the first of a month, counted from 0.
+#[allow(clippy::cast_possible_wrap)]
+fn days_before(year: i64, month: usize) -> i64 {
+    const BEFORE: [i64; 12] = [0, 31, 59, 90, 120, 151, 181, 212, 243, 273, 304, 334];
+    // Leap years are counted up to the last February that has passed.
+    let settled = if month > 1 { year } else { year - 1 };
+    let leaps = settled / 4 - settled / 100 + settled / 400 - 477;
+    (year - 1970) * 365 + leaps + BEFORE.get(month).copied().unwrap_or(0)
 }
 
 impl Civil {
@@ -171,5 +208,32 @@ mod tests {
         ] {
             assert_eq!(Wall::from_seconds(seconds).day(), day);
         }
+    }
+
+    #[test]
+    fn a_date_is_read_in_each_of_its_spellings() {
+        let read = |text: &str| Wall::read_http_date(text.as_bytes());
+        for text in [
+            "Sun, 06 Nov 1994 08:49:37 GMT",
+            "Sunday, 06-Nov-94 08:49:37 GMT",
+            "Sun Nov  6 08:49:37 1994",
+            " Sun, 06 Nov 1994 08:49:37 GMT ",
+        ] {
+            assert_eq!(read(text), Some(Wall::from_seconds(784_111_777)), "{text}");
+        }
+        for text in [
+            "",
+            "0",
+            "Sun, 06 Nov 1994 08:49:37",
+            "Sun, 32 Nov 1994 08:49:37 GMT",
+            "Sun, 06 Foo 1994 08:49:37 GMT",
+        ] {
+            assert_eq!(read(text), None, "{text}");
+        }
+        for seconds in [0, 951_782_400, 951_868_800, 1_709_164_800, 1_735_689_599, 4_107_542_400] {
+            let wall = Wall::from_seconds(seconds);
+            assert_eq!(read(&wall.http_date()), Some(wall));
+        }
+        assert_eq!(read("Sun, 06 Nov 1904 08:49:37 GMT"), Some(Wall::from_seconds(0)));
     }
 }

@@ -513,11 +513,16 @@ fn in_declaration(cursor: &Cursor<'_>, kind: Kind, symbols: &[Symbol], out: &mut
                 CompletionItemKind::VALUE,
                 "From the authority the machine makes for itself.",
             ));
-            out.push(item("files", CompletionItemKind::FUNCTION, "`files(\"chain.pem\", \"key.pem\")`"));
+            out.push(files());
         }
+        Type::OwnCertificate => out.push(files()),
         _ => {}
     }
     lets(symbols, out);
+}
+
+fn files() -> CompletionItem {
+    item("files", CompletionItemKind::FUNCTION, "`files(\"chain.pem\", \"key.pem\")`")
 }
 
 fn in_sub(

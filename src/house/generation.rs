@@ -11,8 +11,9 @@ use arc_swap::ArcSwap;
 use super::Environment;
 use crate::base::address::PseudonymKey;
 use crate::base::{clock, random};
+use crate::files::Root;
 use crate::language;
-use crate::plan::{Site, SiteId};
+use crate::plan::{Answers, Site, SiteId};
 use crate::record::{BackendFigures, Level, LogConfig, Office};
 use crate::rules::{Rules, Table};
 use crate::settings::{self, Disk, Doors, Gateway, Settings};
@@ -202,10 +203,22 @@ fn world(
             &[],
         );
     }
+    let mut roots = BTreeMap::new();
+    for route in settings.sites.iter().flat_map(|site| &site.routes) {
+        let Answers::Files(files) = &route.answers else { continue };
+        let root = Arc::new(Root::new(&files.root));
+        if let Err(error) = root.try_open() {
+            let (folder, error) = (root.path().display().to_string(), error.to_string());
+            let what = [("folder", &folder as &dyn std::fmt::Display), ("error", &error)];
+            keep.office.note(Level::Warning, "a folder of files can't be opened", &what);
+        }
+        roots.insert(files.id, root);
+    }
     let rulebook = rulebook(settings, keep)?;
     // Nothing can fail from here on.
     keep.buffers.allow(gateway.bounds.buffers_max);
     Ok(World {
+        roots,
         sheets: settings.sites.iter().map(sheet).collect(),
         route_sheets,
         rules: Table::new(settings.sites.clone()),

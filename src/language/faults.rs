@@ -222,6 +222,9 @@ faults! {
     E045 Contradiction, Error, "two settings that exclude each other",
         "With `.pin` exactly one certificate is trusted, whoever signed it; the authorities in `.ca` would never be asked. Keep `.pin` for a server whose certificate no authority signed, and `.ca` for all others.",
         Main("backend trac { .url = \"https://127.0.0.1:8000\"; .ca = \"ca.pem\"; .pin = \"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"; }\n");
+    E055 BadAnswer, Error, "no answer of a route",
+        "A route answers by a backend, by files, by a redirect or always the same. `.redirect` is an address that begins with `https://`, `http://` or a single `/`, and a name of the path stands behind the host only: before it, a visitor could choose the host. Its `.status` is 301, 302, 303, 307 or 308. A fixed `.answer` is a text, or one of the statuses that have a page (400 to 599) or none (204). What a `.try` looks for holds `{path}` once at most, and a status stands at its end.",
+        Main("site \"www.example\" { route \"/old/\" { .redirect = \"https://{path}\"; } }\n");
     E070 OtherDialect, Error, "another language has this",
         "The first line of the main file says which language a tree is written in. A file that begins `vcl 4.1;` is taken as Varnish takes it, and one that begins `# dialect: fastly` as Fastly does: what they don't know is refused there too, so that the file stays what it says it is. Sites, routes and settings of doorward's own stand in files without such a line; those may include a VCL file.",
         Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nlog visitors { }\n");

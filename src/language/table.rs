@@ -168,10 +168,16 @@ impl Kind {
 const BACKEND_FLAGS: &[Word] =
     &[Word { word: "none", doc: "Stands for no server at all; it is never healthy, and has no body." }];
 
-const ROUTE_FLAGS: &[Word] = &[Word {
-    word: "exact",
-    doc: "Covers the path alone, with or without a slash at its end, and nothing below it.",
-}];
+const ROUTE_FLAGS: &[Word] = &[
+    Word {
+        word: "exact",
+        doc: "Covers the path alone, with or without a slash at its end, and nothing below it.",
+    },
+    Word {
+        word: "internal",
+        doc: "Is not there for visitors: a backend's answer leads here by `X-Accel-Redirect` or `X-Sendfile`, and access is not judged again.",
+    },
+];
 
 const ACL_FLAGS: &[Word] = &[
     Word { word: "+log", doc: "As in VCL; look-ups are shown by `explain`, and in no log." },
@@ -207,7 +213,7 @@ pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 /// Settings of the full language whose rooms are not built yet.
 pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
-    (Kind::Backend, &["shares", "identity", "client_certificate", "retries"]),
+    (Kind::Backend, &["shares", "identity", "retries"]),
     (Kind::Site, &["directory", "hsts", "pages", "status", "maintenance", "limits"]),
     (
         Kind::Route,
@@ -218,19 +224,17 @@ pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
             "limits",
             "class",
             "cache",
-            "expires",
             "cookies",
-            "files",
-            "redirect",
-            "answer",
             "strip",
             "replace",
             "replace_errors",
-            "internal",
         ],
     ),
     (Kind::Log, &["archive", "readers"]),
 ];
+
+/// Who answers on a route: exactly one of these is said.
+pub const ANSWERS: &[&str] = &["backend", "files", "redirect", "answer"];
 
 /// What a setting takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -261,6 +265,14 @@ pub enum Type {
     Template,
     /// `"sha256:…"`
     Digest,
+    /// Where visitors are sent: an address, or a path, with names of the path, `{path}` and `{query}`.
+    Address,
+    /// What is looked for: `"{path}.html"`, `"/index.html"`, or at last a status.
+    Attempt,
+    /// A text to answer, or a status.
+    Reply,
+    /// `"text/plain"`
+    Media,
     Bool,
     Count,
     Duration,
@@ -268,6 +280,8 @@ pub enum Type {
     Word(&'static [Word]),
     Name(Kind),
     Certificate,
+    /// A certificate and its key, from files.
+    OwnCertificate,
     Access,
 }
 
@@ -290,6 +304,10 @@ impl Type {
                 "a file name in quotes, which may hold `{state}`, `{site}`, `{day}` and names of a path"
             }
             Type::Digest => "a fingerprint, such as `\"sha256:9f86…\"`",
+            Type::Address => "an address in quotes, such as `\"https://new.example/{path}\"`",
+            Type::Attempt => "a file such as `\"{path}.html\"` or `\"/index.html\"`, or a status",
+            Type::Reply => "a text in quotes, or a status such as `404`",
+            Type::Media => "a media type, such as `\"text/plain\"`",
             Type::Bool => "`yes` or `no`",
             Type::Count => "a whole number",
             Type::Duration => "a duration, such as `10s` or `5m`",
@@ -305,6 +323,7 @@ impl Type {
             Type::Name(Kind::Probe) => "the name of a `probe`",
             Type::Name(_) => "a name",
             Type::Certificate => "`local` or `files(\"chain.pem\", \"key.pem\")`",
+            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
         })
     }
@@ -324,7 +343,16 @@ impl Type {
                 | Type::Folder
                 | Type::Template
                 | Type::Digest
+                | Type::Address
+                | Type::Attempt
+                | Type::Reply
+                | Type::Media
         )
+    }
+
+    /// Whether a number may stand in the place of the text: a status.
+    pub const fn is_status_too(self) -> bool {
+        matches!(self, Type::Attempt | Type::Reply)
     }
 }
 
@@ -458,7 +486,7 @@ static BACKEND: &[Setting] = &[
         "url",
         Type::Url,
         "what `.host` or `.path` says",
-        "Where the server is: http, https, or a unix socket; no path, which is the routes' business.",
+        "Where the server is: `http://`, `https://`, `h2://` (HTTP/2 over TLS), `h2c://` (HTTP/2 without TLS), or a unix socket; no path, which is the routes' business.",
         "\"https://127.0.0.1:8001\"",
     ),
     row(
@@ -569,6 +597,13 @@ static BACKEND: &[Setting] = &[
         "Trust exactly the certificate with this SHA-256 fingerprint, whoever signed it; for old servers.",
         "\"sha256:9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08\"",
     ),
+    row(
+        "client_certificate",
+        Type::OwnCertificate,
+        "none",
+        "The certificate and the key by which the gateway proves to this server who it is.",
+        "files(\"gateway.pem\", \"gateway.key\")",
+    ),
 ];
 
 static SITE: &[Setting] = &[
@@ -603,14 +638,93 @@ const SERVES_WORDS: &[Word] = &[
     Word { word: "git", doc: "Git over http: a fetch only reads, a push writes from its first request on." },
 ];
 
+const LINK_WORDS: &[Word] = &[
+    Word {
+        word: "inside",
+        doc: "They are followed as long as they stay beneath the folder; absolute ones lead out of it.",
+    },
+    Word { word: "follow", doc: "They are followed wherever they lead." },
+    Word { word: "refuse", doc: "None is followed." },
+];
+
 static ROUTE: &[Setting] = &[
     row(
         "backend",
         Type::Name(Kind::Backend),
-        "",
-        "Who answers; by a name of the path with `lookup(table, \"{name}\")`.",
+        "what `.files`, `.redirect` or `.answer` says",
+        "Who answers; by a name of the path with `lookup(table, \"{name}\")`. Each route has this, or `.files`, `.redirect` or `.answer`.",
         "other",
     ),
+    row(
+        "files",
+        Type::Folder,
+        "none",
+        "Answers with the files below this folder, which is relative to the rule file it stands in: of `route \"/static/\" { .files = \"/srv/static\"; }`, `/static/a.css` is `/srv/static/a.css`.",
+        "\"/srv/static\"",
+    ),
+    row(
+        "index",
+        Type::File,
+        "\"index.html\"",
+        "What is served for a folder of `.files`: the first of these that is there.",
+        "\"index.htm\", \"index.txt\"",
+    )
+    .several(),
+    row("listing", Type::Bool, "no", "Whether a folder of `.files` without an index shows what lies in it.", "yes"),
+    row(
+        "try",
+        Type::Attempt,
+        "the path alone",
+        "What is looked for below `.files`, one after the other: `{path}` is what was asked for; the last may be a status. For a site of one page: `\"{path}\", \"/index.html\"`.",
+        "\"{path}\", \"{path}.html\", \"/index.html\"",
+    )
+    .several(),
+    row(
+        "expires",
+        Type::Duration,
+        "nothing is said",
+        "How long a file may be kept without asking again (`Cache-Control`); 0 for a look each time.",
+        "30d",
+    )
+    .range(WAIT_OR_NONE),
+    row("links", Type::Word(LINK_WORDS), "inside", "Where symbolic links below `.files` may lead.", "refuse"),
+    row(
+        "precompressed",
+        Type::Bool,
+        "yes",
+        "Whether `a.css.br`, `a.css.zst` or `a.css.gz`, beside `a.css` and not older, go to visitors who take them.",
+        "no",
+    ),
+    row(
+        "hidden",
+        Type::Bool,
+        "no",
+        "Whether `.files` shows hidden files too: names that begin with a dot (but for `.well-known`), what editors leave behind, and sources of PHP.",
+        "yes",
+    ),
+    row(
+        "redirect",
+        Type::Address,
+        "none",
+        "Sends visitors elsewhere; `{path}` is what stands behind the route's own path, `{query}` the query with its `?`, and names of the path may stand in it.",
+        "\"https://new.example/{path}{query}\"",
+    ),
+    row(
+        "answer",
+        Type::Reply,
+        "none",
+        "Answers always the same: a text, or our page for a status.",
+        "\"User-agent: *\"",
+    ),
+    row(
+        "status",
+        Type::Count,
+        "301 for `.redirect`, 200 for a text",
+        "The status of `.redirect` (301, 302, 303, 307 or 308; clients of WebDAV follow 301 alone) or of a text in `.answer`.",
+        "302",
+    )
+    .range((200, 599)),
+    row("type", Type::Media, "\"text/plain\"", "What the text in `.answer` is.", "\"text/html\""),
     row("allow", Type::Access, "anyone", "Who may pass, to read and to write.", "network(office)"),
     row("read", Type::Access, "anyone", "Who may do what only reads.", "network(office)"),
     row(

@@ -343,12 +343,12 @@ pub(super) fn settle_te(headers: &mut HeaderMap) {
 pub fn clean_answer(headers: &mut HeaderMap) {
     // Most answers carry one of these at most: names are compared, which costs less than looking each up.
     let mut found = [false; 8];
-    let mut proxies = false;
+    let mut ours = false;
     for name in headers.keys() {
         let known = OF_THE_CONNECTION.iter().zip(&mut found).find(|(known, _)| *known == name);
         match known {
             Some((_, found)) => *found = true,
-            None => proxies |= is_or_below(name.as_str(), "proxy"),
+            None => ours |= is_for_a_proxy(name.as_str()),
         }
     }
     let [connection, ..] = found;
@@ -360,8 +360,21 @@ pub fn clean_answer(headers: &mut HeaderMap) {
             headers.remove(name);
         }
     }
-    if proxies {
-        drop_where(headers, |name| is_or_below(name, "proxy"));
+    if ours {
+        drop_where(headers, is_for_a_proxy);
+    }
+}
+
+/// What a backend says to whoever stands before it: of proxies, and of files in the place of its answer, which would
+/// tell visitors where those lie.
+fn is_for_a_proxy(name: &str) -> bool {
+    match name.as_bytes().first() {
+        Some(b'p') => is_or_below(name, "proxy"),
+        Some(b'x') => {
+            is_or_below(name, "x-accel")
+                || matches!(name, "x-sendfile" | "x-sendfile2" | "x-lighttpd-send-file")
+        }
+        _ => false,
     }
 }
 

@@ -1,6 +1,8 @@
 //! What rules may ask for, as plain data: the vocabulary between `rules`, `settings` and the rooms along
 //! the corridor, so that none of them needs to know another. No IO, no time.
 
+mod house;
+
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
@@ -11,6 +13,8 @@ use std::time::Duration;
 use http::Method;
 
 use crate::base::address::{ClientIp, NetworkSet};
+
+pub use house::{Files, FilesId, Fixed, Links, Part, Redirect, Text, Try};
 
 /// A backend by its place in the list of its generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -154,6 +158,12 @@ pub enum Answers {
         key: Key,
         otherwise: Option<BackendId>,
     },
+    /// Files of this machine.
+    Files(Arc<Files>),
+    /// Visitors are sent elsewhere.
+    Redirect(Arc<Redirect>),
+    /// Always the same.
+    Fixed(Arc<Fixed>),
 }
 
 /// A text with names of a path in it: `{project}`, or `{group}/{project}`.
@@ -236,13 +246,19 @@ impl Key {
 }
 
 impl Answers {
-    /// `None`: the route is not there for these names.
+    /// Whether the house answers by itself, and no backend is asked.
+    pub const fn is_ours(&self) -> bool {
+        matches!(self, Answers::Files(_) | Answers::Redirect(_) | Answers::Fixed(_))
+    }
+
+    /// `None`: the route is not there for these names, or no backend answers.
     pub fn backend(&self, names: &[&str]) -> Option<BackendId> {
         match self {
             Answers::Backend(backend) => Some(*backend),
             Answers::Lookup { rows, key, otherwise, .. } => {
                 rows.0.get(&*key.fill(names)).copied().or(*otherwise)
             }
+            Answers::Files(_) | Answers::Redirect(_) | Answers::Fixed(_) => None,
         }
     }
 }
@@ -256,6 +272,8 @@ pub struct Route {
     pub names: Box<[Box<str>]>,
     /// Covers the path alone, and nothing below it.
     pub exact: bool,
+    /// Is not there for visitors: a backend's answer leads here (`X-Accel-Redirect`, `X-Sendfile`).
+    pub internal: bool,
     pub answers: Answers,
     pub serves: Serves,
     /// Who may do what only reads.
@@ -296,6 +314,7 @@ impl Route {
             path: path.into(),
             names: Box::default(),
             exact: false,
+            internal: false,
             answers,
             serves: Serves::Web,
             read: Access::Anyone,

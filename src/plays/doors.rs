@@ -4,6 +4,7 @@
 use super::gateway::Gateway;
 use crate::base::amount::{write_duration, write_size};
 use crate::plan::{Answers, BackendId, Route, Serves, Site};
+use crate::rules::doorplate;
 
 /// One route, in the rules' own words.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -68,6 +69,7 @@ impl Gateway {
                     Some(id) => format!("lookup({table}, \"{key}\", {})", called(*id)),
                 }
             }
+            ours => doorplate::in_words(ours, &route.names),
         }
     }
 }
@@ -77,7 +79,9 @@ pub(super) fn site_name(site: &Site) -> String {
 }
 
 pub(super) fn path(route: &Route) -> String {
-    if route.exact { format!("{} exact", route.path) } else { route.path.to_string() }
+    let exact = if route.exact { " exact" } else { "" };
+    let internal = if route.internal { " internal" } else { "" };
+    format!("{}{exact}{internal}", route.path)
 }
 
 /// What a route says beside the gateway's own limits.

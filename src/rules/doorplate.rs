@@ -10,7 +10,7 @@ use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::message::path::Query;
 use crate::message::{Host, Request, SitePath};
-use crate::plan::{BackendId, EncodedSlash, Route};
+use crate::plan::{Answers, BackendId, EncodedSlash, Part, Redirect, Route};
 
 /// Below a first segment of this name, every site's paths are ours.
 const OWN_SEGMENT: &str = ".doorward";
@@ -51,13 +51,30 @@ pub fn not_ours(path: &SitePath) -> Result<(), Fault> {
 }
 
 /// The route that covers the path. A path that its backend may read in another way must be covered by the
-/// same route in every reading.
+/// same route in every reading. To a visitor, and to rules, an internal one is not there.
 pub fn route<'w, 'p>(found: SiteRef<'w>, request: &'p Request) -> Result<RouteRef<'w, 'p>, Fault> {
     not_ours(&request.path)?;
-    let found =
-        found.site.route(&request.path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
+    let found = covering(found, &request.path)?;
+    if found.route.internal {
+        return Err(Fault::with(Cause::NoRoute, format!("the route {} is internal", found.route.path)));
+    }
+    Ok(found)
+}
+
+/// The internal route that a backend's answer names.
+pub fn internal<'w, 'p>(found: SiteRef<'w>, path: &'p SitePath) -> Result<RouteRef<'w, 'p>, Fault> {
+    not_ours(path)?;
+    let found = covering(found, path)?;
+    if !found.route.internal {
+        return Err(Fault::with(Cause::NoRoute, format!("the route {} is not internal", found.route.path)));
+    }
+    Ok(found)
+}
+
+fn covering<'w, 'p>(found: SiteRef<'w>, path: &'p SitePath) -> Result<RouteRef<'w, 'p>, Fault> {
+    let found = found.site.route(path).ok_or(Fault::with(Cause::NoRoute, "no route covers this path"))?;
     let route = found.route;
-    if request.path.ambiguous() && route.encoded_slash == EncodedSlash::Refuse {
+    if path.ambiguous() && route.encoded_slash == EncodedSlash::Refuse {
         return Err(Fault::with(
             Cause::BadPath,
             format!("an encoded slash, and the route {} does not say `.encoded_slash = keep`", route.path),
@@ -121,6 +138,59 @@ pub fn backend(covered: &RouteRef<'_, '_>) -> Result<BackendId, Fault> {
     covered.backend().ok_or_else(|| {
         Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", covered.route.path))
     })
+}
+
+/// What stands behind the route's own path: the rest of the canonical path, without a slash before it.
+pub fn below<'p>(route: &Route, path: &'p SitePath) -> &'p str {
+    let own = route.path.split('/').filter(|segment| !segment.is_empty()).count();
+    let mut rest = path.as_str().strip_prefix('/').unwrap_or_default();
+    for _ in 0..own {
+        rest = rest.split_once('/').map_or("", |(_, behind)| behind);
+    }
+    rest
+}
+
+/// Where a redirect sends a request.
+pub fn location(
+    redirect: &Redirect,
+    route: &Route,
+    names: &[&str],
+    path: &SitePath,
+    query: Option<&Query>,
+) -> String {
+    let mut to = String::new();
+    for part in &redirect.to {
+        match part {
+            Part::Text(text) => to.push_str(text),
+            Part::Name(at) => to.push_str(names.get(*at).copied().unwrap_or_default()),
+            Part::Path => to.push_str(below(route, path)),
+            Part::Query => {
+                if let Some(query) = query {
+                    to.push('?');
+                    to.push_str(query.as_str());
+                }
+            }
+        }
+    }
+    to
+}
+
+/// What the house answers by itself, as listings, stories and plays say it.
+pub fn in_words(answers: &Answers, names: &[Box<str>]) -> String {
+    match answers {
+        Answers::Files(files) => format!("files {}", files.root.display()),
+        Answers::Redirect(redirect) => {
+            let part = |part: &Part| match part {
+                Part::Text(text) => text.to_string(),
+                Part::Name(at) => names.get(*at).map(|name| format!("{{{name}}}")).unwrap_or_default(),
+                Part::Path => "{path}".to_owned(),
+                Part::Query => "{query}".to_owned(),
+            };
+            format!("redirect {} {}", redirect.status, redirect.to.iter().map(part).collect::<String>())
+        }
+        Answers::Fixed(fixed) => format!("answer {}", fixed.status),
+        Answers::Backend(_) | Answers::Lookup { .. } => String::new(),
+    }
 }
 
 /// Whether a path is ours, in whatever way it may be read.

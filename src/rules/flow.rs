@@ -26,7 +26,7 @@ pub const RETRIES_MAX: u32 = 4;
 #[derive(Debug)]
 pub enum Next {
     /// Judge `case().req`: where `moved` says so, read its path, query and host and look for its route; judge
-    /// access in any case. Then `routed`, or `refused`.
+    /// access in any case. Then `routed`, `settled`, or `refused`.
     Route,
     /// Where `sent_elsewhere` says so, read `bereq`'s path and host and judge access again. Then send `errand()`
     /// and hand in what comes back: `answered`.
@@ -123,6 +123,26 @@ impl<'r> Flow<'r> {
             self.case.default = default;
             self.case.moved = false;
             self.at = At::Go(way);
+        }
+    }
+
+    /// After `Route`: whether the route's own answer may be given where no backend is asked. A backend that a rule
+    /// names goes before it, and so does a purge.
+    pub const fn takes_settled(&self) -> bool {
+        self.case.hint.is_none()
+            && matches!(self.at, At::Judge(Way::Miss | Way::Pass | Way::Pipe | Way::Fetch))
+    }
+
+    /// After `Route`: the house has answered by itself (files, redirects, fixed answers). The rules of the backend's side
+    /// have nothing to say of it, `vcl_deliver` has.
+    pub fn settled(&mut self, reply: Reply) {
+        if let At::Judge(_) = self.at {
+            self.case.moved = false;
+            self.case.cause = None;
+            self.case.bereq = None;
+            self.case.beresp = None;
+            self.case.resp = Some(reply);
+            self.at = At::Deliver;
         }
     }
 

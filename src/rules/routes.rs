@@ -84,6 +84,8 @@ pub struct Site {
     pub id: SiteId,
     pub plan: plan::Site,
     tree: Tree,
+    /// The places of its internal routes.
+    internal: Box<[usize]>,
 }
 
 impl Table {
@@ -100,7 +102,10 @@ impl Table {
                     table.names.entry(name.clone()).or_insert(Entry { site: id, alias });
                 }
             }
-            table.sites.push(Site { id: SiteId(id), tree: Tree::new(&plan.routes), plan });
+            let internal =
+                plan.routes.iter().enumerate().filter(|(_, route)| route.internal).map(|(at, _)| at);
+            let internal = internal.collect();
+            table.sites.push(Site { id: SiteId(id), tree: Tree::new(&plan.routes), internal, plan });
         }
         table
     }
@@ -134,6 +139,11 @@ impl Site {
         }
         let (route, names) = found?;
         Some(RouteRef { route: self.plan.routes.get(route)?, names })
+    }
+
+    /// Routes that only a backend's answer leads to.
+    pub fn internal(&self) -> impl Iterator<Item = &Route> {
+        self.internal.iter().filter_map(|at| self.plan.routes.get(*at))
     }
 }
 

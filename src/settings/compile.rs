@@ -1,5 +1,6 @@
 //! The walk from a tree to settings.
 
+mod answers;
 mod backends;
 mod doors;
 mod logs;
@@ -41,6 +42,7 @@ pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostic
         rows: HashMap::new(),
         named: Vec::new(),
         path_names: None,
+        files: 0,
     };
     compiler.state = compiler.state(doors);
     compiler.networks = tree.acls.iter().map(|acl| Arc::new(compiler.acl(acl))).collect();
@@ -94,6 +96,8 @@ struct Compiler<'a> {
     named: Vec<Option<logs::Named>>,
     /// Every name that stands in a path, and whether it may be shown; once somebody asked.
     path_names: Option<BTreeMap<String, bool>>,
+    /// How many folders of files there are.
+    files: usize,
 }
 
 /// A text setting and where it stands; `None` when it is not set or was faulty.

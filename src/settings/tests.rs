@@ -300,7 +300,7 @@ fn all_faults_come_in_one_run_and_in_file_order() {
             0o644,
             "include \"b.vcl\";\nsite \"www.example\" {\n  route \"trac\" { .backend = tarc; }\n  .aliass = \"a\";\n}\nlet x = @;\n",
         )
-        .with("b.vcl", 0o644, "backend trac { .url = \"ftp://a\"; .idle_max = 5s }\nsit \"b\" { }\n");
+        .with("b.vcl", 0o644, "backend trac { .url = \"http://a:0\"; .idle_max = 5s }\nsit \"b\" { }\n");
     let found = compiled(&files).unwrap_err();
     assert_eq!(
         found.lines(),
@@ -308,9 +308,9 @@ fn all_faults_come_in_one_run_and_in_file_order() {
          main.vcl:3:29: error[E014]: there is no backend called `tarc`; did you mean `trac` (b.vcl:1)?\n\
          main.vcl:4:3: error[E017]: a `site` has no setting `.aliass`; did you mean `.aliases`?\n\
          main.vcl:6:9: error[E009]: `@` means nothing here; take it out, or put it in a string\n\
-         b.vcl:1:23: error[E032]: `ftp://a` is no url of a backend; doorward speaks `http://`, `https://` and `unix:` to backends\n\
-         b.vcl:1:46: error[E020]: `.idle_max` takes a whole number, and this is a duration; write a whole number\n\
-         b.vcl:1:48: error[E011]: a `;` is missing; write `;` here\n\
+         b.vcl:1:23: error[E032]: `http://a:0` is no url of a backend; write `http://host` or `http://host:port`\n\
+         b.vcl:1:49: error[E020]: `.idle_max` takes a whole number, and this is a duration; write a whole number\n\
+         b.vcl:1:51: error[E011]: a `;` is missing; write `;` here\n\
          b.vcl:2:1: error[E015]: there is no declaration called `sit`; did you mean `site`?\n"
     );
 }

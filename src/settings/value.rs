@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
 use crate::message::{Host, SitePath};
 use crate::rules::{NAMES_MAX, SEGMENTS_MAX};
+use crate::upstream::Protocol;
 
 /// What to write instead.
 pub type Instead = &'static str;
@@ -43,7 +44,7 @@ fn number(text: &str) -> Option<u16> {
 /// Where a backend is, before its path is known to the disk.
 #[derive(Debug, PartialEq, Eq)]
 pub enum Url<'a> {
-    Http { host: Box<str>, port: u16, tls: bool },
+    Http { host: Box<str>, port: u16, tls: bool, protocol: Protocol },
     Unix(&'a str),
 }
 
@@ -55,10 +56,18 @@ pub fn url(text: &str) -> Result<Url<'_>, Instead> {
             Ok(Url::Unix(path))
         };
     }
-    let (tls, rest) = match text.split_once("://") {
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("http") => (false, rest),
-        Some((scheme, rest)) if scheme.eq_ignore_ascii_case("https") => (true, rest),
-        Some(_) => return Err("doorward speaks `http://`, `https://` and `unix:` to backends"),
+    let ((tls, protocol), rest) = match text.split_once("://") {
+        Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
+            "http" => ((false, Protocol::Http1), rest),
+            "https" => ((true, Protocol::Http1), rest),
+            "h2c" => ((false, Protocol::Http2), rest),
+            "h2" => ((true, Protocol::Http2), rest),
+            _ => {
+                return Err(
+                    "doorward speaks `http://`, `https://`, `h2://`, `h2c://` and `unix:` to backends",
+                );
+            }
+        },
         None if text.starts_with('/') => return Err("write `unix:` before the path of a socket"),
         None => return Err("write `http://` or `https://` before the host"),
     };
@@ -73,7 +82,8 @@ pub fn url(text: &str) -> Result<Url<'_>, Instead> {
     match host.port() {
         Some(0) => Err("port 0 is none; write the port that the server listens on"),
         port => {
-            Ok(Url::Http { host: host.name().into(), port: port.unwrap_or(if tls { 443 } else { 80 }), tls })
+            let port = port.unwrap_or(if tls { 443 } else { 80 });
+            Ok(Url::Http { host: host.name().into(), port, tls, protocol })
         }
     }
 }
@@ -151,6 +161,32 @@ pub fn port(text: &str) -> Result<u16, Instead> {
         Some(port) => Ok(port),
         None => Err("write a number up to 65535, or `http`"),
     }
+}
+
+/// Where visitors are sent: an address, or a path of the same site. Names may stand behind the host only: before it,
+/// a visitor could choose where he, or whoever follows his link, is sent.
+pub fn address(text: &str) -> Result<(), Instead> {
+    if text
+        .bytes()
+        .any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'"' | b'<' | b'>' | b'\\' | b'^' | b'`'))
+    {
+        return Err("write it as it is sent: letters, digits and `%XX`");
+    }
+    if let Some(path) = text.strip_prefix('/') {
+        return if path.starts_with('/') { Err("two slashes would begin a host: write one") } else { Ok(()) };
+    }
+    let (scheme, rest) = text.split_once("://").ok_or("begin it with `https://`, `http://` or `/`")?;
+    if !matches!(scheme, "https" | "http") {
+        return Err("begin it with `https://`, `http://` or `/`");
+    }
+    let host = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    if host.contains(['{', '}']) {
+        return Err("end the host with a `/` before a name: a visitor could choose the host");
+    }
+    if host.contains('@') || Host::parse(host.as_bytes()).is_err() {
+        return Err("write `https://host/`, and the rest behind it");
+    }
+    Ok(())
 }
 
 /// What a probe asks for: a path, with a query where it needs one.
@@ -382,7 +418,8 @@ mod tests {
 
     #[test]
     fn urls_are_places_of_servers() {
-        let http = |host: &str, port, tls| Ok(Url::Http { host: host.into(), port, tls });
+        let http =
+            |host: &str, port, tls| Ok(Url::Http { host: host.into(), port, tls, protocol: Protocol::Http1 });
         for (text, place) in [
             ("http://127.0.0.1:8000", http("127.0.0.1", 8000, false)),
             ("http://App.internal/", http("app.internal", 80, false)),

@@ -4,7 +4,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use aws_lc_rs::digest::{SHA256, digest};
+use aws_lc_rs::digest::{Context, SHA256};
 use http::HeaderValue;
 use hyper::client::conn::http1::Builder;
 use rustls_pki_types::ServerName;
@@ -33,8 +33,9 @@ pub struct Backend(pub(super) Arc<Inner>);
 pub(super) struct Inner {
     pub config: Config,
     pub tls: Option<(TlsConnector, ServerName<'static>)>,
-    /// The SHA-256 of the file of authorities, as it was when it was read.
-    authorities: Option<[u8; 32]>,
+    /// The SHA-256 of the files that say who is who (authorities, our own certificate), as they were when they
+    /// were read.
+    credentials: Option<[u8; 32]>,
     pub host_header: Option<HeaderValue>,
     pub http: Builder,
     /// What its probe says; `None` without one.
@@ -85,7 +86,10 @@ impl Backend {
                     Address::Tcp { host, .. } => Some(&**host),
                     Address::Unix(_) | Address::Nowhere => None,
                 };
-                Some(trust::connector(to, host).map_err(|why| format!("backend `{}`: {why}", config.name))?)
+                Some(
+                    trust::connector(to, host, config.protocol)
+                        .map_err(|why| format!("backend `{}`: {why}", config.name))?,
+                )
             }
         };
         let host_header = match &config.host_header {
@@ -97,7 +101,7 @@ impl Backend {
         let mut http = Builder::new();
         http.max_buf_size(BUFFER_BYTES_MAX).max_header_size(HEADER_BYTES_MAX);
         Ok(Self(Arc::new(Inner {
-            authorities: authorities(&config),
+            credentials: credentials(&config),
             health: config.probe.as_ref().map(|probe| probe::health(probe, clock::wall())),
             limit: Limit::of(&config),
             config,
@@ -113,10 +117,10 @@ impl Backend {
         &self.0.config
     }
 
-    /// Whether this is what a declaration means now: in the same words the same authorities, whose file may
-    /// have changed.
+    /// Whether this is what a declaration means now: in the same words the same authorities and certificate, whose
+    /// files may have changed.
     pub fn is(&self, config: &Config) -> bool {
-        self.0.config == *config && self.0.authorities == authorities(config)
+        self.0.config == *config && self.0.credentials == credentials(config)
     }
 
     pub fn name(&self) -> &str {
@@ -187,9 +191,19 @@ impl Backend {
     }
 }
 
-fn authorities(config: &Config) -> Option<[u8; 32]> {
-    let bytes = std::fs::read(config.tls.as_ref()?.ca.as_ref()?).ok()?;
-    digest(&SHA256, &bytes).as_ref().try_into().ok()
+fn credentials(config: &Config) -> Option<[u8; 32]> {
+    let tls = config.tls.as_ref()?;
+    let own = tls.client.iter().flat_map(|(chain, key)| [chain, key]);
+    let mut files = tls.ca.iter().chain(own).peekable();
+    files.peek()?;
+    let mut context = Context::new(&SHA256);
+    for file in files {
+        // The length keeps the files apart.
+        let bytes = std::fs::read(file).unwrap_or_default();
+        context.update(&bytes.len().to_be_bytes());
+        context.update(&bytes);
+    }
+    context.finish().as_ref().try_into().ok()
 }
 
 impl fmt::Debug for Backend {

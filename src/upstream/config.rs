@@ -10,6 +10,7 @@ use crate::plan;
 pub struct Config {
     pub name: Box<str>,
     pub address: Address,
+    pub protocol: Protocol,
     /// `None`: plain.
     pub tls: Option<TlsTo>,
     /// The `Host` the backend sees; `None`: what the visitor typed.
@@ -35,6 +36,15 @@ pub struct Config {
     pub queue_timeout: Duration,
     /// How its health is asked; `None`: it is taken for healthy.
     pub probe: Option<ProbeConfig>,
+}
+
+/// What is spoken to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Protocol {
+    #[default]
+    Http1,
+    /// From the first byte on, over TLS or without it.
+    Http2,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -85,6 +95,8 @@ pub struct TlsTo {
     pub name: Option<Box<str>>,
     /// The authorities that may have signed it; `None`: the system's.
     pub ca: Option<PathBuf>,
+    /// The certificate and the key by which the house proves who it is, where the backend asks for that.
+    pub client: Option<(PathBuf, PathBuf)>,
     /// Trust exactly the certificate with this SHA-256, whatever is wrong with it.
     pub pin: Option<[u8; 32]>,
 }

@@ -11,7 +11,7 @@ use tokio::net::{TcpStream, UnixStream, lookup_host};
 use tokio::time::sleep;
 
 use super::backend::Inner;
-use super::config::Address;
+use super::config::{Address, Protocol};
 use super::trust;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
@@ -54,7 +54,13 @@ async fn reach(backend: &Inner) -> Result<Box<dyn Io>, Fault> {
 async fn secure(backend: &Inner, stream: impl Io + 'static) -> Result<Box<dyn Io>, Fault> {
     let Some((connector, name)) = &backend.tls else { return Ok(Box::new(stream)) };
     match connector.connect(name.clone(), stream).await {
-        Ok(stream) => Ok(Box::new(stream)),
+        Ok(stream) => {
+            let spoken = stream.get_ref().1.alpn_protocol();
+            if backend.config.protocol == Protocol::Http2 && spoken != Some(b"h2") {
+                return Err(fault(backend, Cause::Protocol, "it does not speak HTTP/2 over TLS"));
+            }
+            Ok(Box::new(stream))
+        }
         Err(error) => {
             let why = match tls_inside(&error) {
                 Some(error) => trust::explain(error),

@@ -77,7 +77,7 @@ pub fn admit(answer: &mut Parts, method: &Method, asked: Option<&HeaderValue>) -
 }
 
 /// The one length an answer says; several equal ones become one.
-fn content_length(headers: &mut HeaderMap) -> Result<Option<u64>, &'static str> {
+pub fn content_length(headers: &mut HeaderMap) -> Result<Option<u64>, &'static str> {
     let mut said = None;
     let mut times = 0;
     for value in headers.get_all(CONTENT_LENGTH) {

@@ -31,6 +31,7 @@ mod pool;
 mod probe;
 mod queue;
 mod send;
+mod streams;
 mod target;
 #[cfg(test)]
 mod tests;

@@ -19,6 +19,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 use super::backend::{Backend, Inner};
 use super::connect;
 use super::permits::{Next, Permit, Yard};
+use super::streams::Streams;
 use super::wire::{Line, Tunnel, Wire};
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
@@ -72,6 +73,8 @@ pub(super) struct Shelf {
     worker: usize,
     /// Where the backend's connections are limited: what other workers know of those that rest here.
     yard: Option<Arc<Yard>>,
+    /// Where HTTP/2 is spoken.
+    pub streams: Streams,
 }
 
 impl Default for Pool {
@@ -107,7 +110,8 @@ impl Pool {
 
     /// How many connections to a backend wait here to be used.
     pub fn idle(&self, backend: &Arc<Backend>) -> usize {
-        self.shelf(backend).idle.borrow().len()
+        let shelf = self.shelf(backend);
+        shelf.idle.borrow().len() + shelf.streams.idle()
     }
 
     pub(super) fn worker(&self) -> usize {
@@ -128,6 +132,7 @@ impl Pool {
                 idle_max: backend.0.config.idle_max,
                 worker: self.0.worker,
                 yard,
+                streams: Streams::default(),
             });
             if let Some(yard) = &shelf.yard {
                 spawn_local(attend(Arc::clone(yard), Arc::clone(&backend.0), Rc::downgrade(&shelf)));
@@ -244,6 +249,7 @@ impl Shelf {
     fn sweep(&self, backend: &Inner, now: Instant, old: &mut Vec<Held>) {
         self.tick.set(now);
         let limit = backend.config.idle_timeout;
+        self.streams.sweep(now, limit);
         let mut idle = self.idle.borrow_mut();
         old.extend(idle.extract_if(.., |held| {
             held.sender.is_closed() || (!limit.is_zero() && now.duration_since(held.since) >= limit)
@@ -337,7 +343,7 @@ impl Held {
         Ok(Self {
             sender,
             line,
-            alarm: Alarm(None),
+            alarm: Alarm::default(),
             used: false,
             again: true,
             busy: false,
@@ -425,7 +431,7 @@ pub(super) struct Open {
 }
 
 impl Open {
-    fn new(backend: Arc<Inner>, worker: usize) -> Self {
+    pub fn new(backend: Arc<Inner>, worker: usize) -> Self {
         backend.opened(worker);
         Self { backend, worker }
     }
@@ -465,6 +471,7 @@ async fn carry(line: &Line, open: Open, mut connection: Connection<TokioIo<Wire>
 
 /// A clock used again for each wait on a connection. It is not set anew when it would ring too early
 /// anyway: ringing early and looking is rarer than setting, by far.
+#[derive(Default)]
 pub(super) struct Alarm(Option<Pin<Box<Sleep>>>);
 
 impl Alarm {

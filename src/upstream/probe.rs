@@ -1,7 +1,6 @@
 //! Asks backends whether they are well: one small request on a connection of its own, again and again, for as
 //! long as any generation names the backend. Runs on the control thread, never on a worker.
 
-use std::fmt::Write as _;
 use std::sync::{Arc, Weak};
 use std::time::Duration;
 
@@ -9,9 +8,9 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::time::{sleep_until, timeout};
 
 use super::backend::{Backend, Inner};
-use super::config::{Address, Ask, ProbeConfig};
-use super::connect;
+use super::config::{Address, Ask, ProbeConfig, Protocol};
 use super::health::{Health, Window};
+use super::{connect, streams};
 use crate::base::clock::{self, Wall};
 use crate::base::fault::Fault;
 use crate::message::exchange::Io;
@@ -82,6 +81,10 @@ async fn keep_asking(backend: Weak<Backend>, probe: ProbeConfig, tell: impl Fn(N
 async fn ask(backend: &Inner, probe: &ProbeConfig) -> Result<(), Box<str>> {
     let asked = async {
         let mut io = connect::open(backend, Duration::ZERO).await.map_err(|fault| why(&fault))?;
+        if let (Protocol::Http2, Ask::Url(url)) = (backend.config.protocol, &probe.ask) {
+            let status = streams::status_of(io, url, &host(backend), backend.tls.is_some()).await?;
+            return expected(status, probe);
+        }
         io.write_all(&question(backend, probe)).await.map_err(|_| "it hung up on the question")?;
         listen(&mut *io, probe).await
     };
@@ -102,21 +105,26 @@ fn question(backend: &Inner, probe: &ProbeConfig) -> Vec<u8> {
         Ask::Request(request) => return request.to_vec(),
         Ask::Url(url) => url,
     };
-    let mut text = format!("GET {url} HTTP/1.1\r\nHost: ");
+    format!("GET {url} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", host(backend)).into_bytes()
+}
+
+/// The host that is asked for.
+fn host(backend: &Inner) -> String {
     match (&backend.config.host_header, &backend.config.address) {
-        (Some(host), _) => text.push_str(host),
+        (Some(host), _) => host.to_string(),
         (None, Address::Tcp { host, port }) => {
-            text.push_str(host);
             let usual = if backend.tls.is_some() { 443 } else { 80 };
-            if *port != usual {
-                // Writing to a String can't fail.
-                let _ = write!(text, ":{port}");
-            }
+            if *port == usual { host.to_string() } else { format!("{host}:{port}") }
         }
-        (None, Address::Unix(_) | Address::Nowhere) => text.push_str("localhost"),
+        (None, Address::Unix(_) | Address::Nowhere) => "localhost".to_owned(),
     }
-    text.push_str("\r\nConnection: close\r\n\r\n");
-    text.into_bytes()
+}
+
+fn expected(status: u16, probe: &ProbeConfig) -> Result<(), Box<str>> {
+    if status != probe.expected_response {
+        return Err(format!("it answers {status}, not {}", probe.expected_response).into());
+    }
+    Ok(())
 }
 
 /// Reads the status line, and on to the end where the end belongs to the answer.
@@ -132,9 +140,7 @@ async fn listen(io: &mut dyn Io, probe: &ProbeConfig) -> Result<(), Box<str>> {
         }
     }
     let status = status(&head).ok_or("its answer is no HTTP")?;
-    if status != probe.expected_response {
-        return Err(format!("it answers {status}, not {}", probe.expected_response).into());
-    }
+    expected(status, probe)?;
     while probe.expect_close && !ended {
         match io.read(&mut piece).await {
             // A TLS server that just hangs up has ended its answer, too.

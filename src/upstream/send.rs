@@ -17,10 +17,11 @@ use tokio::sync::oneshot;
 
 use super::backend::{Backend, Inner};
 use super::body::{Receiving, Sending};
+use super::config::Protocol;
 use super::permits::{self, Limit, Permit, Way};
-use super::pool::{Held, Pool, Shelf};
-use super::wire::Upload;
-use super::{connect, framing};
+use super::pool::{Alarm, Held, Pool, Shelf};
+use super::wire::{Line, Upload};
+use super::{connect, framing, streams};
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
@@ -65,20 +66,20 @@ impl Waits {
 }
 
 /// What has to be remembered of a request while hyper has it.
-struct Wish {
-    method: Method,
+pub(super) struct Wish {
+    pub method: Method,
     /// The protocol it asks to switch to.
-    upgrade: Option<HeaderValue>,
+    pub upgrade: Option<HeaderValue>,
     /// Asking twice is as good as asking once, and there is no body.
-    repeatable: bool,
-    hints: Option<Hints>,
-    patience: Patience,
+    pub repeatable: bool,
+    pub hints: Option<Hints>,
+    pub patience: Patience,
 }
 
-struct Failure {
-    fault: Fault,
+pub(super) struct Failure {
+    pub fault: Fault,
     /// The request, when it can be sent again.
-    again: Option<Box<Request<Body>>>,
+    pub again: Option<Box<Request<Body>>>,
 }
 
 impl From<Fault> for Failure {
@@ -150,6 +151,9 @@ impl Pool {
         wish: &Wish,
         flight: Flight<'_>,
     ) -> Result<Answer, Fault> {
+        if backend.0.config.protocol == Protocol::Http2 {
+            return Box::pin(streams::send(self, shelf, backend, request, wish, flight)).await;
+        }
         // One place for both tries, and opening in a box: this lies in every visit, and most never open anything.
         loop {
             let (held, line) = match way.kept.take() {
@@ -187,7 +191,7 @@ fn is_safe(method: &Method) -> bool {
 }
 
 /// Counts a request as in flight until a connection does.
-struct Flight<'a> {
+pub(super) struct Flight<'a> {
     backend: &'a Inner,
     worker: usize,
     over: Cell<bool>,
@@ -200,9 +204,10 @@ impl<'a> Flight<'a> {
         Self { backend, worker, over: Cell::new(false), permit: Cell::new(permit) }
     }
 
-    fn hand_to(&self, held: &mut Held) {
+    /// From here on somebody else counts the request, and holds its permit.
+    pub fn hand_over(&self, heir: impl FnOnce(Option<Permit>)) {
         if !self.over.replace(true) {
-            held.begin(self.permit.take());
+            heir(self.permit.take());
         }
     }
 }
@@ -234,7 +239,7 @@ async fn exchange(
     });
 
     let sent = pin!(held.sender.try_send_request(request));
-    let response = match first_byte(&mut held, wish.patience.first_byte, sent).await {
+    let response = match first_byte(&mut held.alarm, &held.line, wish.patience.first_byte, sent).await {
         None => {
             let why = match held.line.upload.get() {
                 Upload::Done => "it did not begin to answer",
@@ -275,7 +280,7 @@ async fn exchange(
         });
     }
     held.line.tunnel.take();
-    flight.hand_to(&mut held);
+    flight.hand_over(|permit| held.begin(permit));
 
     // A small answer is here already, whole: then nothing has to ride on its body.
     let early = std::future::poll_fn(|cx| {
@@ -304,8 +309,9 @@ async fn exchange(
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has
 /// nothing to answer for, so its clock starts anew with every piece that moves.
-async fn first_byte<T>(
-    held: &mut Held,
+pub(super) async fn first_byte<T>(
+    alarm: &mut Alarm,
+    line: &Line,
     limit: Duration,
     mut sent: Pin<&mut impl Future<Output = T>>,
 ) -> Option<T> {
@@ -319,11 +325,11 @@ async fn first_byte<T>(
             return Poll::Pending;
         }
         loop {
-            ready!(held.alarm.poll(cx, due));
+            ready!(alarm.poll(cx, due));
             let now = clock::now();
-            due = match held.line.upload.get() {
+            due = match line.upload.get() {
                 Upload::Visitor => now,
-                _ => held.line.moved.get().unwrap_or(started),
+                _ => line.moved.get().unwrap_or(started),
             } + limit;
             if due <= now {
                 return Poll::Ready(None);

@@ -6,6 +6,7 @@ mod health;
 mod hostile;
 mod limits;
 mod pooling;
+mod streams;
 mod tls;
 
 use std::cell::{Cell, RefCell};
@@ -36,6 +37,7 @@ fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,
+        protocol: Protocol::Http1,
         tls: None,
         host_header: None,
         visitor_address: VisitorAddress::default(),

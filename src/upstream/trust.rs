@@ -1,6 +1,6 @@
 //! Whom TLS towards a backend believes, and why a handshake failed in words that name no address.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use aws_lc_rs::digest::{SHA256, digest};
@@ -15,15 +15,19 @@ use rustls::{
     CertificateError, ClientConfig, DigitallySignedStruct, PeerMisbehaved, RootCertStore, SignatureScheme,
 };
 use rustls_pki_types::pem::PemObject;
-use rustls_pki_types::{CertificateDer, ServerName, UnixTime};
+use rustls_pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use tokio_rustls::TlsConnector;
 use x509_parser::certificate::X509Certificate;
 use x509_parser::prelude::FromDer;
 
-use super::config::TlsTo;
+use super::config::{Protocol, TlsTo};
 
 /// A connector and the name that the backend must prove; the error says what an operator can do.
-pub fn connector(to: &TlsTo, host: Option<&str>) -> Result<(TlsConnector, ServerName<'static>), String> {
+pub fn connector(
+    to: &TlsTo,
+    host: Option<&str>,
+    protocol: Protocol,
+) -> Result<(TlsConnector, ServerName<'static>), String> {
     let name = match (to.name.as_deref(), host) {
         (Some(name), _) => name,
         (None, Some(host)) => host.trim_start_matches('[').trim_end_matches(']'),
@@ -44,21 +48,39 @@ pub fn connector(to: &TlsTo, host: Option<&str>) -> Result<(TlsConnector, Server
             .build()
             .map_err(|error| format!("the authorities can't be used: {error}"))?
     };
-    Ok((TlsConnector::from(Arc::new(client(provider, verifier)?)), name))
+    let mut client = client(provider, verifier, to.client.as_ref())?;
+    client.alpn_protocols = vec![alpn(protocol).to_vec()];
+    Ok((TlsConnector::from(Arc::new(client)), name))
 }
 
 fn client(
     provider: Arc<CryptoProvider>,
     verifier: Arc<dyn ServerCertVerifier>,
+    proof: Option<&(PathBuf, PathBuf)>,
 ) -> Result<ClientConfig, String> {
-    let mut client = ClientConfig::builder_with_provider(provider)
+    let client = ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| format!("TLS can't be set up: {error}"))?
         .dangerous()
-        .with_custom_certificate_verifier(verifier)
-        .with_no_client_auth();
-    client.alpn_protocols = vec![b"http/1.1".to_vec()];
-    Ok(client)
+        .with_custom_certificate_verifier(verifier);
+    let Some((chain, key)) = proof else { return Ok(client.with_no_client_auth()) };
+    let shown = chain.display();
+    let certificates = CertificateDer::pem_file_iter(chain)
+        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
+        .map_err(|error| format!("can't read certificates from `{shown}`: {error}"))?;
+    let own = PrivateKeyDer::from_pem_file(key)
+        .map_err(|error| format!("can't read a key from `{}`: {error}", key.display()))?;
+    client
+        .with_client_auth_cert(certificates, own)
+        .map_err(|error| format!("`{shown}` and its key can't be used: {error}"))
+}
+
+/// What is offered in the handshake; a backend that was told to speak HTTP/2 must take it.
+pub const fn alpn(protocol: Protocol) -> &'static [u8] {
+    match protocol {
+        Protocol::Http1 => b"http/1.1",
+        Protocol::Http2 => b"h2",
+    }
 }
 
 fn system_roots() -> Result<RootCertStore, String> {

@@ -23,7 +23,7 @@ use crate::message::Hints;
 use crate::message::exchange::Io;
 
 /// More interim (1xx) answers to one request than this are a flood.
-const INTERIM_MAX: u32 = 32;
+pub const INTERIM_MAX: u32 = 32;
 const INTERIM_BYTES_MAX: usize = 16 << 10;
 
 /// How far the request's body has come.

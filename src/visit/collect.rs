@@ -12,6 +12,7 @@ use http::{HeaderMap, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use super::buffers::{Buffers, Share};
+use super::meter::Time;
 use crate::base::fault::Fault;
 use crate::message::{Body, Hints, Request};
 use crate::plan::{Route, Serves};
@@ -36,9 +37,26 @@ impl Collecting {
             && body.length().map_or_else(|| is_form(headers), |length| length <= self.0)
     }
 
-    /// The body, collected; one that turns out to be longer streams from there on, and so does one for which no
-    /// memory is left. A visitor who waits to be told goes on is told so here, and no backend needs to.
+    /// The body, collected where it is one to wait for, in the time that the visit has.
     pub async fn collect(
+        self,
+        body: Body,
+        headers: &mut HeaderMap,
+        hints: Option<&Hints>,
+        time: &Time,
+        buffers: &Arc<Buffers>,
+    ) -> Result<Body, Fault> {
+        if !self.takes(&body, headers) {
+            return Ok(body);
+        }
+        // In a box: most requests have no body, and need no room for this.
+        let reading = Box::pin(self.read(body, headers, hints, buffers));
+        time.within(pin!(reading)).await
+    }
+
+    /// All of it; what turns out to be longer streams from there on, and so does one for which no memory is left. A
+    /// visitor who waits for leave to send it gets that here, and no backend needs to give it.
+    async fn read(
         self,
         mut body: Body,
         headers: &mut HeaderMap,
@@ -184,7 +202,7 @@ mod tests {
         let buffers = Arc::new(Buffers::new(1_000));
         let collect = |body: Body, most| {
             let buffers = Arc::clone(&buffers);
-            async move { Collecting(most).collect(body, &mut HeaderMap::new(), None, &buffers).await.unwrap() }
+            async move { Collecting(most).read(body, &mut HeaderMap::new(), None, &buffers).await.unwrap() }
         };
         for (pieces, told) in [(&["one"][..], true), (&["a", "b", "cd"], true), (&["a", "b", "cd"], false)] {
             let got = collect(body(pieces, told), 10).await;
@@ -216,13 +234,13 @@ mod tests {
         with.frames.push_back(Ok(Frame::data(Bytes::from_static(b"form"))));
         with.frames.push_back(Ok(Frame::trailers(HeaderMap::new())));
         let mut headers = HeaderMap::new();
-        let got = Collecting(10).collect(Body::stream(with), &mut headers, None, &buffers).await.unwrap();
+        let got = Collecting(10).read(Body::stream(with), &mut headers, None, &buffers).await.unwrap();
         assert!(got.length().is_none());
         assert_eq!(read(got).await, ("form".into(), 2, true));
         let mut broken = Pieces { frames: VecDeque::new(), told: None };
         broken.frames.push_back(Ok(Frame::data(Bytes::from_static(b"fo"))));
         broken.frames.push_back(Err(Cause::BodyTimeout.into()));
-        let got = Collecting(10).collect(Body::stream(broken), &mut headers, None, &buffers).await;
+        let got = Collecting(10).read(Body::stream(broken), &mut headers, None, &buffers).await;
         assert_eq!(got.err().map(|fault| fault.cause), Some(Cause::BodyTimeout));
         assert_eq!(buffers.used(), 0);
     }
@@ -234,7 +252,7 @@ mod tests {
         let mut headers = HeaderMap::new();
         headers.insert(EXPECT, http::HeaderValue::from_static("100-continue"));
         let form = body(&["form"], true);
-        Collecting(10).collect(form, &mut headers, Some(&hints), &buffers).await.unwrap();
+        Collecting(10).read(form, &mut headers, Some(&hints), &buffers).await.unwrap();
         assert!(headers.is_empty());
         let told = std::future::poll_fn(|cx| hints.poll_next(cx)).await;
         assert_eq!(told.status(), StatusCode::CONTINUE);

@@ -23,8 +23,8 @@ use tokio::task::{AbortHandle, spawn_local};
 use super::buffers::{Buffers, Share};
 use super::meter::{Alarm, Time};
 use crate::base::fault::Fault;
-use crate::message::Body;
 use crate::message::body::Stream;
+use crate::message::{Body, Departure};
 use crate::plan::{Route, Serves};
 
 /// By this a backend says whether its answer may be buffered, as with nginx. It is meant for us alone.
@@ -35,6 +35,19 @@ const PIECE: u64 = 128 << 10;
 const FRAME: u64 = 128;
 
 type Polled = Poll<Option<Result<Frame<Bytes>, Fault>>>;
+
+/// What leaves for a visitor; a tunnel passes as it is.
+pub fn departing(
+    departure: Departure,
+    route: Option<&Route>,
+    time: &Time,
+    buffers: &Arc<Buffers>,
+) -> Departure {
+    if departure.tunnel.is_some() {
+        return departure;
+    }
+    Departure { response: drained(departure.response, route, time, buffers), ..departure }
+}
 
 /// The answer as it leaves: drained into a buffer, unless it is one that passes straight.
 pub fn drained(

@@ -15,12 +15,15 @@ mod errand;
 mod meter;
 mod rescue;
 mod rulebook;
+mod settle;
 mod world;
 
 use std::cell::{Cell, RefCell};
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+
+use http::StatusCode;
 
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
@@ -31,6 +34,7 @@ use crate::rules;
 use crate::upstream::{Passage, Pool, Waits};
 
 pub use self::buffers::Buffers;
+use self::collect::Collecting;
 use self::errand::Bearer;
 pub use self::rulebook::{Outside, Rulebook, explain};
 pub use self::world::{Terms, World, Worlds};
@@ -80,7 +84,7 @@ impl Corridor {
         let found = doorplate::site(world, &request, street)?;
         ticket.site(world.sheet(found.site.id));
         if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
-            return Ok(rescue::redirect(&location, asker));
+            return Ok(Departure::answer(rescue::redirect(StatusCode::MOVED_PERMANENTLY, &location, asker)));
         }
         if let Some(book) = &world.rulebook {
             // In a box: most trees have no rules of their own, and their visits need no room for this.
@@ -90,37 +94,40 @@ impl Corridor {
         let covered = rules::doorplate::route(found, &request)?;
         let route = covered.route;
         rules::doorplate::access(route, &request)?;
-        let target = world.target(rules::doorplate::backend(&covered)?)?;
         world.recorded(ticket, found.site.id, route, covered.names.values());
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
+        if route.answers.is_ours() {
+            let settled = settle::settle(world, settle::question(&covered, &request), None, asker).await?;
+            return Ok(settled.leave(&time, ticket));
+        }
+        let target = world.target(rules::doorplate::backend(&covered)?)?;
         ticket.backend(target.name());
-        let collecting = collect::Collecting::on(Some(route), &request);
-        let body = if collecting.takes(&body, &request.headers) {
-            let form = collecting.collect(body, &mut request.headers, luggage.hints.as_ref(), &world.buffers);
-            time.within(Box::pin(form).as_mut()).await?
-        } else {
-            body
-        };
+        let form = Collecting::on(Some(route), &request);
+        let body =
+            form.collect(body, &mut request.headers, luggage.hints.as_ref(), &time, &world.buffers).await?;
+        let spare = settle::spare(found, &request.headers);
         let (errand, wish) = errand::compose(&mut request, body);
-        let bearer = Bearer { request: &request, world, introductions: &self.introductions };
-        let passage = Passage {
-            hints: luggage.hints,
-            waits: Waits::default(),
-            introduce: &|backend, headers| bearer.introduce(backend, headers),
+        let answer = {
+            let bearer = Bearer { request: &request, world, introductions: &self.introductions };
+            let passage = Passage {
+                hints: luggage.hints,
+                waits: Waits::default(),
+                introduce: &|backend, headers| bearer.introduce(backend, headers),
+            };
+            let sending = pin!(self.pool.ask(target, errand, passage));
+            time.within(sending).await?
         };
-        let sending = pin!(self.pool.ask(target, errand, passage));
-        let answer = time.within(sending).await?;
         ticket.first_byte();
-        let Departure { response, tunnel, close } = errand::bring_back(answer, &wish, &time)?;
-        Ok(Departure {
-            response: drain::drained(response, Some(route), &time, &world.buffers),
-            tunnel,
-            close,
-        })
+        let ground = settle::Ground { corridor: self, world, found, asker, time: &time };
+        if let Some(settled) = settle::follow(&ground, &answer, &mut request, spare).await? {
+            return Ok(settled.leave(&time, ticket));
+        }
+        let departure = errand::bring_back(answer, &wish, &time)?;
+        Ok(drain::departing(departure, Some(route), &time, &world.buffers))
     }
 }
 

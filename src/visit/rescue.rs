@@ -84,8 +84,18 @@ pub fn ruled(status: StatusCode, told: Option<&str>, cause: Option<Cause>, asker
 }
 
 /// Sends the visitor to where the page really stands.
-pub fn redirect(location: &str, asker: &Asker) -> Departure {
-    Departure::answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, location, &asker.ask()))
+pub fn redirect(status: StatusCode, location: &str, asker: &Asker) -> Response<Body> {
+    answer::redirect(status, location, &asker.ask())
+}
+
+/// What lies in a folder, as a page.
+pub fn listing<'a>(
+    path: &str,
+    rows: impl Iterator<Item = answer::Row<'a>>,
+    more: bool,
+    asker: &Asker,
+) -> Response<Body> {
+    answer::listing(path, rows, more, &asker.ask())
 }
 
 #[cfg(test)]

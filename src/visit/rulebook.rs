@@ -16,12 +16,13 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, UPGRADE};
-use http::{HeaderValue, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use hyper::ext::ReasonPhrase;
 
 use super::collect::Collecting;
 use super::errand::{self, Bearer, Wish};
+use super::settle::{self, Settled};
 use super::{Corridor, Luggage, World, drain, meter, rescue};
 use crate::answer;
 use crate::base::cause::Cause;
@@ -104,6 +105,7 @@ pub fn explain(marks: &[crate::language::Span], sources: &Sources, fault: &RuleF
 }
 
 /// What a visit stands on.
+#[derive(Clone, Copy)]
 pub struct Ground<'a> {
     pub corridor: &'a Corridor,
     pub world: &'a World,
@@ -123,7 +125,7 @@ pub async fn walk(
     let mut visit = Visit::begin(ground, found, request, luggage, ticket)?;
     loop {
         match visit.flow.next(&mut visit.around) {
-            Next::Route => visit.route(),
+            Next::Route => visit.route().await,
             Next::Fetch | Next::Pipe => {
                 if let Some(tunnel) = visit.fetch().await {
                     return Ok(tunnel);
@@ -147,6 +149,8 @@ struct Visit<'a> {
     body: Loan,
     hints: Option<Hints>,
     time: Option<meter::Time>,
+    /// What was sent last, for an internal route that the answer may lead to.
+    spare: HeaderMap,
     /// The body of the last answer, and the length it was said to have.
     answer: Body,
     length: Option<HeaderValue>,
@@ -157,8 +161,8 @@ struct Visit<'a> {
 /// A route that covers the request.
 struct Covered<'a> {
     route: &'a Route,
-    /// No row of its table may fit this path.
-    backend: Result<BackendId, Fault>,
+    /// No row of its table may fit this path; `None`: the house itself answers.
+    backend: Result<Option<BackendId>, Fault>,
     names: Vec<Box<str>>,
 }
 
@@ -189,7 +193,7 @@ impl<'a> Visit<'a> {
         };
         if let Ok(covered) = &covered {
             around.stands_at(covered);
-            case.default = covered.backend.as_ref().map_or(Choice::None, |backend| Choice::Backend(*backend));
+            case.default = chosen(covered.backend.clone().ok().flatten());
         }
         Ok(Self {
             flow: Flow::begin(&ground.book.rules, case),
@@ -201,6 +205,7 @@ impl<'a> Visit<'a> {
             body: Loan::new(luggage.body),
             hints: luggage.hints,
             time: None,
+            spare: HeaderMap::new(),
             answer: Body::Empty,
             length: None,
             fault: None,
@@ -208,14 +213,57 @@ impl<'a> Visit<'a> {
     }
 
     /// Judges what rules of the visitor's side made of the request.
-    fn route(&mut self) {
-        match self.judge() {
-            Ok(backend) => self.flow.routed(Choice::Backend(backend)),
+    async fn route(&mut self) {
+        let settled = match self.judge() {
+            Ok(None) if self.flow.takes_settled() => self.settle().await,
+            Ok(backend) => return self.flow.routed(chosen(backend)),
+            Err(fault) => Err(fault),
+        };
+        match settled {
+            Ok(settled) => {
+                let reply = self.take_settled(settled);
+                self.flow.settled(reply);
+            }
             Err(fault) => self.refuse(fault),
         }
     }
 
-    fn judge(&mut self) -> Result<BackendId, Fault> {
+    /// The route's own answer.
+    async fn settle(&mut self) -> Result<Settled, Fault> {
+        let covered = self.covered.as_ref().map_err(Clone::clone)?;
+        let names: Vec<&str> = covered.names.iter().map(|name| &**name).collect();
+        let question = settle::Question {
+            route: covered.route,
+            names: &names,
+            method: &self.request.method,
+            headers: &self.flow.case().req.headers,
+            path: &self.request.path,
+            query: self.request.query.as_ref(),
+        };
+        settle::settle(self.ground.world, question, None, self.ground.asker).await
+    }
+
+    /// An answer of the house, as rules see it: its body stays here.
+    fn take_settled(&mut self, settled: Settled) -> Reply {
+        if let Some(fault) = &settled.fault {
+            self.around.ticket.fault(fault);
+        }
+        self.begin_time();
+        let (parts, body) = settled.response.into_parts();
+        self.length = parts.headers.get(CONTENT_LENGTH).cloned();
+        self.answer = body;
+        Reply::of_backend(parts.status.as_u16(), None, parts.version, parts.headers)
+    }
+
+    /// The time of the visit, from when something was first done for it.
+    fn begin_time(&mut self) -> meter::Time {
+        let route = self.covered.as_ref().ok().map(|covered| covered.route);
+        let usual = self.ground.world.terms.bounds.total_timeout;
+        let total = route.and_then(|route| route.total_timeout).unwrap_or(usual);
+        *self.time.get_or_insert_with(|| meter::Time::begin(total))
+    }
+
+    fn judge(&mut self) -> Result<Option<BackendId>, Fault> {
         if self.flow.case().moved {
             let doorplate::Decided { method, host, path, query } =
                 doorplate::reread(&self.flow.case().req, &self.request.host)?;
@@ -262,8 +310,24 @@ impl<'a> Visit<'a> {
                     Err(fault) => self.unanswered(fault),
                 }
             }
-            Ok((answer, ..)) => {
+            Ok((answer, _, time)) => {
                 self.around.ticket.first_byte();
+                match self.follow(&answer, &time).await {
+                    Ok(None) => {}
+                    Ok(Some(settled)) => {
+                        let reply = self.take_settled(settled);
+                        self.flow.answered(Ok(reply));
+                        return None;
+                    }
+                    Err(fault) if fault.cause.status() < 500 => {
+                        self.refuse(fault);
+                        return None;
+                    }
+                    Err(fault) => {
+                        self.unanswered(fault);
+                        return None;
+                    }
+                }
                 let (mut parts, ()) = answer.head.into_parts();
                 headers::clean_answer(&mut parts.headers);
                 let reason = parts.extensions.get::<ReasonPhrase>();
@@ -278,6 +342,14 @@ impl<'a> Visit<'a> {
             Err(fault) => self.unanswered(fault),
         }
         None
+    }
+
+    /// What a backend hands over to an internal route: rules see the answer that takes its place.
+    async fn follow(&mut self, answer: &Answer, time: &meter::Time) -> Result<Option<Settled>, Fault> {
+        let spare = std::mem::take(&mut self.spare);
+        let Ground { corridor, world, asker, .. } = self.ground;
+        let ground = settle::Ground { corridor, world, found: self.found, asker, time };
+        settle::follow(&ground, answer, &mut self.request, spare).await
     }
 
     fn unanswered(&mut self, fault: Fault) {
@@ -319,16 +391,15 @@ impl<'a> Visit<'a> {
         let route = self.covered.as_ref().ok().map(|covered| covered.route);
         let bounds = &world.terms.bounds;
         let most = route.and_then(|route| route.body_bytes_max).unwrap_or(bounds.body_bytes_max);
-        let total = route.and_then(|route| route.total_timeout).unwrap_or(bounds.total_timeout);
-        let time = *self.time.get_or_insert_with(|| meter::Time::begin(total));
+        let time = self.begin_time();
         let collecting = Collecting::on(route, &self.request);
         let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
+        self.spare = settle::spare(self.found, &question.headers);
         let (mut errand, wish) = errand::compose_ruled(&self.request, question, body)?;
         if with_body && !self.body.is_collected() && collecting.takes(errand.body(), errand.headers()) {
             let body = std::mem::take(errand.body_mut());
             let (hints, buffers) = (self.hints.as_ref(), &world.buffers);
-            let form = Box::pin(collecting.collect(body, errand.headers_mut(), hints, buffers));
-            let form = time.within(pin!(form)).await?;
+            let form = collecting.collect(body, errand.headers_mut(), hints, &time, buffers).await?;
             *errand.body_mut() = self.body.collected(form);
         }
         let corridor = self.ground.corridor;
@@ -415,7 +486,13 @@ impl<'a> Visit<'a> {
 fn cover<'w>(found: SiteRef<'w>, request: &Request) -> Result<Covered<'w>, Fault> {
     let covered = doorplate::route(found, request)?;
     let names = covered.names.values().iter().map(|name| (*name).into()).collect();
-    Ok(Covered { route: covered.route, backend: doorplate::backend(&covered), names })
+    let ours = covered.route.answers.is_ours();
+    let backend = if ours { Ok(None) } else { doorplate::backend(&covered).map(Some) };
+    Ok(Covered { route: covered.route, backend, names })
+}
+
+fn chosen(backend: Option<BackendId>) -> Choice {
+    backend.map_or(Choice::None, Choice::Backend)
 }
 
 /// A wait that no visit lives to see the end of.

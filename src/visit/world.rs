@@ -13,7 +13,8 @@ use crate::base::address::{NetworkSet, PseudonymKey};
 use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
-use crate::plan::{BackendId, LogId, Route, SiteId};
+use crate::files::Root;
+use crate::plan::{BackendId, FilesId, LogId, Route, SiteId};
 use crate::record::{Sheet, Ticket};
 use crate::rules::Table;
 use crate::tls::Acceptor;
@@ -26,6 +27,8 @@ pub struct World {
     pub rulebook: Option<Rulebook>,
     /// By `plan::BackendId`.
     pub targets: Vec<Target>,
+    /// Folders of files.
+    pub roots: BTreeMap<FilesId, Arc<Root>>,
     /// Where each site's lines go, by `plan::SiteId`.
     pub sheets: Vec<Sheet>,
     /// Where the lines of routes with a log of their own go.
@@ -60,6 +63,12 @@ impl World {
         self.targets
             .get(id.0)
             .ok_or_else(|| Fault::with(Cause::Internal, "a route names a backend that is not there"))
+    }
+
+    pub fn root(&self, id: FilesId) -> Result<&Arc<Root>, Fault> {
+        self.roots
+            .get(&id)
+            .ok_or_else(|| Fault::with(Cause::Internal, "a route names a folder that is not there"))
     }
 
     /// The servers behind this house.

@@ -11,6 +11,7 @@
     clippy::disallowed_methods
 )]
 
+mod answers;
 mod corridor;
 mod editor;
 mod frames;

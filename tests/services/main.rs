@@ -11,9 +11,11 @@
     clippy::disallowed_methods
 )]
 
+mod python;
 #[allow(dead_code)]
 mod server;
 #[path = "../house/stage.rs"]
 #[allow(dead_code)]
 mod stage;
+mod streams;
 mod web;

@@ -54,8 +54,23 @@ impl Checker<'_> {
                 }
             }
             self.whereabouts(&declared, head);
+            self.answerer(&declared, head);
         }
         declared
+    }
+
+    /// Somebody answers on a route.
+    fn answerer(&mut self, declared: &Declaration, head: Span) {
+        if declared.kind != Kind::Route || table::ANSWERS.iter().any(|name| declared.setting(name).is_some())
+        {
+            return;
+        }
+        let title = if self.private(head) { "route".to_owned() } else { declared.title() };
+        let names: Vec<String> = table::ANSWERS.iter().map(|name| format!("`.{name}`")).collect();
+        self.found.push(
+            Diagnostic::new(Code::Missing, head, format!("nobody answers on {title}"))
+                .label(format!("add `.backend = …;`, or one of {}", one_of(&names))),
+        );
     }
 
     /// What stands between the braces.

@@ -68,7 +68,7 @@ impl Checker<'_> {
                 self.lookup_backend(*name, expr.span, args)
             }
             Type::Access => self.access(expr).map(Value::Access),
-            Type::Certificate => self.certificate(expr, row).map(Value::Certificate),
+            Type::Certificate | Type::OwnCertificate => self.certificate(expr, row).map(Value::Certificate),
             Type::Word(words) => self.word(expr, row, words),
             Type::Name(kind) => self.reference(expr, kind, Some(row)).map(Value::Name),
             _ => self.plain(expr, row),
@@ -177,6 +177,9 @@ impl Checker<'_> {
         let value = match (row.takes, &known.constant) {
             (takes, Constant::Text(text)) if takes.is_text() => {
                 return Some(Value::Text(Text { value: text.clone(), private }));
+            }
+            (takes, Constant::Number(status)) if takes.is_status_too() => {
+                return Some(Value::Number(*status));
             }
             (Type::Port, Constant::Number(port)) if self.dialect != Dialect::Varnish => {
                 return Some(Value::Text(Text { value: port.to_string(), private }));
@@ -323,7 +326,7 @@ impl Checker<'_> {
             _ => expr.span,
         });
         match &expr.kind {
-            ExprKind::Name if name == "local" => Some(Certificate::Local),
+            ExprKind::Name if name == "local" && row.takes == Type::Certificate => Some(Certificate::Local),
             ExprKind::Call { args, .. } if name == "files" => {
                 let [chain, key] = args.as_slice() else {
                     return self.arguments(
@@ -337,13 +340,19 @@ impl Checker<'_> {
                 let (chain, key) = (self.file_name(&chain.value), self.file_name(&key.value));
                 Some(Certificate::Files { chain: chain?, key: key? })
             }
-            ExprKind::Name if matches!(name, "lets_encrypt" | "lets_encrypt_staging") => {
+            ExprKind::Name
+                if matches!(name, "lets_encrypt" | "lets_encrypt_staging")
+                    && row.takes == Type::Certificate =>
+            {
                 self.not_yet(expr.span);
                 None
             }
             ExprKind::Name | ExprKind::Call { .. } => {
                 let quote = self.quote(expr.span);
-                let near = self.suggestions.near(name, ["local", "files"]);
+                let near = self.suggestions.near(
+                    name,
+                    ["local", "files"].into_iter().skip(usize::from(row.takes != Type::Certificate)),
+                );
                 let label = match near {
                     Some(Near { word: "files", .. }) => {
                         "did you mean `files(\"chain.pem\", \"key.pem\")`?".to_owned()

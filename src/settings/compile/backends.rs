@@ -4,12 +4,12 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::{Compiler, called, duration, number, reference, switch, text, word};
-use crate::language::tree::{Declaration, Text, Value};
+use crate::language::tree::{Certificate, Declaration, Text, Value};
 use crate::language::vocabulary::Dialect;
 use crate::language::{Code, Diagnostic, Span};
 use crate::plan::VisitorAddress;
 use crate::settings::value::{self, Instead, Url};
-use crate::upstream::{Address, Ask, Config, ProbeConfig, TlsTo};
+use crate::upstream::{Address, Ask, Config, ProbeConfig, Protocol, TlsTo};
 
 /// What the system takes for the path of a unix socket.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -37,18 +37,23 @@ impl Compiler<'_> {
             );
         }
         let probe = self.probe_of(backend);
-        self.judge_queue(backend);
-        let (address, tls) = url?;
+        let client = match backend.value("client_certificate").map(|valued| &valued.value) {
+            Some(Value::Certificate(Certificate::Files { chain, key })) => {
+                let chain = self.file((&chain.0, chain.1));
+                let key = self.file((&key.0, key.1));
+                Some((chain?, key?))
+            }
+            _ => None,
+        };
+        let (address, protocol, tls) = url?;
+        self.judge_queue(backend, protocol);
         if !tls {
-            for name in ["ca", "tls_name", "pin"] {
+            for name in ["ca", "tls_name", "pin", "client_certificate"] {
                 if let Some(setting) = backend.setting(name) {
                     let fault = Diagnostic::new(
                         Code::NoTls,
                         setting.name_span,
-                        format!(
-                            "`.{name}` says how TLS is checked, and {} is reached without TLS",
-                            backend.title()
-                        ),
+                        format!("`.{name}` is about TLS, and {} is reached without it", backend.title()),
                     )
                     .label("take it out, or write `https://` in `.url`");
                     self.found.push(match url_written {
@@ -58,11 +63,25 @@ impl Compiler<'_> {
                 }
             }
         }
+        if protocol == Protocol::Http2
+            && let Some(ProbeConfig { ask: Ask::Request(_), .. }) = probe
+            && let Some((_, span)) = backend.name
+        {
+            self.found.push(
+                Diagnostic::new(
+                    Code::BadProbe,
+                    span,
+                    format!("{} speaks HTTP/2, and its probe asks in lines of HTTP/1", backend.title()),
+                )
+                .label("let the probe say `.url` instead of `.request`"),
+            );
+        }
         let wait = |name, default| duration(backend, name).unwrap_or(Duration::from_secs(default));
         Some(Config {
             name: called(backend),
             address,
-            tls: tls.then_some(TlsTo { name, ca, pin }),
+            protocol,
+            tls: tls.then_some(TlsTo { name, ca, client, pin }),
             host_header,
             visitor_address: match word(backend, "visitor_address") {
                 Some("cut") => VisitorAddress::Cut,
@@ -84,7 +103,7 @@ impl Compiler<'_> {
     }
 
     /// What is said of waiting for it must have something to wait for.
-    fn judge_queue(&mut self, backend: &Declaration) {
+    fn judge_queue(&mut self, backend: &Declaration, protocol: Protocol) {
         let (workers, most) = (backend.setting("workers"), backend.setting("max_connections"));
         // One whose value is a fault was meant to be one.
         let limits = |name| backend.setting(name).is_some() && number(backend, name) != Some(0);
@@ -100,6 +119,19 @@ impl Compiler<'_> {
                 )
                 .label("take out one of the two: each request has a connection of its own")
                 .at(workers.name_span, "this is a limit already"),
+            );
+        }
+        if let Some(workers) = workers
+            && protocol == Protocol::Http2
+            && limits("workers")
+        {
+            self.found.push(
+                Diagnostic::new(
+                    Code::Contradiction,
+                    workers.name_span,
+                    format!("{} speaks HTTP/2, where many requests share a connection", backend.title()),
+                )
+                .label("say how many requests it takes: `.max_connections = 8;`"),
             );
         }
         for name in ["queue", "queue_timeout"] {
@@ -119,10 +151,10 @@ impl Compiler<'_> {
         }
     }
 
-    /// Where it is, and whether it is spoken to by TLS.
-    fn address(&mut self, backend: &Declaration) -> Option<(Address, bool)> {
+    /// Where it is, what is spoken to it, and whether by TLS.
+    fn address(&mut self, backend: &Declaration) -> Option<(Address, Protocol, bool)> {
         if backend.has("none") {
-            return Some((Address::Nowhere, false));
+            return Some((Address::Nowhere, Protocol::Http1, false));
         }
         let ways = ["url", "host", "path"].map(|name| backend.setting(name));
         let mut ways = ways.into_iter().flatten();
@@ -149,8 +181,8 @@ impl Compiler<'_> {
         if let Some(written) = text(backend, "url") {
             let url = self.read(Code::BadUrl, "url of a backend", written, value::url)?;
             return Some(match url {
-                Url::Http { host, port, tls } => (Address::Tcp { host, port }, tls),
-                Url::Unix(path) => (Address::Unix(self.socket(path, written)?), false),
+                Url::Http { host, port, tls, protocol } => (Address::Tcp { host, port }, protocol, tls),
+                Url::Unix(path) => (Address::Unix(self.socket(path, written)?), Protocol::Http1, false),
             });
         }
         if let Some((path, span)) = text(backend, "path") {
@@ -160,7 +192,7 @@ impl Compiler<'_> {
                         .label("begin it with `/`"),
                 );
             }
-            return Some((Address::Unix(self.socket(path.get(), (path, span))?), false));
+            return Some((Address::Unix(self.socket(path.get(), (path, span))?), Protocol::Http1, false));
         }
         let (host, within) = self.read(Code::BadHost, "host", text(backend, "host")?, value::server)?;
         let port = match text(backend, "port") {
@@ -173,7 +205,7 @@ impl Compiler<'_> {
             Some(port) => self.read(Code::BadHost, "port", port, value::port)?,
             None => within.unwrap_or(80),
         };
-        Some((Address::Tcp { host, port }, false))
+        Some((Address::Tcp { host, port }, Protocol::Http1, false))
     }
 
     /// The backend's own probe, or the one called `default`.

@@ -74,12 +74,13 @@ impl Compiler<'_> {
         }
         paths.insert((exact, pattern.shape()), *span);
         let (read, write) = self.doors(route);
-        let answers = self.answers(route, &pattern)?;
+        let answers = if self.one_answer(route) { self.answers(route, &pattern)? } else { return None };
         let log = self.route_log(route, &pattern, &answers);
         Some(Route {
             log,
             names: pattern.names,
             exact,
+            internal: route.has("internal"),
             serves: match word(route, "serves") {
                 Some("subversion") => Serves::Subversion,
                 Some("webdav") => Serves::Webdav,
@@ -131,6 +132,15 @@ impl Compiler<'_> {
 
     fn answers(&mut self, route: &Declaration, pattern: &Pattern) -> Option<Answers> {
         let tree = self.tree;
+        if let Some(root) = super::text(route, "files") {
+            return self.files(route, root);
+        }
+        if let Some(to) = super::text(route, "redirect") {
+            return self.redirect(route, to, pattern);
+        }
+        if let Some(answer) = route.value("answer") {
+            return self.fixed(route, &answer.value, answer.span);
+        }
         let (table, key, key_span, otherwise) = match &route.value("backend")?.value {
             Value::Name(backend) => return Some(Answers::Backend(BackendId(*backend))),
             Value::Lookup { table, key, key_span, otherwise } => (*table, key, *key_span, *otherwise),

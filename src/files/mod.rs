@@ -1,0 +1,247 @@
+//! Files of this machine, as answers.
+//!
+//! Called by `visit` for a route with `.files`, and for what a backend names by `X-Accel-Redirect` or
+//! `X-Sendfile`. Promises: nothing outside the root is ever opened, by no path and no link (the kernel resolves each
+//! name beneath the root, `openat2`), unless the route says `.links = follow`; only regular files are served, and no
+//! pipe or device can hold us; nothing hidden and no program's source is shown; a worker never waits for a disk:
+//! what the page cache has not is opened and read on threads made for it, of which there are a few; bodies are read
+//! only as fast as the visitor takes them, and one that can't be what its head promised ends as a fault. It never
+//! writes. What a request means for a file (conditions, ranges, encodings) is pure and has tables beside it.
+//!
+//! It fails with `NoRoute` where there is nothing to show, `MethodNotAllowed`, and `Internal` where the machine is
+//! at fault: a root that is missing, a disk that fails. The log has the reason; visitors never learn a file's place.
+
+mod body;
+mod conditions;
+mod disk;
+mod encodings;
+mod listing;
+mod names;
+mod ranges;
+mod types;
+
+use std::fs::File;
+use std::sync::Arc;
+
+use http::header::{
+    ACCEPT_ENCODING, ACCEPT_RANGES, ALLOW, CACHE_CONTROL, CONTENT_ENCODING, CONTENT_LENGTH, CONTENT_RANGE,
+    CONTENT_TYPE, ETAG, LAST_MODIFIED, VARY, X_CONTENT_TYPE_OPTIONS,
+};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
+
+use crate::base::cause::Cause;
+use crate::base::clock::Wall;
+use crate::base::fault::Fault;
+use crate::message::Body;
+use crate::plan;
+
+use self::conditions::{Validators, Verdict};
+use self::disk::{Candidate, Found, Stood};
+use self::encodings::Encoding;
+use self::ranges::Wanted;
+
+pub use self::disk::Root;
+pub use self::listing::{Entry, Listing};
+
+/// What is asked of a folder of files.
+#[derive(Clone, Copy, Debug)]
+pub struct Ask<'a> {
+    pub method: &'a Method,
+    /// Conditions, ranges, encodings.
+    pub headers: &'a HeaderMap,
+    /// What is asked for below the root, and whether a slash ends it: a folder is meant.
+    pub below: Below<'a>,
+    pub slash: bool,
+    pub now: Wall,
+    /// A backend said what it is.
+    pub content_type: Option<&'a HeaderValue>,
+    /// Parts of it may be asked for.
+    pub ranges: bool,
+    /// A backend names it, and not a visitor: what is hidden may be named.
+    pub named: bool,
+}
+
+/// Where a file is looked for.
+#[derive(Clone, Copy, Debug)]
+pub enum Below<'a> {
+    /// The rest of a canonical path.
+    Path(&'a str),
+    /// A name, as the disk has it.
+    Name(&'a str),
+}
+
+/// What there is.
+pub enum Served {
+    /// A file, or what its conditions make of it.
+    Answer(Response<Body>),
+    /// A condition of the visitor does not hold: 412.
+    Failed,
+    /// No part of what was asked for is in the file, which has so many bytes: 416.
+    NoSuchPart(u64),
+    /// A folder that was asked for without the slash behind its name.
+    Slash,
+    /// What lies in a folder, in the order in which it is shown.
+    Listing(Listing),
+    /// The `.try` list ends with this status.
+    Status(u16),
+}
+
+/// Methods a file answers.
+pub const METHODS: &str = "GET, HEAD, OPTIONS";
+
+/// Looks a file up and makes its answer.
+pub async fn serve(root: &Arc<Root>, plan: &Arc<plan::Files>, ask: Ask<'_>) -> Result<Served, Fault> {
+    if *ask.method == Method::OPTIONS {
+        return Ok(Served::Answer(options()));
+    }
+    if !matches!(*ask.method, Method::GET | Method::HEAD) {
+        return Err(Fault::with(Cause::MethodNotAllowed, format!("{} of a file", ask.method)));
+    }
+    let below = match ask.below {
+        Below::Path(path) => names::decoded(path),
+        Below::Name(name) => names::plain(name),
+    };
+    let below = below.filter(|name| plan.hidden || ask.named || names::may_be_shown(name));
+    // The path of nothing that can be shown: what else is tried does not hang on it.
+    let below = below.map(|name| Candidate { name, slash: ask.slash, asked: true });
+    let wanted = disk::Wanted {
+        candidates: candidates(plan, below.as_ref()),
+        encodings: if plan.precompressed {
+            encodings::accepted(ask.headers.get_all(ACCEPT_ENCODING))
+        } else {
+            encodings::Wanted::default()
+        },
+    };
+    match disk::look(root, plan, wanted).await {
+        Ok(Stood::File(found)) => file(plan, &ask, found).await,
+        Ok(Stood::Slash) => Ok(Served::Slash),
+        Ok(Stood::Folder(folder)) => listing::of(folder, plan.hidden).await.map(Served::Listing),
+        Err(fault) => match plan.tries.last() {
+            Some(plan::Try::Status(status)) if fault.cause == Cause::NoRoute && *status != 404 => {
+                Ok(Served::Status(*status))
+            }
+            _ => Err(fault),
+        },
+    }
+}
+
+/// The answer to OPTIONS, also for what is no file and answers like one.
+pub fn options() -> Response<Body> {
+    let mut response = Response::new(Body::Empty);
+    *response.status_mut() = StatusCode::NO_CONTENT;
+    response.headers_mut().insert(ALLOW, HeaderValue::from_static(METHODS));
+    response
+}
+
+/// What is looked for, one after the other.
+fn candidates(plan: &plan::Files, below: Option<&Candidate>) -> Vec<Candidate> {
+    if plan.tries.is_empty() {
+        return below.into_iter().cloned().collect();
+    }
+    let tried = |tried: &plan::Try| match tried {
+        plan::Try::At(name) => Some(Candidate::said(name.to_string())),
+        plan::Try::Below { before, behind } => {
+            let below = below?;
+            if before.is_empty() && behind.is_empty() {
+                return Some(below.clone());
+            }
+            // `{path}.html` of the folder itself would be a name without a name.
+            let hollow = below.name.is_empty() && !behind.is_empty() && !behind.starts_with('/');
+            (!hollow).then(|| Candidate::said(format!("{before}{}{behind}", below.name)))
+        }
+        plan::Try::Status(_) => None,
+    };
+    plan.tries.iter().filter_map(tried).collect()
+}
+
+async fn file(plan: &plan::Files, ask: &Ask<'_>, found: Found) -> Result<Served, Fault> {
+    let Found { file, name, size, modified, encoding, varies } = found;
+    let validators = Validators::of(modified, size, encoding.map(Encoding::word), ask.now);
+    match conditions::judge(ask.headers, &validators) {
+        Verdict::Failed => return Ok(Served::Failed),
+        Verdict::NotModified => {
+            let mut response = Response::new(Body::Empty);
+            *response.status_mut() = StatusCode::NOT_MODIFIED;
+            describe(response.headers_mut(), plan, &validators, varies)?;
+            return Ok(Served::Answer(response));
+        }
+        Verdict::Go => {}
+    }
+    let known = types::of(&name);
+    let kind = ask.content_type.cloned().map_or_else(|| header(&known.text()), Ok)?;
+    // RFC 9110 knows parts for GET alone.
+    let may_ask =
+        ask.ranges && *ask.method == Method::GET && conditions::parts_count(ask.headers, &validators);
+    let wanted = if may_ask { ranges::wanted(ask.headers, size) } else { Wanted::Whole };
+    let mut response = Response::new(Body::Empty);
+    describe(response.headers_mut(), plan, &validators, varies)?;
+    let headers = response.headers_mut();
+    headers.insert(ACCEPT_RANGES, HeaderValue::from_static(if ask.ranges { "bytes" } else { "none" }));
+    if let Some(encoding) = encoding {
+        headers.insert(CONTENT_ENCODING, HeaderValue::from_static(encoding.word()));
+    }
+    if known.guess() && ask.content_type.is_none() {
+        headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
+    }
+    let sheet = match wanted {
+        Wanted::Whole => {
+            headers.insert(CONTENT_TYPE, kind);
+            body::Sheet::whole(size)
+        }
+        Wanted::One(part) => {
+            headers.insert(CONTENT_TYPE, kind);
+            headers.insert(CONTENT_RANGE, header(&part.content_range(size))?);
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            body::Sheet::part(part)
+        }
+        Wanted::Several(parts) => {
+            let boundary = ranges::boundary();
+            headers.insert(CONTENT_TYPE, header(&format!("multipart/byteranges; boundary={boundary}"))?);
+            *response.status_mut() = StatusCode::PARTIAL_CONTENT;
+            body::Sheet::parts(&parts, size, &boundary, &kind)
+        }
+        Wanted::Nothing => return Ok(Served::NoSuchPart(size)),
+    };
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(sheet.length()));
+    if *ask.method != Method::HEAD {
+        *response.body_mut() = sheet.read_from(file).await?;
+    }
+    Ok(Served::Answer(response))
+}
+
+/// What is said of a file, also where it is not sent again.
+fn describe(
+    headers: &mut HeaderMap,
+    plan: &plan::Files,
+    validators: &Validators,
+    varies: bool,
+) -> Result<(), Fault> {
+    headers.insert(ETAG, header(&validators.etag)?);
+    headers.insert(LAST_MODIFIED, header(&validators.modified.http_date())?);
+    if varies {
+        headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
+    }
+    if let Some(expires) = plan.expires {
+        let said = match expires.as_secs() {
+            0 => HeaderValue::from_static("no-cache"),
+            seconds => header(&format!("public, max-age={seconds}"))?,
+        };
+        headers.insert(CACHE_CONTROL, said);
+    }
+    Ok(())
+}
+
+fn header(text: &str) -> Result<HeaderValue, Fault> {
+    HeaderValue::from_str(text).map_err(|_| Fault::with(Cause::Internal, "a file's header is none"))
+}
+
+/// A disk that fails.
+fn broken(what: &str, error: &std::io::Error) -> Fault {
+    Fault::with(Cause::Internal, format!("{what}: {error}"))
+}
+
+/// An open file, shared by whoever reads it now and the thread that may still do so.
+type Shared = Arc<File>;
+
+#[cfg(test)]
+mod tests;

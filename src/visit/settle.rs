@@ -1,0 +1,379 @@
+//! What the house answers by itself: files, redirects, fixed answers; and what a backend hands over to one of
+//! the site's internal routes. Both walks come here once access is judged.
+
+use std::pin::pin;
+use std::sync::Arc;
+
+use http::header::{
+    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPIRES,
+    SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
+};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+
+use super::errand::{self, Bearer};
+use super::{Corridor, World, meter, rescue};
+use crate::answer;
+use crate::base::cause::Cause;
+use crate::base::clock;
+use crate::base::fault::Fault;
+use crate::files::{self, Below, Served};
+use crate::message::path::Query;
+use crate::message::{Body, Departure, Request, SitePath, headers};
+use crate::plan::{self, Answers, BackendId, Route};
+use crate::record::Ticket;
+use crate::rules::{RouteRef, SiteRef, doorplate};
+use crate::upstream::{Answer, Passage, Waits};
+
+/// What is asked of a route, as it was decided on.
+#[derive(Clone, Copy)]
+pub struct Question<'a> {
+    pub route: &'a Route,
+    pub names: &'a [&'a str],
+    pub method: &'a Method,
+    pub headers: &'a HeaderMap,
+    pub path: &'a SitePath,
+    pub query: Option<&'a Query>,
+}
+
+/// An answer of the house. What is wrong with it is noted, and on its page.
+pub struct Settled {
+    pub response: Response<Body>,
+    pub fault: Option<Fault>,
+}
+
+/// What was decided on, asked of the route that covers it.
+pub fn question<'a>(covered: &'a RouteRef<'a, 'a>, request: &'a Request) -> Question<'a> {
+    Question {
+        route: covered.route,
+        names: covered.names.values(),
+        method: &request.method,
+        headers: &request.headers,
+        path: &request.path,
+        query: request.query.as_ref(),
+    }
+}
+
+impl Settled {
+    /// As it leaves the house.
+    pub fn leave(self, time: &meter::Time, ticket: &mut Ticket) -> Departure {
+        if let Some(fault) = &self.fault {
+            ticket.fault(fault);
+        }
+        Departure::answer(self.response.map(|body| time.limit(body)))
+    }
+}
+
+impl From<Response<Body>> for Settled {
+    fn from(response: Response<Body>) -> Self {
+        Self { response, fault: None }
+    }
+}
+
+/// The answer of a route that is the house's own. `handed` is what the backend said that led here.
+pub async fn settle(
+    world: &World,
+    question: Question<'_>,
+    handed: Option<&Handed>,
+    asker: &rescue::Asker,
+) -> Result<Settled, Fault> {
+    match &question.route.answers {
+        Answers::Files(plan) => {
+            let below = doorplate::below(question.route, question.path);
+            let slash = question.path.as_str().ends_with('/');
+            of_files(world, plan, question, (Below::Path(below), slash), handed, asker).await
+        }
+        Answers::Redirect(redirect) => {
+            let to =
+                doorplate::location(redirect, question.route, question.names, question.path, question.query);
+            let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
+            Ok(rescue::redirect(status, &to, asker).into())
+        }
+        Answers::Fixed(fixed) => of_fixed(fixed, question.method, asker).map(Into::into),
+        Answers::Backend(_) | Answers::Lookup { .. } => {
+            Err(Fault::with(Cause::Internal, "a backend's route is answered by the house"))
+        }
+    }
+}
+
+fn of_fixed(fixed: &plan::Fixed, method: &Method, asker: &rescue::Asker) -> Result<Response<Body>, Fault> {
+    let status = StatusCode::from_u16(fixed.status).unwrap_or(StatusCode::OK);
+    let Some(plan::Text { kind, text }) = &fixed.text else {
+        if status != StatusCode::NO_CONTENT {
+            return Ok(rescue::ruled(status, None, None, asker));
+        }
+        let mut response = Response::new(Body::Empty);
+        *response.status_mut() = status;
+        return Ok(response);
+    };
+    if *method == Method::OPTIONS {
+        return Ok(files::options());
+    }
+    if !matches!(*method, Method::GET | Method::HEAD) {
+        return Err(Fault::with(Cause::MethodNotAllowed, format!("{method} of a fixed answer")));
+    }
+    let mut response =
+        Response::new(if asker.head_only() { Body::Empty } else { Body::full(text.to_string()) });
+    *response.status_mut() = status;
+    response.headers_mut().insert(CONTENT_TYPE, kind.clone());
+    response.headers_mut().insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
+    Ok(response)
+}
+
+async fn of_files(
+    world: &World,
+    plan: &Arc<plan::Files>,
+    question: Question<'_>,
+    (below, slash): (Below<'_>, bool),
+    handed: Option<&Handed>,
+    asker: &rescue::Asker,
+) -> Result<Settled, Fault> {
+    let ask = files::Ask {
+        method: question.method,
+        headers: question.headers,
+        below,
+        slash,
+        now: clock::wall(),
+        content_type: handed.and_then(|handed| handed.kept.get(CONTENT_TYPE)),
+        ranges: !handed.is_some_and(Handed::wants_it_whole),
+        named: handed.is_some(),
+    };
+    let mut settled: Settled = match files::serve(world.root(plan.id)?, plan, ask).await? {
+        Served::Answer(response) => response.into(),
+        Served::Failed => rescue::ruled(StatusCode::PRECONDITION_FAILED, None, None, asker).into(),
+        Served::NoSuchPart(size) => {
+            let fault = Fault::with(Cause::Range, format!("the file has {size} bytes"));
+            let mut response = rescue::answer(&fault, asker).response;
+            if let Ok(range) = HeaderValue::from_str(&format!("bytes */{size}")) {
+                response.headers_mut().insert(CONTENT_RANGE, range);
+            }
+            Settled { response, fault: Some(fault) }
+        }
+        // Addresses of internal routes are nobody's business.
+        Served::Slash if handed.is_some() => return Err(Cause::NoRoute.into()),
+        Served::Slash => {
+            let query = question.query.map(|query| format!("?{}", query.as_str())).unwrap_or_default();
+            let to = format!("{}/{query}", question.path.as_str());
+            rescue::redirect(StatusCode::MOVED_PERMANENTLY, &to, asker).into()
+        }
+        Served::Listing(listing) => {
+            let rows = listing.entries.iter().map(|entry| answer::Row {
+                name: &entry.name,
+                folder: entry.folder,
+                size: entry.size,
+                modified: entry.modified,
+            });
+            rescue::listing(question.path.as_str(), rows, listing.more, asker).into()
+        }
+        Served::Status(status) => {
+            let status = StatusCode::from_u16(status).unwrap_or(StatusCode::NOT_FOUND);
+            let mut response = rescue::ruled(status, None, None, asker);
+            if status == StatusCode::NO_CONTENT {
+                *response.body_mut() = Body::Empty;
+                response.headers_mut().remove(CONTENT_LENGTH);
+            }
+            response.into()
+        }
+    };
+    if let Some(handed) = handed {
+        handed.dress(&mut settled.response);
+    }
+    Ok(settled)
+}
+
+/// What a backend's answer says of the answer that takes its place, as nginx keeps it.
+pub struct Handed {
+    to: To,
+    kept: HeaderMap,
+}
+
+/// Where it leads.
+enum To {
+    /// `X-Accel-Redirect`
+    Address(SitePath, Option<Query>),
+    /// `X-Sendfile`
+    File(String),
+}
+
+const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
+const X_SENDFILE: HeaderName = HeaderName::from_static("x-sendfile");
+/// What is kept of the first answer.
+static KEPT: [HeaderName; 6] =
+    [CONTENT_TYPE, CONTENT_DISPOSITION, SET_COOKIE, CACHE_CONTROL, EXPIRES, ACCEPT_RANGES];
+
+impl Handed {
+    /// What a backend's answer says, if it says anything.
+    fn read(answer: &HeaderMap) -> Result<Option<Self>, Fault> {
+        let to = match (answer.get(X_ACCEL_REDIRECT), answer.get(X_SENDFILE)) {
+            (None, None) => return Ok(None),
+            (Some(address), _) => {
+                let text = text(address).ok_or_else(|| wrong("X-Accel-Redirect", "it is no text"))?;
+                let (path, query) =
+                    text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
+                // As rules are read: programs write names of files as they are called.
+                let path =
+                    SitePath::literal(path).map_err(|fault| wrong("X-Accel-Redirect", fault.detail()))?;
+                let query = query.map(|query| Query::parse(query.as_bytes())).transpose();
+                To::Address(path, query.map_err(|fault| wrong("X-Accel-Redirect", fault.detail()))?)
+            }
+            (None, Some(file)) => {
+                let text = text(file).ok_or_else(|| wrong("X-Sendfile", "it is no text"))?;
+                To::File(text.to_owned())
+            }
+        };
+        let mut kept = HeaderMap::new();
+        for name in &KEPT {
+            for value in answer.get_all(name) {
+                kept.append(name, value.clone());
+            }
+        }
+        Ok(Some(Self { to, kept }))
+    }
+
+    /// `Accept-Ranges: none`: the program does not want parts of it to be asked for.
+    fn wants_it_whole(&self) -> bool {
+        self.kept.get(ACCEPT_RANGES).is_some_and(|value| value.as_bytes().eq_ignore_ascii_case(b"none"))
+    }
+
+    /// What the first answer said of its content holds for the file; of a page of ours only its cookies do.
+    fn dress(&self, response: &mut Response<Body>) {
+        let whole = response.status().is_success() || response.status() == StatusCode::NOT_MODIFIED;
+        for name in KEPT.iter().filter(|name| whole || **name == SET_COOKIE) {
+            // The file's own kind was said where it was served, and parts have another.
+            if *name == CONTENT_TYPE || *name == ACCEPT_RANGES || !self.kept.contains_key(name) {
+                continue;
+            }
+            response.headers_mut().remove(name);
+            for value in self.kept.get_all(name) {
+                response.headers_mut().append(name, value.clone());
+            }
+        }
+    }
+
+    /// The same where another backend answers: what that says of itself goes first.
+    fn dress_answer(&self, headers: &mut HeaderMap) {
+        let own: Vec<bool> =
+            KEPT.iter().map(|name| headers.contains_key(name) && *name != SET_COOKIE).collect();
+        for (name, own) in KEPT.iter().zip(own) {
+            if own || *name == ACCEPT_RANGES {
+                continue;
+            }
+            for value in self.kept.get_all(name) {
+                headers.append(name, value.clone());
+            }
+        }
+    }
+}
+
+/// What a hand-over stands on.
+pub struct Ground<'a> {
+    pub corridor: &'a Corridor,
+    pub world: &'a World,
+    pub found: SiteRef<'a>,
+    pub asker: &'a rescue::Asker,
+    pub time: &'a meter::Time,
+}
+
+/// What of a visitor's request goes along to an internal route, where the site has one: his conditions and ranges,
+/// but nothing of his body.
+pub fn spare(found: SiteRef<'_>, headers: &HeaderMap) -> HeaderMap {
+    if found.site.internal().next().is_none() {
+        return HeaderMap::new();
+    }
+    let mut spare = headers.clone();
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE] {
+        spare.remove(name);
+    }
+    spare
+}
+
+/// The answer of the internal route that a backend's answer leads to; `None` where it leads nowhere. Access was judged
+/// on what the visitor asked for; an internal route has none of its own to judge, as in nginx.
+pub async fn follow(
+    ground: &Ground<'_>,
+    answer: &Answer,
+    request: &mut Request,
+    spare: HeaderMap,
+) -> Result<Option<Settled>, Fault> {
+    let Some(handed) = Handed::read(answer.head.headers())? else { return Ok(None) };
+    let method = if request.method == Method::HEAD { Method::HEAD } else { Method::GET };
+    let (world, asker) = (ground.world, ground.asker);
+    let settled = match &handed.to {
+        To::Address(path, query) => {
+            let covered = doorplate::internal(ground.found, path)
+                .map_err(|fault| wrong("X-Accel-Redirect", fault.detail()))?;
+            if covered.route.answers.is_ours() {
+                let names = covered.names.values();
+                let (route, query) = (covered.route, query.as_ref());
+                let question = Question { route, names, method: &method, headers: &spare, path, query };
+                settle(world, question, Some(&handed), asker).await?
+            } else {
+                let backend = doorplate::backend(&covered)?;
+                // What was decided on stays what rules and the record know of the request.
+                let before = (
+                    std::mem::replace(&mut request.method, method),
+                    std::mem::replace(&mut request.path, path.clone()),
+                    std::mem::replace(&mut request.query, query.clone()),
+                    request.upgrade.take(),
+                );
+                request.headers = spare;
+                let asked = ask(ground, backend, request).await;
+                (request.method, request.path, request.query, request.upgrade) = before;
+                let mut response = asked?;
+                handed.dress_answer(response.headers_mut());
+                response.into()
+            }
+        }
+        To::File(file) => {
+            let below = ground.found.site.internal().find_map(|route| match &route.answers {
+                Answers::Files(plan) => {
+                    let rest = file.strip_prefix(plan.root.to_str()?.trim_end_matches('/'))?;
+                    Some((route, plan, rest.strip_prefix('/')?))
+                }
+                _ => None,
+            });
+            let (route, plan, below) = below.ok_or_else(|| {
+                wrong("X-Sendfile", "the file lies below the folder of no internal route of this site")
+            })?;
+            let path = SitePath::asterisk();
+            let question =
+                Question { route, names: &[], method: &method, headers: &spare, path: &path, query: None };
+            of_files(world, plan, question, (Below::Name(below), false), Some(&handed), asker).await?
+        }
+    };
+    Ok(Some(settled))
+}
+
+/// Asks the backend of an internal route.
+async fn ask(
+    ground: &Ground<'_>,
+    backend: BackendId,
+    request: &mut Request,
+) -> Result<Response<Body>, Fault> {
+    let Ground { corridor, world, time, .. } = ground;
+    let target = world.target(backend)?;
+    let (errand, wish) = errand::compose(request, Body::Empty);
+    let bearer = Bearer { request, world, introductions: &corridor.introductions };
+    let passage = Passage {
+        hints: None,
+        waits: Waits::default(),
+        introduce: &|backend, headers| bearer.introduce(backend, headers),
+    };
+    let sending = pin!(corridor.pool.ask(target, errand, passage));
+    let answer = time.within(sending).await?;
+    if Handed::read(answer.head.headers())?.is_some() {
+        return Err(wrong(
+            "X-Accel-Redirect",
+            "it leads to an answer that leads on, and one step is followed",
+        ));
+    }
+    Ok(errand::bring_back(answer, &wish, time)?.response)
+}
+
+fn text(value: &HeaderValue) -> Option<&str> {
+    std::str::from_utf8(headers::trim(value.as_bytes())).ok()
+}
+
+/// A backend that names what it can't have: its answer makes no sense.
+fn wrong(header: &str, why: &str) -> Fault {
+    Fault::with(Cause::Protocol, format!("the backend's {header} can't be followed: {why}"))
+}
