@@ -55,7 +55,7 @@ pub fn listing<'a>(
     if more {
         content.push_str("\n<p>There is more than is shown here.</p>");
     }
-    small_page(StatusCode::OK, &format!("Files in {}", escape_html(&decoded(path))), &content, ask)
+    small_page(StatusCode::OK, &format!("Files in {}", decoded(path)), &content, ask)
 }
 
 /// A size for people: at most one digit behind the point.

@@ -53,7 +53,7 @@ fn request(given: &Given, url: &str, paper: &mut Paper<'_>) -> End {
     let mut world = plays::Given { time: Some(seconds(wall)), ..plays::Given::default() };
     if let Some(scripted) = scripted {
         let answers = plays::Played::Answers(scripted);
-        let names = gateway.settings.backends.iter().map(|backend| backend.name.to_string());
+        let names = gateway.settings.backend_names().map(str::to_owned);
         world.backends = names.map(|name| (name, 0, answers.clone())).collect();
     }
     let mut stage = match Stage::new(&gateway, &world) {

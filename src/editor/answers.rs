@@ -409,6 +409,7 @@ fn wanted(cursor: &Cursor<'_>) -> Option<What> {
     if let (Some(kind), Some(set)) = (cursor.kind(), cursor.setting()) {
         return match row(kind, set)?.takes {
             Type::Name(kind) => Some(What::Declared(kind)),
+            Type::Member => Some(What::Declared(Kind::Backend)),
             _ => Some(What::Let),
         };
     }
@@ -491,7 +492,23 @@ fn in_declaration(cursor: &Cursor<'_>, kind: Kind, symbols: &[Symbol], out: &mut
                 out.push(item(word.word, CompletionItemKind::ENUM_MEMBER, word.doc));
             }
         }
-        Type::Name(kind) => declared(kind, symbols, out),
+        Type::Name(kind) => {
+            declared(kind, symbols, out);
+            if kind == Kind::Backend {
+                declared(Kind::Director, symbols, out);
+            }
+        }
+        Type::Member => declared(Kind::Backend, symbols, out),
+        Type::HashBy => {
+            for (word, doc) in [
+                ("client", "The visitor's address, of IPv6 its network."),
+                ("path", "The path that is asked for."),
+                ("cookie", "A cookie: `cookie(\"session\")`."),
+                ("header", "A header: `header(\"X-Tenant\")`."),
+            ] {
+                out.push(item(word, CompletionItemKind::VALUE, doc));
+            }
+        }
         Type::Bool => {
             for word in ["yes", "no"] {
                 out.push(item(word, CompletionItemKind::VALUE, row.doc));
@@ -586,7 +603,9 @@ fn in_sub(
             What::Local => CompletionItemKind::VARIABLE,
             What::Object => CompletionItemKind::CLASS,
             What::Let => CompletionItemKind::CONSTANT,
-            What::Declared(Kind::Acl | Kind::Backend | Kind::Table) => CompletionItemKind::STRUCT,
+            What::Declared(Kind::Acl | Kind::Backend | Kind::Director | Kind::Table) => {
+                CompletionItemKind::STRUCT
+            }
             _ => continue,
         };
         out.push(item(&symbol.name, kind, &symbol.line));

@@ -11,7 +11,11 @@ pub fn of(name: &str) -> Kind {
     Kind(end.and_then(|end| match end {
         // The table takes it for a rare kind of DLNA video.
         "ts" => Some("video/mp2t"),
-        _ => mime_guess::from_ext(end).first_raw(),
+        // Of a script, text is what browsers and RFC 9239 call it.
+        _ => mime_guess::from_ext(end).first_raw().map(|kind| match kind {
+            "application/javascript" => "text/javascript",
+            kind => kind,
+        }),
     }))
 }
 

@@ -28,7 +28,7 @@ use crate::front::{self, closing::Closing};
 use crate::listen::{self, Gate};
 use crate::record::Level;
 use crate::settings::{Doors, Gateway};
-use crate::upstream::{self, News};
+use crate::upstream::{self, Director, MemberStanding, News};
 use crate::visit::Worlds;
 
 /// How often certificates are looked at.
@@ -257,7 +257,10 @@ impl House {
         let office = Arc::clone(&self.keep.office);
         let admin = Admin::new(State {
             standing: Box::new(move || if closing.begun() { Standing::Draining } else { Standing::Open }),
-            metrics: Box::new(move || office.scrape(&generation::figures(&worlds.current()))),
+            metrics: Box::new(move || {
+                let world = worlds.current();
+                office.scrape(&generation::figures(&world), &generation::director_figures(&world))
+            }),
         });
         let bounds = Arc::new(Bounds::default());
         spawn_local(front::serve_tcp(listener, Rc::new(admin), bounds, Closing::default()));
@@ -422,11 +425,39 @@ impl House {
                 standing.window
             );
         }
+        for director in world.directors() {
+            let _ = writeln!(text, "{}", told(director));
+        }
         if self.keep.office.dropped() > 0 {
             let _ = writeln!(text, "log lines that could not be written: {}", self.keep.office.dropped());
         }
         text
     }
+}
+
+/// A director with its members, for the status.
+fn told(director: &Director) -> String {
+    let member = |member: MemberStanding| {
+        let MemberStanding { name, weight, drained, healthy, gets } = member;
+        let how = if drained {
+            " (drained)"
+        } else if !healthy {
+            " (sick)"
+        } else if weight > 0 && gets < f64::from(weight) {
+            " (starts slowly)"
+        } else {
+            ""
+        };
+        format!("{name} weight {weight}{how}")
+    };
+    let members: Vec<String> = director.members(clock::wall()).into_iter().map(member).collect();
+    format!(
+        "director {}: {}, {}; {} retries",
+        director.name(),
+        director.config().policy.word(),
+        members.join(", "),
+        director.retries()
+    )
 }
 
 /// `[::]:443` in the settings stands for every address of the machine.

@@ -14,12 +14,12 @@ use crate::base::{clock, random};
 use crate::files::Root;
 use crate::language;
 use crate::plan::{Answers, Site, SiteId};
-use crate::record::{BackendFigures, Level, LogConfig, Office};
+use crate::record::{BackendFigures, DirectorFigures, Level, LogConfig, Office};
 use crate::rules::{Rules, Table};
 use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
 use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
-use crate::upstream::{self, Backend, Target};
+use crate::upstream::{self, Backend, Director, StickyKey, Target};
 use crate::visit::{Buffers, Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
@@ -38,6 +38,8 @@ pub struct Keep {
     desk: Desk,
     pseudonyms: Arc<ArcSwap<PseudonymKey>>,
     buffers: Arc<Buffers>,
+    /// Under which members of directors are named in visitors' cookies.
+    sticky: StickyKey,
     /// The port that visitors of plain http are sent to, as it was really bound.
     https_port: Option<u16>,
 }
@@ -49,6 +51,7 @@ impl Keep {
         let desk =
             Desk::open(Box::new(embedded)).map_err(|error| format!("cannot open the store: {error}"))?;
         let pseudonyms = Arc::new(ArcSwap::from_pointee(kept_pseudonyms(&desk).await?));
+        let sticky = kept_sticky(&desk).await?;
         let authority = Authority::open(&gateway.state, clock::wall()).map_err(|fault| fault.to_string())?;
         let office = Office::open(crate::record::Options {
             state: gateway.state.clone(),
@@ -57,7 +60,7 @@ impl Keep {
         })
         .map_err(|error| format!("cannot open the log: {error}"))?;
         let buffers = Arc::new(Buffers::new(gateway.bounds.buffers_max));
-        Ok(Self { office, authority, desk, pseudonyms, buffers, https_port })
+        Ok(Self { office, authority, desk, pseudonyms, buffers, sticky, https_port })
     }
 
     /// A new day has a new key, and the old one is forgotten. Kept first: a key that was used must not be lost.
@@ -101,6 +104,18 @@ async fn keep_pseudonyms(desk: &Desk, key: &PseudonymKey) -> Result<(), String> 
     let mut value = key.day().to_be_bytes().to_vec();
     value.extend_from_slice(key.expose());
     desk.ask(store::put(pseudonyms()?, value, None)).await.map_err(|fault| unusable(&fault))
+}
+
+/// The key behind sticky cookies, as it is kept: with another one every visitor would be sent anew to some member.
+async fn kept_sticky(desk: &Desk) -> Result<StickyKey, String> {
+    let place = || HOUSE.key("sticky").map_err(|fault| unusable(&fault));
+    let kept = desk.ask(store::get(place()?)).await.map_err(|fault| unusable(&fault))?;
+    if let Some(key) = kept.and_then(|bytes| <[u8; 32]>::try_from(&*bytes).ok()) {
+        return Ok(StickyKey::new(key));
+    }
+    let key: [u8; 32] = random::bytes();
+    desk.ask(store::put(place()?, key.to_vec(), None)).await.map_err(|fault| unusable(&fault))?;
+    Ok(StickyKey::new(key))
 }
 
 fn pseudonyms() -> Result<store::Key, String> {
@@ -153,7 +168,7 @@ pub fn first(settings: &Settings, keep: &Keep) -> Result<World, String> {
     tell(keep, &certificates, &problems);
     let acceptor =
         Acceptor::new(Arc::new(certificates)).map_err(|error| format!("cannot set up TLS: {error}"))?;
-    world(settings, keep, acceptor, &HashMap::new())
+    world(settings, keep, acceptor, &Kept::default())
 }
 
 /// The generation after `previous`: backends that did not change are kept, with their counts and connections.
@@ -163,25 +178,40 @@ pub fn next(settings: &Settings, keep: &Keep, previous: &World) -> Result<World,
     let shown = acceptor.certificates();
     let (certificates, problems) =
         Certificates::load(wishes(settings), &keep.authority, Some(&shown), clock::wall())?;
-    let kept = previous.servers().map(|backend| (backend.name().into(), Arc::clone(backend))).collect();
+    let kept = Kept {
+        backends: previous.servers().map(|backend| (backend.name().into(), Arc::clone(backend))).collect(),
+        directors: previous
+            .directors()
+            .map(|director| (director.name().into(), Arc::clone(director)))
+            .collect(),
+    };
     let world = world(settings, keep, acceptor, &kept)?;
     tell(keep, &certificates, &problems);
     world.acceptor.swap(Arc::new(certificates));
     Ok(world)
 }
 
-fn world(
-    settings: &Settings,
-    keep: &Keep,
-    acceptor: Acceptor,
-    kept: &HashMap<Box<str>, Arc<Backend>>,
-) -> Result<World, String> {
-    let backend = |config: &upstream::Config| match kept.get(&config.name) {
+/// What the generation before had, by name.
+#[derive(Default)]
+struct Kept {
+    backends: HashMap<Box<str>, Arc<Backend>>,
+    directors: HashMap<Box<str>, Arc<Director>>,
+}
+
+fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> Result<World, String> {
+    let backend = |config: &upstream::Config| match kept.backends.get(&config.name) {
         Some(backend) if backend.is(config) => Ok(Arc::clone(backend)),
         _ => Backend::new(config.clone()).map(Arc::new),
     };
-    let server = |config| backend(config).map(Target::Server);
-    let targets = settings.backends.iter().map(server).collect::<Result<_, String>>()?;
+    let servers: Vec<_> = settings.backends.iter().map(backend).collect::<Result<_, String>>()?;
+    let director = |config: &upstream::DirectorConfig| {
+        let before = kept.directors.get(&config.name).map(|director| &**director);
+        Director::new(config.clone(), &servers, &keep.sticky, before)
+    };
+    let directors: Vec<_> = settings.directors.iter().map(director).collect::<Result<_, String>>()?;
+    let targets = servers.into_iter().map(Target::Server);
+    let targets =
+        targets.chain(directors.into_iter().map(|director| Target::Director(Arc::new(director)))).collect();
     let mut route_sheets = BTreeMap::new();
     for (at, site) in settings.sites.iter().enumerate() {
         for recorded in site.routes.iter().filter_map(|route| route.log.as_deref()) {
@@ -242,7 +272,7 @@ fn rulebook(settings: &Settings, keep: &Keep) -> Result<Option<Rulebook>, String
         return Ok(None);
     };
     let sources = &settings.places.sources;
-    let backends = settings.backends.iter().map(|backend| backend.name.clone()).collect();
+    let backends = settings.backend_names().map(Into::into).collect();
     let mut around = Outside(&keep.office);
     let rules = Rules::start(Arc::clone(program), settings.networks.clone(), backends, &mut around)
         .map_err(|fault| format!("the rules do not start: {}", explain(&program.marks, sources, &fault)))?;
@@ -286,6 +316,16 @@ pub fn figures(world: &World) -> Vec<BackendFigures> {
             }
         })
         .collect()
+}
+
+pub fn director_figures(world: &World) -> Vec<DirectorFigures> {
+    let now = clock::wall();
+    let figures = |director: &Arc<Director>| DirectorFigures {
+        name: director.name().into(),
+        shares: director.members(now).into_iter().map(|member| (member.name, member.gets)).collect(),
+        retries: director.retries(),
+    };
+    world.directors().map(figures).collect()
 }
 
 fn wishes(settings: &Settings) -> Vec<Wanted> {

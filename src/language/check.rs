@@ -52,6 +52,7 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
         tables: Vec::new(),
         private_tables: BTreeSet::new(),
         broken_tables: BTreeSet::new(),
+        backends: 0,
         probes: 0,
         probes_declared: 0,
         probes_inside: Vec::new(),
@@ -61,6 +62,7 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
         sources: Arc::new(Sources::default()),
         gateway: None,
         backends: Vec::new(),
+        directors: Vec::new(),
         sites: Vec::new(),
         acls: Vec::new(),
         logs: Vec::new(),
@@ -92,7 +94,7 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
             Item::Declaration(written) => match written.kind {
                 // Fastly's are objects: `program` makes them.
                 Kind::Director if dialect == Dialect::Fastly => continue,
-                Kind::Director | Kind::PenaltyBox | Kind::RateCounter => {
+                Kind::PenaltyBox | Kind::RateCounter => {
                     checker.not_yet(written.kind_span);
                     continue;
                 }
@@ -104,13 +106,9 @@ pub fn check(loaded: Loaded, files: &dyn Files, environment: Environment<'_>) ->
         let declared = checker.declaration(written, None);
         match written.kind {
             Kind::Gateway if tree.gateway.is_none() => tree.gateway = Some(declared),
-            Kind::Gateway
-            | Kind::Route
-            | Kind::Table
-            | Kind::Director
-            | Kind::PenaltyBox
-            | Kind::RateCounter => {}
+            Kind::Gateway | Kind::Route | Kind::Table | Kind::PenaltyBox | Kind::RateCounter => {}
             Kind::Backend => tree.backends.push(declared),
+            Kind::Director => tree.directors.push(declared),
             Kind::Site => tree.sites.push(declared),
             Kind::Acl => tree.acls.push(declared),
             Kind::Log => tree.logs.push(declared),
@@ -179,6 +177,8 @@ struct Checker<'a> {
     private_tables: BTreeSet<usize>,
     /// Tables with rows that could not be read.
     broken_tables: BTreeSet<usize>,
+    /// How many `backend`s there are; what is called a backend behind them is a director.
+    backends: usize,
     /// How many `probe`s have a name, and how many of them have been judged; those that stand in a backend
     /// come behind them.
     probes: usize,

@@ -72,6 +72,8 @@ struct Parser<'a> {
     rules: bool,
     /// In a `probe`, where strings may stand side by side too.
     lines: bool,
+    /// In a `director`, where a weight may stand behind a name.
+    weights: bool,
     /// Right in a `case`, which ends where the next one begins.
     in_case: bool,
     /// Where a `}` was found missing: the braces around it need not say so again.
@@ -99,6 +101,7 @@ impl<'a> Parser<'a> {
             suggestions,
             rules: false,
             lines: false,
+            weights: false,
             in_case: false,
             unclosed: None,
         };

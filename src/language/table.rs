@@ -133,7 +133,8 @@ impl Kind {
             Kind::Backend => BACKEND,
             Kind::Site => SITE,
             Kind::Route => ROUTE,
-            Kind::Acl | Kind::Table | Kind::Director | Kind::PenaltyBox | Kind::RateCounter => &[],
+            Kind::Acl | Kind::Table | Kind::PenaltyBox | Kind::RateCounter => &[],
+            Kind::Director => DIRECTOR,
             Kind::Log => LOG,
             Kind::Probe => PROBE,
         }
@@ -143,8 +144,8 @@ impl Kind {
     pub const fn dialects(self) -> Dialects {
         match self {
             Kind::Backend | Kind::Acl | Kind::Probe => Dialects::ALL,
-            Kind::Table => Dialects::EXTENDED,
-            Kind::Director | Kind::PenaltyBox | Kind::RateCounter => Dialects::FASTLY,
+            Kind::Table | Kind::Director => Dialects::EXTENDED,
+            Kind::PenaltyBox | Kind::RateCounter => Dialects::FASTLY,
             Kind::Gateway | Kind::Site | Kind::Route | Kind::Log => Dialects::OURS,
         }
     }
@@ -213,7 +214,7 @@ pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 /// Settings of the full language whose rooms are not built yet.
 pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
-    (Kind::Backend, &["shares", "identity", "retries"]),
+    (Kind::Backend, &["shares", "identity"]),
     (Kind::Site, &["directory", "hsts", "pages", "status", "maintenance", "limits"]),
     (
         Kind::Route,
@@ -283,6 +284,12 @@ pub enum Type {
     /// A certificate and its key, from files.
     OwnCertificate,
     Access,
+    /// The name of a backend, with `weight` and a number behind it where it takes more than one share.
+    Member,
+    /// What of a request leads to a member: `client`, `path`, `cookie("name")` or `header("Name")`.
+    HashBy,
+    /// The name of a cookie.
+    Cookie,
 }
 
 impl Type {
@@ -324,6 +331,9 @@ impl Type {
             Type::Name(_) => "a name",
             Type::Certificate => "`local` or `files(\"chain.pem\", \"key.pem\")`",
             Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
+            Type::Member => "the name of a `backend`, and `weight 2` behind it where it takes more",
+            Type::HashBy => "`client`, `path`, `cookie(\"name\")` or `header(\"Name\")`",
+            Type::Cookie => "the name of a cookie in quotes",
             Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
         })
     }
@@ -347,6 +357,7 @@ impl Type {
                 | Type::Attempt
                 | Type::Reply
                 | Type::Media
+                | Type::Cookie
         )
     }
 
@@ -574,6 +585,14 @@ static BACKEND: &[Setting] = &[
         "How long an unused connection is kept; say less than the server does.",
         "77s",
     ),
+    row(
+        "slow_start",
+        Type::Duration,
+        "0s",
+        "How long a member of a director that has come back takes to its full weight, from a tenth of it.",
+        "77s",
+    )
+    .range(WAIT_OR_NONE),
     row("idle_max", Type::Count, "64", "Unused connections kept by each worker; 0 keeps none.", "7")
         .range((0, 100_000)),
     row(
@@ -604,6 +623,56 @@ static BACKEND: &[Setting] = &[
         "The certificate and the key by which the gateway proves to this server who it is.",
         "files(\"gateway.pem\", \"gateway.key\")",
     ),
+];
+
+const POLICY_WORDS: &[Word] = &[
+    Word { word: "least", doc: "Of two members by chance, the one that works on less for its weight." },
+    Word { word: "round_robin", doc: "One after the other, each as often as its weight says." },
+    Word { word: "random", doc: "By chance, each as often as its weight says." },
+    Word {
+        word: "hash",
+        doc: "Always the same member for the same `.by`; only keys of a member that goes move.",
+    },
+    Word { word: "fallback", doc: "The first that is well, in the order of `.members`." },
+];
+
+/// Shares of one member; as many lie on the ring of a director that hashes.
+pub const WEIGHT_MAX: u64 = 1_000;
+/// Members of one director.
+pub const MEMBERS_MAX: usize = 256;
+
+static DIRECTOR: &[Setting] = &[
+    row(
+        "members",
+        Type::Member,
+        "",
+        "The backends that answer, each with `weight 2` behind it where it takes more than its share; no directors.",
+        "app, other weight 2",
+    )
+    .several(),
+    row("policy", Type::Word(POLICY_WORDS), "least", "How one of them is chosen.", "round_robin"),
+    row(
+        "by",
+        Type::HashBy,
+        "client",
+        "With `.policy = hash`: what leads to a member; where the request has no such cookie or header, the client does.",
+        "cookie(\"session\")",
+    ),
+    row(
+        "sticky",
+        Type::Cookie,
+        "none",
+        "A cookie by which a visitor comes back to the same member while that is well; its value names nothing.",
+        "\"member\"",
+    ),
+    row(
+        "retries",
+        Type::Count,
+        "2",
+        "How many other members may be tried when one fails; a member that may have seen a request that changes something stays the last.",
+        "1",
+    )
+    .range((0, 10)),
 ];
 
 static SITE: &[Setting] = &[

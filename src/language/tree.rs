@@ -11,6 +11,15 @@ use super::source::{FileId, Sources, Span, quoted};
 use super::table::{self, Kind};
 use super::vocabulary::Dialect;
 
+/// What of a request leads to a member of a director.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HashBy {
+    Client,
+    Path,
+    Cookie(Text, Span),
+    Header(Text, Span),
+}
+
 /// A text, and whether it may be shown. One private part makes the whole private.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Text {
@@ -78,6 +87,12 @@ pub enum Value {
     Name(usize),
     Certificate(Certificate),
     Access(Access),
+    /// A backend by its place in the tree, and its weight.
+    Member {
+        backend: usize,
+        weight: u64,
+    },
+    HashBy(HashBy),
     /// `lookup(table, "key", otherwise)` where a backend is meant: the places of the table and of the other
     /// backend. The key may hold names of a route's path.
     Lookup {
@@ -163,6 +178,8 @@ pub struct Tree {
     pub dialect: Dialect,
     pub gateway: Option<Declaration>,
     pub backends: Vec<Declaration>,
+    /// Where a backend is named, these are meant by the places behind the backends'.
+    pub directors: Vec<Declaration>,
     pub sites: Vec<Declaration>,
     pub acls: Vec<Declaration>,
     pub logs: Vec<Declaration>,

@@ -1,6 +1,8 @@
 //! Bodies in either direction. One enum, so that the common kinds cost no allocation and one call.
 
+use std::cell::{Cell, RefCell};
 use std::pin::Pin;
+use std::rc::Rc;
 use std::task::{Context, Poll};
 
 use bytes::Bytes;
@@ -68,5 +70,48 @@ impl HttpBody for Body {
             Body::Full(bytes) => SizeHint::with_exact(bytes.len() as u64),
             Body::Stream(stream) => stream.size_hint(),
         }
+    }
+}
+
+/// A body that is lent to one request after the other, until one of them has taken something of it.
+pub struct Lent(Rc<Inner>);
+
+struct Inner {
+    body: RefCell<Body>,
+    touched: Cell<bool>,
+}
+
+impl Lent {
+    pub fn new(body: Body) -> Self {
+        Self(Rc::new(Inner { body: RefCell::new(body), touched: Cell::new(false) }))
+    }
+
+    /// Somebody asked for a piece of it: it can't be lent any more.
+    pub fn is_touched(&self) -> bool {
+        self.0.touched.get()
+    }
+
+    pub fn lend(&self) -> Option<Body> {
+        (!self.is_touched()).then(|| Body::stream(Borrowed(Rc::clone(&self.0))))
+    }
+}
+
+struct Borrowed(Rc<Inner>);
+
+impl HttpBody for Borrowed {
+    type Data = Bytes;
+    type Error = Fault;
+
+    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
+        self.0.touched.set(true);
+        Pin::new(&mut *self.0.body.borrow_mut()).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.0.body.borrow().is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.0.body.borrow().size_hint()
     }
 }

@@ -427,6 +427,15 @@ fn drop_where(headers: &mut HeaderMap, wanted: impl Fn(&str) -> bool) {
     }
 }
 
+/// The value of a cookie; the first, where there are several of a name.
+pub fn cookie<'h>(headers: &'h HeaderMap, name: &str) -> Option<&'h [u8]> {
+    let crumbs = headers.get(COOKIE)?.as_bytes().split(|byte| *byte == b';');
+    crumbs.map(<[u8]>::trim_ascii).find_map(|crumb| {
+        let value = crumb.strip_prefix(name.as_bytes())?;
+        value.strip_prefix(b"=")
+    })
+}
+
 /// One `Cookie` field, since backends differ in which of two they read. HTTP/2 sends crumbs that belong
 /// together (RFC 9113, 8.2.3); in HTTP/1 a second one is refused.
 pub(super) fn settle_cookies(headers: &mut HeaderMap, crumbs: bool) -> Result<(), Fault> {
@@ -763,5 +772,22 @@ pub(super) mod tests {
         ]);
         clean_trailers(&mut trailers);
         assert_eq!(names(&trailers), ["grpc-status", "server-timing", "x-checksum"]);
+    }
+
+    #[test]
+    fn a_cookie_is_found_by_its_whole_name() {
+        let mut headers = HeaderMap::new();
+        assert_eq!(cookie(&headers, "a"), None);
+        headers.insert(COOKIE, HeaderValue::from_static("ab=1; a=2;a=3 ; b=\"x=y\"; c; d="));
+        for (name, value) in [
+            ("a", Some("2")),
+            ("ab", Some("1")),
+            ("b", Some("\"x=y\"")),
+            ("c", None),
+            ("d", Some("")),
+            ("A", None),
+        ] {
+            assert_eq!(cookie(&headers, name), value.map(str::as_bytes), "{name}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
+use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, UPGRADE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::asked::Asked;
@@ -27,7 +27,7 @@ use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
 use crate::message::request::Upgrade;
 use crate::message::{Body, Request, Street, headers};
-use crate::plan::{BackendId, Route, VisitorAddress};
+use crate::plan::{Answers, BackendId, Route, VisitorAddress};
 use crate::record::LogConfig;
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
 use crate::rules::doorplate::Decided;
@@ -91,7 +91,13 @@ impl Surroundings for World<'_> {
     }
 
     fn healthy(&self, backend: BackendId) -> bool {
-        !self.backends.get(&backend).is_some_and(|part| part.sick)
+        let sick = self.backends.get(&backend).is_some_and(|part| part.sick);
+        let members = self.members(backend);
+        !sick && (members.is_empty() || members.iter().any(|member| self.healthy(*member)))
+    }
+
+    fn sickness(&self, backend: BackendId) -> Cause {
+        if self.members(backend).len() > 1 { Cause::NoneHealthy } else { Cause::Unhealthy }
     }
 
     fn site(&self) -> &str {
@@ -168,9 +174,24 @@ impl<'s> World<'s> {
         }
     }
 
+    /// The members of a director; a backend has none.
+    fn members(&self, id: BackendId) -> Vec<BackendId> {
+        let director = self.gateway.settings.director(id);
+        let names = director.iter().flat_map(|director| &director.members);
+        names.filter_map(|(name, _)| self.gateway.backend_by_name(name)).collect()
+    }
+
+    /// Who of a director speaks for it in a play: the first member that is well. Which one it would be is chance,
+    /// or what is going on at the time.
+    fn speaker(&self, id: BackendId) -> BackendId {
+        let members = self.members(id);
+        let well = members.iter().find(|member| self.healthy(**member));
+        well.or(members.first()).copied().unwrap_or(id)
+    }
+
     /// The `Host` that a backend is always told.
     fn host_header(&self, id: BackendId) -> Option<HeaderValue> {
-        self.gateway.settings.backends.get(id.0)?.host_header.as_deref()?.parse().ok()
+        self.gateway.settings.backends.get(self.speaker(id).0)?.host_header.as_deref()?.parse().ok()
     }
 
     /// Rules led the request elsewhere.
@@ -180,10 +201,28 @@ impl<'s> World<'s> {
     }
 
     fn backend(&self, id: BackendId) -> Result<Scripted, Cause> {
-        match self.backends.get(&id).and_then(|part| part.answer.clone()) {
-            Some(scripted) => scripted,
-            None => Ok(Scripted::default()),
+        if !self.healthy(id) {
+            return Err(self.sickness(id));
         }
+        let scripted = |id: BackendId| self.backends.get(&id).and_then(|part| part.answer.clone());
+        if let Some(own) = scripted(id) {
+            return own;
+        }
+        let members = self.members(id);
+        let mut failed = None;
+        for member in members.iter().filter(|member| self.healthy(**member)) {
+            match scripted(*member).unwrap_or_else(|| Ok(Scripted::default())) {
+                Ok(answer) => return Ok(answer),
+                Err(cause) => failed = Some(if members.len() > 1 { Cause::AllFailed } else { cause }),
+            }
+        }
+        failed.map_or_else(|| Ok(Scripted::default()), Err)
+    }
+
+    /// Whether a play says what it answers.
+    fn is_scripted(&self, id: BackendId) -> bool {
+        let said = |id: &BackendId| self.backends.get(id).is_some_and(|part| part.answer.is_some());
+        said(&id) || self.members(id).iter().any(said)
     }
 
     /// The log of the site that was asked, which gets the line of whoever is admitted to no route with one of
@@ -214,10 +253,7 @@ impl<'s> World<'s> {
         let answer = &mut self.decision.answer;
         answer.status = parts.status.as_u16();
         answer.headers = parts.headers;
-        answer.body = match body {
-            Body::Full(bytes) => bytes,
-            _ => Bytes::new(),
-        };
+        answer.body = whole(body);
     }
 
     fn refuse(&mut self, fault: &Fault, ask: &Ask<'_>) {
@@ -232,7 +268,7 @@ impl<'g> Stage<'g> {
     pub fn new(gateway: &'g Gateway, given: &Given) -> Result<Self, String> {
         let mut world = World::new(gateway, given, 0);
         let rules = gateway.program().map(|program| {
-            let backends = gateway.settings.backends.iter().map(|backend| backend.name.clone()).collect();
+            let backends = gateway.settings.backend_names().map(Into::into).collect();
             let networks = gateway.settings.networks.clone();
             Rules::start(Arc::clone(program), networks, backends, &mut world)
         });
@@ -324,7 +360,14 @@ impl<'g> Stage<'g> {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
                 world.fits(Some(door.route), asked)?;
-                Self::plain(&mut request, backend, world, ask);
+                match backend {
+                    Some(backend) => Self::plain(&mut request, backend, world, ask),
+                    None => {
+                        world.decision.handling = Handling::Lookup;
+                        let response = settle(world, door.route, &request, ask)?;
+                        world.answer(response);
+                    }
+                }
                 Ok(())
             }
             Some(rules) => Self::ruled(rules, request, asked, found, world, ask),
@@ -394,8 +437,28 @@ impl<'g> Stage<'g> {
                     } else {
                         door.as_ref().map_err(Clone::clone).and_then(|door| admit(world, door, &request))
                     };
+                    let judged = match (judged, &door) {
+                        (Ok(None), Ok(door)) if flow.takes_settled() => {
+                            match settle(world, door.route, &request, ask) {
+                                Ok(response) => {
+                                    let (parts, body) = response.into_parts();
+                                    world.decision.answer.body = whole(body);
+                                    let status = parts.status.as_u16();
+                                    flow.settled(Reply::of_backend(
+                                        status,
+                                        None,
+                                        parts.version,
+                                        parts.headers,
+                                    ));
+                                    continue;
+                                }
+                                Err(fault) => Err(fault),
+                            }
+                        }
+                        (judged, _) => judged,
+                    };
                     match judged {
-                        Ok(backend) => flow.routed(Choice::Backend(backend)),
+                        Ok(backend) => flow.routed(backend.map_or(Choice::None, Choice::Backend)),
                         Err(fault) => refused(world, &mut flow, &fault),
                     }
                 }
@@ -455,6 +518,68 @@ impl<'g> Stage<'g> {
         }
         Err(Fault::with(Cause::Internal, "the rules come to no end"))
     }
+}
+
+fn whole(body: Body) -> Bytes {
+    match body {
+        Body::Full(bytes) => bytes,
+        _ => Bytes::new(),
+    }
+}
+
+/// What the house answers by itself. No disk is read in a play: each file is there.
+fn settle(
+    world: &mut World<'_>,
+    route: &Route,
+    request: &Request,
+    ask: &Ask<'_>,
+) -> Result<Response<Body>, Fault> {
+    let only_reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let refused = || Fault::with(Cause::MethodNotAllowed, format!("{} of what is only read", request.method));
+    let names: Vec<&str> = world.names.iter().map(|(_, value)| value.as_str()).collect();
+    let (own, response) = match &route.answers {
+        Answers::Files(_) if !only_reads => return Err(refused()),
+        Answers::Files(files) => {
+            let below = doorplate::below(route, &request.path);
+            let mut response = Response::new(Body::Empty);
+            if request.method == Method::OPTIONS {
+                *response.status_mut() = StatusCode::NO_CONTENT;
+            }
+            let told = format!("files {}", files.root.display());
+            world.tell(
+                Kind::Answer,
+                format!("{told}: /{}, assumed: no disk is read", tell::plain(below)),
+                None,
+            );
+            (told, response)
+        }
+        Answers::Redirect(redirect) => {
+            let to = doorplate::location(redirect, route, &names, &request.path, request.query.as_ref());
+            let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
+            world.tell(Kind::Redirect, format!("{} {}", redirect.status, tell::plain(&to)), None);
+            (format!("redirect {} {to}", redirect.status), answer::redirect(status, &to, ask))
+        }
+        Answers::Fixed(fixed) => {
+            let status = StatusCode::from_u16(fixed.status).unwrap_or(StatusCode::OK);
+            let response = match &fixed.text {
+                Some(_) if !only_reads => return Err(refused()),
+                Some(text) => {
+                    let mut response = Response::new(Body::full(text.text.to_string()));
+                    response.headers_mut().insert(CONTENT_TYPE, text.kind.clone());
+                    *response.status_mut() = status;
+                    response
+                }
+                None => answer::ruled(status, None, None, ask),
+            };
+            world.tell(Kind::Answer, format!("{}, as the route says", fixed.status), None);
+            (format!("answer {}", fixed.status), response)
+        }
+        Answers::Backend(_) | Answers::Lookup { .. } => {
+            return Err(Fault::with(Cause::Internal, "a backend's route is answered by the house"));
+        }
+    };
+    world.decision.own = Some(own);
+    Ok(response)
 }
 
 /// Whether a backend that gave no answer may have taken something of the body.
@@ -544,7 +669,7 @@ impl<'s> World<'s> {
 #[derive(Clone, Copy)]
 struct Door<'g> {
     route: &'g Route,
-    /// `None`: the route's table has no row for this path.
+    /// `None`: the route's table has no row for this path, or the house itself answers.
     backend: Option<BackendId>,
 }
 
@@ -565,8 +690,11 @@ fn look_up<'g>(world: &mut World<'_>, found: SiteRef<'g>, request: &Request) -> 
     let names: Vec<String> = world.names.iter().map(|(name, value)| format!("{name} is {value}")).collect();
     let names = if names.is_empty() { String::new() } else { format!(", {}", names.join(", ")) };
     let backend = covered.backend();
-    let to = backend
-        .map_or_else(|| "no row of its table".to_owned(), |id| format!("backend {}", gateway.backend(id)));
+    let to = match backend {
+        Some(id) => format!("backend {}", gateway.backend(id)),
+        None if route.answers.is_ours() => doorplate::in_words(&route.answers, &route.names),
+        None => "no row of its table".to_owned(),
+    };
     world.tell(Kind::Route, format!("{} → {to}{names}", route.path), place);
     Ok(Door { route, backend })
 }
@@ -586,14 +714,15 @@ fn judge(world: &mut World<'_>, route: &Route, request: &Request) -> Result<(), 
     judged
 }
 
-/// Access, then who answers: the corridor's order.
-fn admit(world: &mut World<'_>, door: &Door<'_>, request: &Request) -> Result<BackendId, Fault> {
+/// Access, then who answers: the corridor's order. `None`: the house itself.
+fn admit(world: &mut World<'_>, door: &Door<'_>, request: &Request) -> Result<Option<BackendId>, Fault> {
     judge(world, door.route, request)?;
-    let backend = door.backend.ok_or_else(|| {
-        Fault::with(Cause::NoRoute, format!("the table of the route {} has no such row", door.route.path))
-    })?;
+    if door.backend.is_none() && !door.route.answers.is_ours() {
+        let text = format!("the table of the route {} has no such row", door.route.path);
+        return Err(Fault::with(Cause::NoRoute, text));
+    }
     recorded(world, door.route);
-    Ok(backend)
+    Ok(door.backend)
 }
 
 /// Where the visit is written, told where the rules say it.
@@ -637,8 +766,11 @@ fn send(
 ) -> Result<Scripted, Cause> {
     let gateway = world.gateway;
     let name = gateway.backend(backend).to_owned();
-    let seen_as =
-        gateway.settings.backends.get(backend.0).map_or(VisitorAddress::None, |it| it.visitor_address);
+    let seen_as = gateway
+        .settings
+        .backends
+        .get(world.speaker(backend).0)
+        .map_or(VisitorAddress::None, |it| it.visitor_address);
     Introduction::new(request, visible(request.client, seen_as)).put(&mut headers);
     let place = gateway.settings.places.backend(backend.0).and_then(|span| gateway.spot(span));
     world.tell(Kind::Backend, format!("{name} is asked: {method} {}", tell::plain(&url)), place);
@@ -648,7 +780,7 @@ fn send(
     }
     let sent = Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers };
     world.decision.sent.push(sent);
-    let scripted = world.backends.get(&backend).is_some_and(|part| part.answer.is_some());
+    let scripted = world.is_scripted(backend);
     let answer = world.backend(backend);
     let text = match &answer {
         Ok(answer) if scripted => answer.status.to_string(),

@@ -118,6 +118,8 @@ pub struct Decision {
     pub handling: Handling,
     /// In the order asked: a retry asks again.
     pub sent: Vec<Sent>,
+    /// What the house answered by itself: `files /srv/static`, `redirect 301 …`, `answer 200`.
+    pub own: Option<String>,
     pub answer: Answer,
     pub ttl: Option<f64>,
     pub grace: Option<f64>,
@@ -164,6 +166,9 @@ impl Decision {
             }
             _ if self.handling == Handling::Synth => format!("synth {status}"),
             (None, Some(sent)) => format!("{status} from backend {}", sent.backend),
+            (None, None) if self.own.is_some() => {
+                format!("{status}: {}", self.own.as_deref().unwrap_or_default())
+            }
             (None, None) => format!("status {status}"),
         }
     }

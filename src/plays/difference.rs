@@ -66,6 +66,7 @@ pub fn compare(old: &Gateway, new: &Gateway) -> Vec<Change> {
     found.sites();
     found.rules();
     found.backends();
+    found.directors();
     found.acls();
     found.tables();
     found.gateway();
@@ -255,6 +256,16 @@ impl<'g> Comparison<'g> {
             if let Some(text) = rows_changed(&named(old, before), &named(new, after)) {
                 self.push(Turn::Moved, &what, format!("{to}: {text}"), place());
             }
+        } else if let Some(text) = own_changed(&was.answers, &route.answers) {
+            self.push(Turn::Moved, &what, format!("{to}: {text}"), place());
+        }
+        if was.internal != route.internal {
+            let (turn, text) = if route.internal {
+                (Turn::Closed, "only backends' answers lead here now")
+            } else {
+                (Turn::Opened, "visitors reach it now")
+            };
+            self.push(turn, &what, text, place());
         }
         let (from, to) = (doors::limits(was), doors::limits(route));
         if from != to {
@@ -330,6 +341,27 @@ impl<'g> Comparison<'g> {
                 }
                 Some(_) => {}
             }
+        }
+    }
+
+    fn directors(&mut self) {
+        let (old, new) = (self.old, self.new);
+        let place = |gateway: &Gateway, name: &str| {
+            let id = gateway.backend_by_name(name)?;
+            gateway.settings.places.backend(id.0).and_then(|span: Span| gateway.spot(span))
+        };
+        for director in &old.settings.directors {
+            if !new.settings.directors.iter().any(|other| other.name == director.name) {
+                self.push(Turn::Backend, &director.name, "is gone", place(old, &director.name));
+            }
+        }
+        for director in &new.settings.directors {
+            let text = match old.settings.directors.iter().find(|other| other.name == director.name) {
+                None => "is new".to_owned(),
+                Some(was) if was != director => director_changed(was, director),
+                Some(_) => continue,
+            };
+            self.push(Turn::Backend, &director.name, text, place(new, &director.name));
         }
     }
 
@@ -413,6 +445,44 @@ fn covering<'g>(gateway: &'g Gateway, site: &str, route: &Route) -> Option<&'g R
     Some(gateway.table.site(site)?.site.route(&path)?.route)
 }
 
+fn director_changed(was: &upstream::DirectorConfig, now: &upstream::DirectorConfig) -> String {
+    let changes: Vec<&str> = [
+        (was.policy != now.policy, "how it chooses"),
+        (was.members != now.members, "its members"),
+        (was.sticky != now.sticky, "its cookie"),
+        (was.retries != now.retries, "its retries"),
+    ]
+    .iter()
+    .filter_map(|(changed, what)| changed.then_some(*what))
+    .collect();
+    format!("is another: {}", changes.join(", "))
+}
+
+/// What is said otherwise of files, or of a fixed answer, in the same words of a listing.
+fn own_changed(was: &Answers, now: &Answers) -> Option<String> {
+    match (was, now) {
+        (Answers::Files(was), Answers::Files(now)) => {
+            let changed = [
+                ("index", was.index != now.index),
+                ("listing", was.listing != now.listing),
+                ("try", was.tries != now.tries),
+                ("expires", was.expires != now.expires),
+                ("links", was.links != now.links),
+                ("precompressed", was.precompressed != now.precompressed),
+                ("hidden", was.hidden != now.hidden),
+            ];
+            let changed: Vec<String> = changed
+                .iter()
+                .filter(|(_, changed)| *changed)
+                .map(|(name, _)| format!("`.{name}`"))
+                .collect();
+            (!changed.is_empty()).then(|| format!("{} is another", changed.join(", ")))
+        }
+        (Answers::Fixed(was), Answers::Fixed(now)) => (was != now).then(|| "its text is another".to_owned()),
+        _ => None,
+    }
+}
+
 /// What changed, by the settings' names; times with their values, places without.
 fn backend_changed(was: &upstream::Config, now: &upstream::Config) -> String {
     let mut texts = Vec::new();
@@ -441,6 +511,10 @@ fn backend_changed(was: &upstream::Config, now: &upstream::Config) -> String {
         if before != after {
             texts.push(format!("{name}: {} → {}", write_duration(before), write_duration(after)));
         }
+    }
+    if was.slow_start != now.slow_start {
+        let [before, after] = [was.slow_start, now.slow_start].map(write_duration);
+        texts.push(format!("slow_start: {before} → {after}"));
     }
     if was.idle_max != now.idle_max {
         texts.push(format!("idle_max: {} → {}", was.idle_max, now.idle_max));

@@ -13,6 +13,10 @@ use crate::language::source::quoted;
 pub enum Expectation {
     /// Who was asked last; `None`: nobody.
     Backend(Option<String>),
+    /// The folder that answers.
+    Files(String),
+    /// The route answers always the same, with this status.
+    Own(u16),
     Site(String),
     Route(String),
     Status(u16),
@@ -83,6 +87,8 @@ impl Texts {
 
 const WORDS: &[&str] = &[
     "backend",
+    "files",
+    "answer",
     "no",
     "site",
     "route",
@@ -151,6 +157,8 @@ pub fn read(line: &str, suggestions: &mut Suggestions) -> Result<Vec<Expectation
         |text: &str| (!text.is_empty() && !text.contains(char::is_whitespace)).then(|| text.to_owned());
     match word {
         "backend" => one(plain(rest).map(|name| Expectation::Backend(Some(name))), "write `backend svn`"),
+        "files" => one(plain_text(rest).map(Expectation::Files), "write the folder: `files /srv/static`"),
+        "answer" => one(status_of(rest).map(Expectation::Own), "write its status: `answer 200`"),
         "site" => one(plain(rest).map(Expectation::Site), "write `site www.example`"),
         "route" => one(plain(rest).map(Expectation::Route), "write the route's path: `route /svn/`"),
         "status" => one(status_of(rest).map(Expectation::Status), "write `status 404`"),
@@ -303,6 +311,14 @@ impl Expectation {
             Self::Backend(None) => (sent.is_none(), "no backend".to_owned(), asked()),
             Self::Backend(Some(name)) => {
                 (sent.is_some_and(|sent| *sent.backend == **name), format!("backend {name}"), asked())
+            }
+            Self::Files(folder) => {
+                let wanted = format!("files {folder}");
+                (decision.own.as_ref() == Some(&wanted), wanted, decision.own.clone().unwrap_or_else(asked))
+            }
+            Self::Own(status) => {
+                let wanted = format!("answer {status}");
+                (decision.own.as_ref() == Some(&wanted), wanted, decision.own.clone().unwrap_or_else(asked))
             }
             Self::Site(name) => (
                 decision.site.as_deref() == Some(name),

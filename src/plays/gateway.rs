@@ -50,11 +50,11 @@ impl Gateway {
     }
 
     pub fn backend(&self, id: BackendId) -> &str {
-        self.settings.backends.get(id.0).map_or("?", |backend| &backend.name)
+        self.settings.backend_name(id).unwrap_or("?")
     }
 
     pub fn backend_by_name(&self, name: &str) -> Option<BackendId> {
-        self.settings.backends.iter().position(|backend| *backend.name == *name).map(BackendId)
+        self.settings.backend_names().position(|known| known == name).map(BackendId)
     }
 
     pub fn spot(&self, span: Span) -> Option<Spot> {

@@ -138,7 +138,7 @@ fn misnamed(gateway: &Gateway, script: &Script) -> Vec<Flaw> {
     let mut flaws = Vec::new();
     let mut suggestions = Suggestions::default();
     let settings = &gateway.settings;
-    let backends: Vec<&str> = settings.backends.iter().map(|backend| &*backend.name).collect();
+    let backends: Vec<&str> = settings.backend_names().collect();
     let sites: Vec<&str> = settings.sites.iter().map(|site| &*site.name).collect();
     let routes: Vec<&str> =
         settings.sites.iter().flat_map(|site| &site.routes).map(|route| &*route.path).collect();

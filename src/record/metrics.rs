@@ -55,6 +55,8 @@ metrics! {
     BACKEND_WAITING = "doorward_backend_waiting", Gauge, ["backend"], "Requests that wait for one of a backend's connections now, where `.workers` or `.max_connections` limits them.";
     BACKEND_WAITED = "doorward_backend_waited_total", Counter, ["backend"], "Requests that had to wait for one of a backend's connections.";
     BACKEND_UP = "doorward_backend_up", Gauge, ["backend"], "1 while a backend's probe says that it is healthy, 0 while it is sick. Only for backends with a probe.";
+    DIRECTOR_SHARE = "doorward_director_share", Gauge, ["director", "backend"], "What a member of a director gets now: its weight, less while it starts slowly, 0 while it is asked nothing.";
+    DIRECTOR_RETRIES = "doorward_director_retries_total", Counter, ["director"], "Requests a director sent once more though a member may have seen them.";
     LOG_DROPPED = "doorward_log_dropped_total", Counter, [], "Log lines that could not be kept, because a disk was full or too slow.";
     RELOADS = "doorward_reloads_total", Counter, ["result"], "Reloads of the rules: `taken` or `refused`.";
     CERTIFICATE = "doorward_certificate_expiry_seconds", Gauge, ["site"], "When the site's certificate ends, in seconds since 1970.";
@@ -123,6 +125,15 @@ pub struct BackendFigures {
     pub healthy: Option<bool>,
 }
 
+/// What a director knows of itself at the time of a scrape.
+#[derive(Clone, Debug, Default)]
+pub struct DirectorFigures {
+    pub name: Box<str>,
+    /// What each member gets.
+    pub shares: Vec<(Box<str>, f64)>,
+    pub retries: u64,
+}
+
 /// The shared counters.
 pub(super) struct Meters {
     pub requests: IntCounterVec,
@@ -181,6 +192,7 @@ impl Meters {
     pub fn scrape(
         &self,
         backends: &[BackendFigures],
+        directors: &[DirectorFigures],
         process: Figures,
         dropped: u64,
         started: Wall,
@@ -192,7 +204,7 @@ impl Meters {
         families.extend(self.seconds.collect());
         families.extend(self.connections.collect());
         families.extend(self.certificates.collect());
-        families.extend(passing(backends, process, dropped, started)?.gather());
+        families.extend(passing(backends, directors, process, dropped, started)?.gather());
         families.retain(|family| !family.get_metric().is_empty());
         families.sort_by(|one, other| one.name().cmp(other.name()));
         TextEncoder::new().encode_to_string(&families)
@@ -203,6 +215,7 @@ impl Meters {
 #[allow(clippy::cast_precision_loss)] // Prometheus figures are floating point
 fn passing(
     backends: &[BackendFigures],
+    directors: &[DirectorFigures],
     process: Figures,
     dropped: u64,
     started: Wall,
@@ -242,6 +255,13 @@ fn passing(
         }
         for (cause, count) in &backend.faults {
             faults.with_label_values(&[name, cause.name()]).inc_by(*count);
+        }
+    }
+    let (shares, retries) = (gauges(DIRECTOR_SHARE)?, counters(DIRECTOR_RETRIES)?);
+    for director in directors {
+        retries.with_label_values(&[&*director.name]).inc_by(director.retries);
+        for (member, share) in &director.shares {
+            shares.with_label_values(&[&*director.name, &**member]).set(*share);
         }
     }
     counters(LOG_DROPPED)?.with_label_values::<&str>(&[]).inc_by(dropped);

@@ -34,7 +34,7 @@ mod writer;
 mod tests;
 
 pub use config::{FileName, Format, LogConfig};
-pub use metrics::{BackendFigures, Handshake, Listener};
+pub use metrics::{BackendFigures, DirectorFigures, Handshake, Listener};
 pub use office::{Level, Office, Options, Sheet};
 pub use pen::{Pen, Presence};
 pub use ticket::{Asked, Ticket, TunnelTicket, ride};

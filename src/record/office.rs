@@ -9,7 +9,7 @@ use std::thread::JoinHandle;
 use std::{fmt, io};
 
 use super::config::FileName;
-use super::metrics::{BackendFigures, Meters};
+use super::metrics::{BackendFigures, DirectorFigures, Meters};
 use super::{Format, LogConfig, Pen, process, veil, writer};
 use crate::base::clock::{Wall, wall};
 
@@ -273,13 +273,13 @@ impl Office {
     }
 
     /// The page `/metrics`. Reads `/proc`: not for workers.
-    pub fn scrape(&self, backends: &[BackendFigures]) -> String {
-        self.meters.scrape(backends, process::figures(), self.dropped(), self.started).unwrap_or_else(
-            |error| {
+    pub fn scrape(&self, backends: &[BackendFigures], directors: &[DirectorFigures]) -> String {
+        self.meters
+            .scrape(backends, directors, process::figures(), self.dropped(), self.started)
+            .unwrap_or_else(|error| {
                 self.note(Level::Error, "metrics could not be written", &[("error", &error)]);
                 String::new()
-            },
-        )
+            })
     }
 }
 

@@ -276,7 +276,7 @@ fn nothing_of_a_visitor_is_written() {
             desk.office.note(Level::Warning, "something failed", &[("error", &detail)]);
         }
         desk.settle();
-        let (written, metrics) = (desk.folder.everything(), desk.office.scrape(&[]));
+        let (written, metrics) = (desk.folder.everything(), desk.office.scrape(&[], &[]));
         assert!(written.lines().count() > 40);
         for mark in MARKS {
             for text in [&written, &metrics] {
@@ -454,7 +454,7 @@ fn every_ending_writes_one_line() {
     assert_eq!(desk.lines().len(), 11);
     // A visitor who leaves is no trouble of ours; the two faults are.
     assert_eq!(desk.folder.read(TODAYS_ERRORS).lines().count(), 2);
-    let metrics = desk.office.scrape(&[]);
+    let metrics = desk.office.scrape(&[], &[]);
     for line in [
         "doorward_requests_total{site=\"a.example\",status=\"200\"} 8",
         "doorward_requests_total{site=\"a.example\",status=\"499\"} 1",
@@ -483,7 +483,7 @@ fn visits_to_nobody_have_a_folder_of_their_own() {
         without_the_changing(line.trim_end()),
         "203.0.113.0 - - [20/Nov/2026:13:55:12 +0000] \"-\" 408 0 \"-\" \"-\" id=~ seconds=~ cause=head_timeout"
     );
-    assert!(desk.office.scrape(&[]).contains("doorward_requests_total{site=\"-\",status=\"408\"} 1"));
+    assert!(desk.office.scrape(&[], &[]).contains("doorward_requests_total{site=\"-\",status=\"408\"} 1"));
     let mode = |path: &str| fs::metadata(desk.folder.0.join(path)).unwrap().permissions().mode() & 0o777;
     assert_eq!((mode("log/unknown") & 0o027, mode("log/unknown/access-2026-11-20.log") & 0o137), (0, 0));
 }
@@ -668,7 +668,7 @@ fn each_name_has_its_files_and_few_of_them_are_open() {
         }
     }
     // They count as visits of their site, and tomorrow has files of its own.
-    let metrics = desk.office.scrape(&[]);
+    let metrics = desk.office.scrape(&[], &[]);
     assert!(metrics.contains("doorward_requests_total{site=\"a.example\",status=\"200\"} 800"), "{metrics}");
     desk.pen.time.set(Some(Wall { seconds: NOON.seconds + 86_400, ..NOON }));
     let mut ticket = desk.ticket();
@@ -725,7 +725,12 @@ fn the_scrape_shows_every_metric_and_no_other() {
         waited: 9,
         faults: vec![(Cause::Refused, 3)],
     };
-    let text = desk.office.scrape(&[figures]);
+    let directors = DirectorFigures {
+        name: "home".into(),
+        shares: vec![("trac".into(), 0.0), ("moin".into(), 1.5)],
+        retries: 7,
+    };
+    let text = desk.office.scrape(&[figures], &[directors]);
     for line in [
         "doorward_handshakes_total{result=\"done\"} 1",
         "doorward_connections{listener=\"https\"} 1",
@@ -740,6 +745,9 @@ fn the_scrape_shows_every_metric_and_no_other() {
         "doorward_backend_waiting{backend=\"trac\"} 4",
         "doorward_backend_waited_total{backend=\"trac\"} 9",
         "doorward_backend_up{backend=\"trac\"} 0",
+        "doorward_director_share{backend=\"trac\",director=\"home\"} 0",
+        "doorward_director_share{backend=\"moin\",director=\"home\"} 1.5",
+        "doorward_director_retries_total{director=\"home\"} 7",
         "doorward_log_dropped_total 0",
     ] {
         assert!(text.lines().any(|other| other == line), "{line} is not in\n{text}");
@@ -752,7 +760,7 @@ fn the_scrape_shows_every_metric_and_no_other() {
     assert_eq!(shown, known);
     drop(presence);
     desk.settle();
-    assert!(desk.office.scrape(&[]).contains("doorward_connections{listener=\"https\"} 0"));
+    assert!(desk.office.scrape(&[], &[]).contains("doorward_connections{listener=\"https\"} 0"));
 }
 
 #[test]
@@ -768,7 +776,7 @@ fn a_storm_of_bad_handshakes_is_counted_but_not_written_out() {
     let lines = desk.folder.read("log/unknown/error-2026-11-20.log");
     assert_eq!(lines.lines().count(), 20);
     assert!(lines.ends_with(" cause=malformed status=400 detail=\"no TLS: *** sent garbage\"\n"), "{lines}");
-    assert!(desk.office.scrape(&[]).contains("doorward_faults_total{cause=\"malformed\"} 1000"));
+    assert!(desk.office.scrape(&[], &[]).contains("doorward_faults_total{cause=\"malformed\"} 1000"));
 }
 
 /// Prints what a line costs: `cargo test --release --lib what_a_line_costs -- --ignored --nocapture`.

@@ -222,7 +222,7 @@ impl Rules {
         match choice {
             Choice::None => Err(Cause::NoneHealthy),
             Choice::Backend(backend) if around.healthy(backend) => Ok(backend),
-            Choice::Backend(_) => Err(Cause::Unhealthy),
+            Choice::Backend(backend) => Err(around.sickness(backend)),
             Choice::Director(_) => match self.settle(choice, case, phase, around, 0) {
                 Choice::Backend(backend) => Ok(backend),
                 Choice::None | Choice::Director(_) => Err(Cause::NoneHealthy),

@@ -22,6 +22,7 @@ use bytes::Bytes;
 use super::Rules;
 use super::case::Case;
 use super::value::{Text, Value};
+use crate::base::cause::Cause;
 use crate::language::program::{
     self, Arithmetic, Block, Choice, Do, Expr, Mark, Order, Pattern, PatternId, Place, Program, Return, Sub,
     SubId, Test,
@@ -47,6 +48,11 @@ pub trait Surroundings {
 
     fn healthy(&self, _backend: BackendId) -> bool {
         true
+    }
+
+    /// What it is called that a backend is not healthy.
+    fn sickness(&self, _backend: BackendId) -> Cause {
+        Cause::Unhealthy
     }
 
     /// When a backend became healthy or ill, in seconds since 1970.

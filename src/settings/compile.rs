@@ -2,6 +2,7 @@
 
 mod answers;
 mod backends;
+mod directors;
 mod doors;
 mod logs;
 mod networks;
@@ -49,6 +50,7 @@ pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostic
     let gateway = compiler.gateway(doors);
     let logs: Vec<_> = tree.logs.iter().map(|log| compiler.log(log)).collect();
     let backends = tree.backends.iter().filter_map(|backend| compiler.backend(backend)).collect();
+    let directors = compiler.directors();
     let sites = compiler.sites();
     compiler.files_of_their_own(&sites, &logs);
     compiler.judge_doors(&sites);
@@ -73,6 +75,7 @@ pub fn compile_behind(doors: &Doors, tree: &Tree) -> Result<Settings, Diagnostic
         gateway,
         sites,
         backends,
+        directors,
         logs,
         default_log,
         warnings: found,

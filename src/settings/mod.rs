@@ -34,8 +34,9 @@ pub const STATE: &str = "/var/lib/doorward";
 pub struct Settings {
     pub gateway: Gateway,
     pub sites: Vec<plan::Site>,
-    /// A `plan::BackendId` is a place in this list.
+    /// A `plan::BackendId` is a place in this list, and behind its end in that of the directors.
     pub backends: Vec<upstream::Config>,
+    pub directors: Vec<upstream::DirectorConfig>,
     pub logs: Vec<record::LogConfig>,
     /// For sites that name no log, and for visits that reach no site.
     pub default_log: record::LogConfig,
@@ -76,6 +77,26 @@ pub struct Gateway {
     /// Trusted peers must begin with a PROXY header.
     pub proxy_protocol: bool,
     pub bounds: Bounds,
+}
+
+impl Settings {
+    /// What each `plan::BackendId` is called.
+    pub fn backend_names(&self) -> impl Iterator<Item = &str> {
+        let backends = self.backends.iter().map(|backend| &*backend.name);
+        backends.chain(self.directors.iter().map(|director| &*director.name))
+    }
+
+    pub fn backend_name(&self, id: plan::BackendId) -> Option<&str> {
+        match self.backends.get(id.0) {
+            Some(backend) => Some(&backend.name),
+            None => self.director(id).map(|director| &*director.name),
+        }
+    }
+
+    /// The director that is meant where this backend is named.
+    pub fn director(&self, id: plan::BackendId) -> Option<&upstream::DirectorConfig> {
+        self.directors.get(id.0.checked_sub(self.backends.len())?)
+    }
 }
 
 /// Reads the rules from disk, with this process's environment.

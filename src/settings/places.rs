@@ -38,7 +38,7 @@ impl Places {
         Self {
             sources: Arc::clone(&tree.sources),
             sites: tree.sites.iter().map(site).collect(),
-            backends: tree.backends.iter().map(|backend| backend.head).collect(),
+            backends: tree.backends.iter().chain(&tree.directors).map(|backend| backend.head).collect(),
             acls: tree.acls.iter().map(name).zip(networks.iter().cloned()).collect(),
         }
     }

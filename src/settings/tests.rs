@@ -76,27 +76,47 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
         (Kind::Backend, "queue" | "queue_timeout") => ".url = \"https://127.0.0.1:8000\"; .workers = 8;",
         _ => ".url = \"https://127.0.0.1:8000\";",
     };
+    let hashes = if (kind, name) == (Kind::Director, "by") { ".policy = hash;" } else { "" };
+    // A route has one answer, and most settings of one say something of it alone.
+    let answering = match (kind, name) {
+        (Kind::Route, "files" | "redirect" | "answer") if !setting.is_empty() => "",
+        (Kind::Route, "index" | "listing" | "try" | "expires" | "links" | "precompressed" | "hidden") => {
+            ".files = \"/srv\";"
+        }
+        (Kind::Route, "status") => ".redirect = \"https://new.example/\";",
+        (Kind::Route, "type") => ".answer = \"text\";",
+        _ => ".backend = app;",
+    };
     format!(
         "acl office {{ \"192.0.2.0\"/24; }} probe alive {{ {} }} log visitors {{ {} }} gateway {{ {} }}
          backend app {{ {} }} backend asked {{ .url = \"http://127.0.0.1:8000\"; .probe = alive; }} backend other {{ .url = \"http://127.0.0.1:8000\"; }}
-         site \"www.example\" {{ {} route \"/\" {{ {} }} }}",
+         director home {{ {} }}
+         site \"www.example\" {{ {} route \"/\" {{ {} }} route \"/home/\" {{ .backend = home; }} }}",
         body(Kind::Probe, ""),
         body(Kind::Log, ""),
         body(Kind::Gateway, trusted),
         body(Kind::Backend, at),
+        body(Kind::Director, &format!(".members = other, app; {hashes}")),
         body(Kind::Site, ".log = visitors;"),
-        body(Kind::Route, ".backend = app;"),
+        body(Kind::Route, answering),
     )
 }
 
 #[test]
 fn every_setting_reaches_somebody() {
     let without_warnings = |settings: Settings| {
-        (settings.gateway, settings.sites, settings.backends, settings.logs, settings.default_log)
+        (
+            settings.gateway,
+            settings.sites,
+            settings.backends,
+            settings.directors,
+            settings.logs,
+            settings.default_log,
+        )
     };
     for kind in Kind::ALL {
         for row in kind.settings() {
-            let usual = if row.required || (row.name == "log") { row.name } else { "" };
+            let usual = if row.required || matches!(row.name, "log" | "backend") { row.name } else { "" };
             let usual =
                 if usual.is_empty() { tried(*kind, row.name, "") } else { tried(Kind::Acl, row.name, "") };
             let without = row.name == "log" && *kind == Kind::Site;
@@ -121,8 +141,8 @@ fn defaults_are_what_the_table_says() {
             let said = tried(*kind, row.name, &format!(".{} = {};", row.name, row.default));
             let (usual, said) = (settings(&usual), settings(&said));
             assert_eq!(
-                format!("{:?}", (usual.gateway, usual.sites, usual.backends, usual.logs)),
-                format!("{:?}", (said.gateway, said.sites, said.backends, said.logs)),
+                format!("{:?}", (usual.gateway, usual.sites, usual.backends, usual.directors, usual.logs)),
+                format!("{:?}", (said.gateway, said.sites, said.backends, said.directors, said.logs)),
                 "{kind:?}.{} = {}",
                 row.name,
                 row.default

@@ -3,6 +3,8 @@
 
 use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 
+use http::HeaderName;
+
 use crate::message::{Host, SitePath};
 use crate::rules::{NAMES_MAX, SEGMENTS_MAX};
 use crate::upstream::Protocol;
@@ -107,6 +109,18 @@ pub fn host_header(text: &str) -> Result<Box<str>, Instead> {
         Ok(host) => Ok(host.as_typed().into()),
         Err(_) => Err(host_instead(text)),
     }
+}
+
+/// The name of a cookie: a token, as RFC 6265 wants it.
+pub fn cookie(text: &str) -> Result<Box<str>, Instead> {
+    match HeaderName::from_bytes(text.as_bytes()) {
+        Ok(_) => Ok(text.into()),
+        Err(_) => Err("write letters, digits, `-` and `_`"),
+    }
+}
+
+pub fn header(text: &str) -> Result<HeaderName, Instead> {
+    HeaderName::from_bytes(text.as_bytes()).map_err(|_| "write letters, digits and `-`")
 }
 
 fn host_instead(text: &str) -> Instead {

@@ -16,7 +16,7 @@ use super::permits::Limit;
 use super::send::Patience;
 use super::{connect, probe, trust};
 use crate::base::cause::Cause;
-use crate::base::clock;
+use crate::base::clock::{self, Wall};
 use crate::base::fault::Fault;
 
 /// What one connection reads or writes ahead at most. Measured with 1 MiB answers, CPU against hyper's own
@@ -130,6 +130,14 @@ impl Backend {
     /// Whether it may be asked: its probe says that it is well, or it has none.
     pub fn healthy(&self) -> bool {
         self.0.health.as_ref().is_none_or(Health::healthy) && self.0.config.address != Address::Nowhere
+    }
+
+    /// How much of its weight it gets among the members of a director: all of it, or less while it has not been
+    /// back for as long as its `slow_start`.
+    pub fn share(&self, now: Wall) -> f64 {
+        let over = self.0.config.slow_start;
+        let Some(health) = self.0.health.as_ref().filter(|_| !over.is_zero()) else { return 1.0 };
+        super::director::ramp(health.since(), over, now)
     }
 
     /// What its probe says; `None` without one.

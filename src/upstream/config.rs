@@ -26,6 +26,8 @@ pub struct Config {
     pub idle_timeout: Duration,
     /// How many unused connections each worker keeps.
     pub idle_max: usize,
+    /// How long it takes to its full weight among the members of a director when it has come back.
+    pub slow_start: Duration,
     /// How many requests it may have at once, all workers together; 0 is no limit.
     pub max_connections: usize,
     /// How many connections it may have at once, those at rest included, all workers together; 0 is no limit.

@@ -91,10 +91,15 @@ impl Health {
         news
     }
 
+    /// When it became as healthy or sick as it is.
+    pub fn since(&self) -> Wall {
+        Wall::from_seconds(self.since.load(Ordering::Relaxed))
+    }
+
     pub fn standing(&self, window: u32) -> Standing {
         Standing {
             healthy: self.healthy(),
-            since: Wall::from_seconds(self.since.load(Ordering::Relaxed)),
+            since: self.since(),
             good: self.good.load(Ordering::Relaxed),
             window,
         }

@@ -10,6 +10,8 @@
 //! - A connection on which anything odd was seen is never used again.
 //! - A request that a backend may have acted on is never sent twice; only what was surely not sent, or is
 //!   safe to ask twice and has no body, is tried again, once, on a fresh connection.
+//! - Of several that answer as one (`director`) another is tried where nobody has seen anything of the request, or
+//!   where it only reads and its body can be sent again: that at most for a tenth of all requests.
 //! - Faults name a backend, never its address, path or certificate names.
 //! - Nothing is buffered here beyond one connection's buffers: who reads slowly slows the backend, unless the
 //!   corridor drains the answer for him.
@@ -24,6 +26,7 @@ mod backend;
 mod body;
 pub mod config;
 mod connect;
+mod director;
 mod framing;
 mod health;
 mod permits;
@@ -40,6 +43,7 @@ mod wire;
 
 pub use backend::{Backend, Figures};
 pub use config::*;
+pub use director::{By, Director, DirectorConfig, MemberStanding, Policy, StickyKey};
 pub use health::Standing;
 pub use pool::Pool;
 pub use probe::{News, probing};

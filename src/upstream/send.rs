@@ -34,6 +34,10 @@ pub struct Answer {
     pub body: Body,
     /// With a 101 that was asked for: the connection itself.
     pub upgraded: Option<Box<dyn Io>>,
+    /// The member that answered for a director.
+    pub by: Option<Arc<Backend>>,
+    /// What the visitor is told, so that he comes back to it.
+    pub cookie: Option<HeaderValue>,
 }
 
 /// How long a backend is waited for in one request. Zero is no limit.
@@ -107,9 +111,21 @@ impl Pool {
     pub async fn send_within(
         &self,
         backend: &Arc<Backend>,
+        request: Request<Body>,
+        hints: Option<Hints>,
+        patience: Patience,
+    ) -> Result<Answer, Fault> {
+        self.send_tracked(backend, request, hints, patience, &Track::default()).await
+    }
+
+    /// The same, and what became of the request beside its answer.
+    pub(super) async fn send_tracked(
+        &self,
+        backend: &Arc<Backend>,
         mut request: Request<Body>,
         hints: Option<Hints>,
         patience: Patience,
+        track: &Track,
     ) -> Result<Answer, Fault> {
         framing::set_length(&mut request);
         let wish = Wish {
@@ -119,7 +135,8 @@ impl Pool {
             hints,
             patience,
         };
-        let outcome = self.admitted(backend, request, &wish).await;
+        track.unsent.set(true);
+        let outcome = self.admitted(backend, request, &wish, track).await;
         outcome.inspect_err(|fault| backend.0.fault(fault.cause))
     }
 
@@ -128,6 +145,7 @@ impl Pool {
         backend: &Arc<Backend>,
         request: Request<Body>,
         wish: &Wish,
+        track: &Track,
     ) -> Result<Answer, Fault> {
         backend.0.admit()?;
         let shelf = self.shelf(backend);
@@ -139,7 +157,7 @@ impl Pool {
             },
         };
         let flight = Flight::begin(&backend.0, self.worker(), way.request.take());
-        self.try_twice(backend, &shelf, way, request, wish, flight).await
+        self.try_twice(backend, &shelf, way, request, wish, (flight, track)).await
     }
 
     async fn try_twice(
@@ -149,9 +167,11 @@ impl Pool {
         mut way: Way,
         mut request: Request<Body>,
         wish: &Wish,
-        flight: Flight<'_>,
+        (flight, track): (Flight<'_>, &Track),
     ) -> Result<Answer, Fault> {
         if backend.0.config.protocol == Protocol::Http2 {
+            // Which of its streams' requests were surely not seen is not known here.
+            track.unsent.set(false);
             return Box::pin(streams::send(self, shelf, backend, request, wish, flight)).await;
         }
         // One place for both tries, and opening in a box: this lies in every visit, and most never open anything.
@@ -167,6 +187,7 @@ impl Pool {
                     (Box::pin(opened).await?, None)
                 }
             };
+            track.unsent.set(false);
             let line = match (exchange(held, request, wish, &flight).await, line) {
                 (Ok(answer), _) => return Ok(answer),
                 (Err(Failure { again: Some(same), .. }), Some(line)) => {
@@ -181,12 +202,22 @@ impl Pool {
                 way.connection = Box::pin(permits::take(&backend.0)).await?;
             }
             backend.0.retried(self.worker());
+            track.repeated.set(true);
         }
     }
 }
 
+/// What became of a request that was sent, for who may send it once more.
+#[derive(Default)]
+pub(super) struct Track {
+    /// No connection took it: nobody can have seen anything of it.
+    pub unsent: Cell<bool>,
+    /// It was sent again because a kept connection turned out dead.
+    pub repeated: Cell<bool>,
+}
+
 /// Methods that change nothing (RFC 9110, 3253, 4918, 5323).
-fn is_safe(method: &Method) -> bool {
+pub(super) fn is_safe(method: &Method) -> bool {
     method.is_safe() || matches!(method.as_str(), "PROPFIND" | "REPORT" | "SEARCH" | "QUERY")
 }
 
@@ -277,6 +308,8 @@ async fn exchange(
             head: Response::from_parts(head, ()),
             body: Body::Empty,
             upgraded: Some(upgraded),
+            by: None,
+            cookie: None,
         });
     }
     held.line.tunnel.take();
@@ -304,7 +337,7 @@ async fn exchange(
         Poll::Ready(Some(Err(error))) => return Err(blame(&held, &error).into()),
         Poll::Pending => Body::stream(Receiving::new(None, incoming, held, pause)),
     };
-    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None })
+    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None, by: None, cookie: None })
 }
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has

@@ -348,7 +348,7 @@ async fn exchange(
             Body::stream(Flowing::new(None, incoming, ride, wish.patience.between_bytes, length))
         }
     };
-    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None })
+    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None, by: None, cookie: None })
 }
 
 /// The head as HTTP/2 has it: the host is part of the address, and nothing is said of the connection.

@@ -5,8 +5,11 @@ use std::sync::Arc;
 use http::{HeaderMap, Request};
 
 use super::backend::Backend;
+use super::director::Director;
 use super::pool::Pool;
 use super::send::{Answer, Waits};
+use crate::base::address::ClientIp;
+use crate::base::cause::Cause;
 use crate::base::clock::Wall;
 use crate::base::fault::Fault;
 use crate::message::{Body, Hints};
@@ -15,6 +18,7 @@ use crate::message::{Body, Hints};
 #[derive(Clone, Debug)]
 pub enum Target {
     Server(Arc<Backend>),
+    Director(Arc<Director>),
 }
 
 /// What goes with a request, beside what is sent.
@@ -25,12 +29,17 @@ pub struct Passage<'a> {
     /// Writes what one server is told of the visitor: its `Host`, and who he is. Called for each server that
     /// is asked.
     pub introduce: &'a dyn Fn(&Backend, &mut HeaderMap),
+    /// Who asks, for a director that keeps visitors at one member.
+    pub client: ClientIp,
+    /// Whether he came by https: then his cookies stay there.
+    pub secure: bool,
 }
 
 impl Target {
     pub fn name(&self) -> &str {
         match self {
             Target::Server(backend) => backend.name(),
+            Target::Director(director) => director.name(),
         }
     }
 
@@ -38,6 +47,15 @@ impl Target {
     pub fn healthy(&self) -> bool {
         match self {
             Target::Server(backend) => backend.healthy(),
+            Target::Director(director) => director.healthy(),
+        }
+    }
+
+    /// What a visitor is told when it is not asked since it is sick.
+    pub fn sickness(&self) -> Cause {
+        match self {
+            Target::Director(director) if director.config().members.len() > 1 => Cause::NoneHealthy,
+            Target::Server(_) | Target::Director(_) => Cause::Unhealthy,
         }
     }
 
@@ -45,6 +63,7 @@ impl Target {
     pub fn changed(&self) -> Option<Wall> {
         match self {
             Target::Server(backend) => Some(backend.standing()?.since),
+            Target::Director(director) => director.changed(),
         }
     }
 
@@ -52,6 +71,7 @@ impl Target {
     pub fn in_flight(&self) -> u64 {
         match self {
             Target::Server(backend) => backend.in_flight(),
+            Target::Director(director) => director.in_flight(),
         }
     }
 }
@@ -71,6 +91,8 @@ impl Pool {
                 let patience = passage.waits.or(backend.patience());
                 self.send_within(backend, request, passage.hints, patience).await
             }
+            // In a box: most visits know who answers, and need no room for this.
+            Target::Director(director) => Box::pin(self.ask_one_of(director, request, passage)).await,
         }
     }
 }

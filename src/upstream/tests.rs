@@ -2,6 +2,7 @@
 //! sockets, in the same thread as the pool, on a clock that stands still but for waits.
 
 mod clocks;
+mod directors;
 mod health;
 mod hostile;
 mod limits;
@@ -46,6 +47,7 @@ fn config(address: Address) -> Config {
         between_bytes_timeout: Duration::from_secs(60),
         idle_timeout: Duration::from_secs(50),
         idle_max: 4,
+        slow_start: Duration::ZERO,
         max_connections: 0,
         workers: 0,
         queue: None,

@@ -5,7 +5,9 @@ use std::net::IpAddr;
 use std::rc::Rc;
 
 use aws_lc_rs::digest;
-use http::header::{CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, UPGRADE};
+use http::header::{
+    CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SET_COOKIE, UPGRADE,
+};
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use http_body::Body as _;
 
@@ -19,6 +21,7 @@ use crate::message::forwarded::Introduction;
 use crate::message::request::Upgrade;
 use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, headers};
 use crate::plan::VisitorAddress;
+use crate::record::Ticket;
 use crate::rules::case::{Question, Url};
 use crate::rules::doorplate;
 use crate::upstream::{Answer, Backend};
@@ -192,11 +195,22 @@ fn accept_for(key: &HeaderValue) -> String {
     base64::encode(context.finish().as_ref())
 }
 
+/// An answer begins: the record names who gave it.
+pub fn answered(answer: &Answer, ticket: &mut Ticket) {
+    if let Some(member) = &answer.by {
+        ticket.backend(member.name());
+    }
+    ticket.first_byte();
+}
+
 /// The backend's answer, cleaned of what was meant for us alone.
 pub fn bring_back(answer: Answer, wish: &Wish, time: &meter::Time) -> Result<Departure, Fault> {
-    let Answer { head, body, upgraded } = answer;
+    let Answer { head, body, upgraded, cookie, .. } = answer;
     let (mut parts, ()) = head.into_parts();
     headers::clean_answer(&mut parts.headers);
+    if let Some(cookie) = cookie {
+        parts.headers.append(SET_COOKIE, cookie);
+    }
     let Some(far) = upgraded else {
         if wish.takes_page_for_tunnel(parts.status) {
             return Err(no_tunnel());
@@ -236,7 +250,7 @@ mod tests {
     fn answer(status: u16) -> Answer {
         let mut head = Response::new(());
         *head.status_mut() = StatusCode::from_u16(status).unwrap();
-        Answer { head, body: Body::full("page"), upgraded: None }
+        Answer { head, body: Body::full("page"), upgraded: None, by: None, cookie: None }
     }
 
     #[test]

@@ -117,11 +117,13 @@ impl Corridor {
                 hints: luggage.hints,
                 waits: Waits::default(),
                 introduce: &|backend, headers| bearer.introduce(backend, headers),
+                client: request.client,
+                secure: request.secure,
             };
             let sending = pin!(self.pool.ask(target, errand, passage));
             time.within(sending).await?
         };
-        ticket.first_byte();
+        errand::answered(&answer, ticket);
         let ground = settle::Ground { corridor: self, world, found, asker, time: &time };
         if let Some(settled) = settle::follow(&ground, &answer, &mut request, spare).await? {
             return Ok(settled.leave(&time, ticket));

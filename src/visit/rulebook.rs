@@ -6,18 +6,16 @@
 //! it is sent. What is sent passes the same cleaning as a visitor's own headers, and says the length of its body
 //! in our words; so does the answer. A rule that fails ends its visit and says where in the log, and nowhere else.
 
-use std::cell::{Cell, OnceCell, RefCell};
+use std::cell::OnceCell;
 use std::path::Path;
-use std::pin::{Pin, pin};
-use std::rc::Rc;
+use std::pin::pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, UPGRADE};
+use http::header::{CONTENT_LENGTH, SET_COOKIE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
-use http_body::{Body as HttpBody, Frame, SizeHint};
+use http_body::Body as _;
 use hyper::ext::ReasonPhrase;
 
 use super::collect::Collecting;
@@ -31,6 +29,7 @@ use crate::base::fault::Fault;
 use crate::base::random;
 use crate::language::program::{Choice, Mark};
 use crate::language::source::Sources;
+use crate::message::body::Lent;
 use crate::message::{Body, Departure, Hints, Request, Street, headers};
 use crate::plan::{BackendId, Route};
 use crate::record::{Level, Office, Ticket};
@@ -154,6 +153,8 @@ struct Visit<'a> {
     /// The body of the last answer, and the length it was said to have.
     answer: Body,
     length: Option<HeaderValue>,
+    /// What leads the visitor back to the member of a director that answered last.
+    cookie: Option<HeaderValue>,
     /// What went wrong last, for the log.
     fault: Option<Fault>,
 }
@@ -208,6 +209,7 @@ impl<'a> Visit<'a> {
             spare: HeaderMap::new(),
             answer: Body::Empty,
             length: None,
+            cookie: None,
             fault: None,
         })
     }
@@ -311,7 +313,8 @@ impl<'a> Visit<'a> {
                 }
             }
             Ok((answer, _, time)) => {
-                self.around.ticket.first_byte();
+                errand::answered(&answer, self.around.ticket);
+                self.cookie = answer.cookie.clone();
                 match self.follow(&answer, &time).await {
                     Ok(None) => {}
                     Ok(Some(settled)) => {
@@ -396,11 +399,11 @@ impl<'a> Visit<'a> {
         let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
         self.spare = settle::spare(self.found, &question.headers);
         let (mut errand, wish) = errand::compose_ruled(&self.request, question, body)?;
-        if with_body && !self.body.is_collected() && collecting.takes(errand.body(), errand.headers()) {
+        if with_body && !self.body.collected && collecting.takes(errand.body(), errand.headers()) {
             let body = std::mem::take(errand.body_mut());
             let (hints, buffers) = (self.hints.as_ref(), &world.buffers);
             let form = collecting.collect(body, errand.headers_mut(), hints, &time, buffers).await?;
-            *errand.body_mut() = self.body.collected(form);
+            *errand.body_mut() = self.body.gathered(form);
         }
         let corridor = self.ground.corridor;
         let bearer = Bearer { request: &self.request, world, introductions: &corridor.introductions };
@@ -408,6 +411,8 @@ impl<'a> Visit<'a> {
             hints: self.hints.clone(),
             waits: waiting(patience),
             introduce: &|backend, headers| bearer.introduce(backend, headers),
+            client: self.request.client,
+            secure: self.request.secure,
         };
         let sending = pin!(corridor.pool.ask(target, errand, passage));
         let answer = time.within(sending).await?;
@@ -416,7 +421,7 @@ impl<'a> Visit<'a> {
 
     /// The answer as rules left it.
     fn deliver(self) -> Result<Departure, Fault> {
-        let Self { ground, flow, around, fault, answer, length, time, request, covered, .. } = self;
+        let Self { ground, flow, around, fault, answer, length, cookie, time, request, covered, .. } = self;
         let case = flow.into_case();
         if let Some(fault) = &around.fault {
             around.ticket.fault(fault);
@@ -476,6 +481,9 @@ impl<'a> Visit<'a> {
                 response.headers_mut().remove(CONTENT_LENGTH);
             }
         }
+        if let Some(cookie) = cookie {
+            response.headers_mut().append(SET_COOKIE, cookie);
+        }
         if let Some(reason) = told.and_then(|told| ReasonPhrase::try_from(told).ok()) {
             response.extensions_mut().insert(reason);
         }
@@ -517,31 +525,22 @@ fn wait(said: Option<f64>) -> Option<Duration> {
 struct Loan {
     /// Empty from the start: there is nothing to lend, as often as one likes.
     none: bool,
-    lent: Option<Rc<Lent>>,
-    body: Option<Body>,
-}
-
-struct Lent {
-    body: RefCell<Body>,
-    touched: Cell<bool>,
+    /// It was read before anybody was asked.
     collected: bool,
+    lent: Option<Lent>,
+    body: Option<Body>,
 }
 
 impl Loan {
     fn new(body: Body) -> Self {
-        Self { none: body.is_end_stream(), lent: None, body: Some(body) }
+        Self { none: body.is_end_stream(), collected: false, lent: None, body: Some(body) }
     }
 
     /// What was read of it before anybody was asked: nobody has taken anything yet.
-    fn collected(&mut self, form: Body) -> Body {
-        let lent = Rc::new(Lent { body: RefCell::new(form), touched: Cell::new(false), collected: true });
-        self.lent = Some(Rc::clone(&lent));
-        Body::stream(Borrowed(lent))
-    }
-
-    /// Whether it was collected before.
-    fn is_collected(&self) -> bool {
-        self.lent.as_ref().is_some_and(|lent| lent.collected)
+    fn gathered(&mut self, form: Body) -> Body {
+        self.collected = true;
+        let lent = self.lent.insert(Lent::new(form));
+        lent.lend().unwrap_or_default()
     }
 
     fn lend(&mut self, most: u64, ticket: &mut Ticket) -> Result<Body, Fault> {
@@ -550,36 +549,14 @@ impl Loan {
         }
         if let Some(body) = self.body.take() {
             let body = meter::capped(ticket.upload(body), most)?;
-            self.lent =
-                Some(Rc::new(Lent { body: RefCell::new(body), touched: Cell::new(false), collected: false }));
+            self.lent = Some(Lent::new(body));
         }
-        match &self.lent {
-            Some(lent) if !lent.touched.get() => Ok(Body::stream(Borrowed(Rc::clone(lent)))),
-            _ => Err(Fault::with(
+        self.lent.as_ref().and_then(Lent::lend).ok_or_else(|| {
+            Fault::with(
                 Cause::RuleFault,
                 "the body of the request was sent to a backend already, and can't be sent again",
-            )),
-        }
-    }
-}
-
-struct Borrowed(Rc<Lent>);
-
-impl HttpBody for Borrowed {
-    type Data = Bytes;
-    type Error = Fault;
-
-    fn poll_frame(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
-        self.0.touched.set(true);
-        Pin::new(&mut *self.0.body.borrow_mut()).poll_frame(cx)
-    }
-
-    fn is_end_stream(&self) -> bool {
-        self.0.body.borrow().is_end_stream()
-    }
-
-    fn size_hint(&self) -> SizeHint {
-        self.0.body.borrow().size_hint()
+            )
+        })
     }
 }
 
@@ -618,6 +595,10 @@ impl Surroundings for Around<'_> {
 
     fn healthy(&self, backend: BackendId) -> bool {
         self.target(backend).is_some_and(Target::healthy)
+    }
+
+    fn sickness(&self, backend: BackendId) -> Cause {
+        self.target(backend).map_or(Cause::Unhealthy, Target::sickness)
     }
 
     fn changed(&self, backend: BackendId) -> f64 {

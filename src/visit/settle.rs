@@ -357,6 +357,8 @@ async fn ask(
         hints: None,
         waits: Waits::default(),
         introduce: &|backend, headers| bearer.introduce(backend, headers),
+        client: request.client,
+        secure: request.secure,
     };
     let sending = pin!(corridor.pool.ask(target, errand, passage));
     let answer = time.within(sending).await?;

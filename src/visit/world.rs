@@ -18,7 +18,7 @@ use crate::plan::{BackendId, FilesId, LogId, Route, SiteId};
 use crate::record::{Sheet, Ticket};
 use crate::rules::Table;
 use crate::tls::Acceptor;
-use crate::upstream::{Backend, Target};
+use crate::upstream::{Backend, Director, Target};
 
 /// One generation.
 pub struct World {
@@ -73,8 +73,17 @@ impl World {
 
     /// The servers behind this house.
     pub fn servers(&self) -> impl Iterator<Item = &Arc<Backend>> {
-        self.targets.iter().map(|target| match target {
-            Target::Server(backend) => backend,
+        self.targets.iter().filter_map(|target| match target {
+            Target::Server(backend) => Some(backend),
+            Target::Director(_) => None,
+        })
+    }
+
+    /// What answers as one.
+    pub fn directors(&self) -> impl Iterator<Item = &Arc<Director>> {
+        self.targets.iter().filter_map(|target| match target {
+            Target::Server(_) => None,
+            Target::Director(director) => Some(director),
         })
     }
 }

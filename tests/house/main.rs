@@ -14,6 +14,7 @@
 mod answers;
 mod corridor;
 mod editor;
+mod files;
 mod frames;
 mod http1_life;
 mod http1_refused;

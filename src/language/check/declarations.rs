@@ -66,10 +66,10 @@ impl Checker<'_> {
             return;
         }
         let title = if self.private(head) { "route".to_owned() } else { declared.title() };
-        let names: Vec<String> = table::ANSWERS.iter().map(|name| format!("`.{name}`")).collect();
+        let names: Vec<String> = table::ANSWERS.iter().map(|name| format!("`.{name} = …;`")).collect();
         self.found.push(
             Diagnostic::new(Code::Missing, head, format!("nobody answers on {title}"))
-                .label(format!("add `.backend = …;`, or one of {}", one_of(&names))),
+                .label(format!("add {}", one_of(&names))),
         );
     }
 

@@ -63,6 +63,10 @@ impl<'a> Checker<'a> {
                 }
             }
         }
+        self.backends = counts.get(&Kind::Backend).copied().unwrap_or(0);
+        if self.dialect == Dialect::Doorward {
+            self.directors_are_backends();
+        }
         let mut clashes = Vec::new();
         for ((kind, name), (_, span)) in &self.names {
             if let Some(constant) = self.lets.get(name) {
@@ -79,6 +83,29 @@ impl<'a> Checker<'a> {
         }
         for clash in clashes {
             self.found.push(clash);
+        }
+    }
+
+    /// A director stands wherever a backend may be named: it takes a place behind them all.
+    fn directors_are_backends(&mut self) {
+        let mut directors: Vec<_> = self.names.extract_if(|(kind, _), _| *kind == Kind::Director).collect();
+        directors.sort_unstable_by_key(|(_, (index, _))| *index);
+        for ((_, name), (index, span)) in directors {
+            if let Some((_, first)) = self.names.get(&(Kind::Backend, name)) {
+                let first = *first;
+                let quote = self.quote(span);
+                self.found.push(
+                    Diagnostic::new(
+                        Code::DeclaredTwice,
+                        span,
+                        format!("{quote} is the name of a `backend` too"),
+                    )
+                    .label("give it another name: a director is named wherever a backend may be")
+                    .at(first, "the backend stands here"),
+                );
+                continue;
+            }
+            self.names.insert((Kind::Backend, name), (self.backends + index, span));
         }
     }
 
@@ -175,7 +202,8 @@ impl<'a> Checker<'a> {
             .collect();
         for ((kind, _), (index, span)) in &self.names {
             if !self.used.contains(&(*kind, *index)) {
-                unused.push((*span, kind.word()));
+                let director = *kind == Kind::Backend && *index >= self.backends;
+                unused.push((*span, if director { Kind::Director.word() } else { kind.word() }));
             }
         }
         unused.sort_unstable();

@@ -10,8 +10,8 @@ use crate::language::diagnostic::Diagnostic;
 use crate::language::faults::Code;
 use crate::language::source::{Span, quoted};
 use crate::language::suggest::Near;
-use crate::language::table::{self, Kind, Type};
-use crate::language::tree::{Certificate, Declaration, Text, Value};
+use crate::language::table::{self, Kind, Type, WEIGHT_MAX};
+use crate::language::tree::{Certificate, Declaration, HashBy, Text, Value};
 use crate::language::vocabulary::Dialect;
 
 /// What VCL lets stand in a declaration.
@@ -69,6 +69,8 @@ impl Checker<'_> {
             }
             Type::Access => self.access(expr).map(Value::Access),
             Type::Certificate | Type::OwnCertificate => self.certificate(expr, row).map(Value::Certificate),
+            Type::Member => self.member(expr, row),
+            Type::HashBy => self.hash_by(expr, row).map(Value::HashBy),
             Type::Word(words) => self.word(expr, row, words),
             Type::Name(kind) => self.reference(expr, kind, Some(row)).map(Value::Name),
             _ => self.plain(expr, row),
@@ -319,6 +321,102 @@ impl Checker<'_> {
         }
     }
 
+    /// A member of a director, `home` or `home weight 2`.
+    fn member(&mut self, expr: &Expr, row: &'static table::Setting) -> Option<Value> {
+        let (named, weight) = match &expr.kind {
+            ExprKind::Strands(parts) => match parts.as_slice() {
+                [named, _, weight] => (named, self.weight(weight)),
+                _ => (expr, Some(1)),
+            },
+            _ => (expr, Some(1)),
+        };
+        let backend = self.reference(named, Kind::Backend, Some(row))?;
+        if backend >= self.backends {
+            let quote = self.quote(named.span);
+            return self.fault(
+                Diagnostic::new(
+                    Code::WrongType,
+                    named.span,
+                    format!("{quote} is a director, and the members of one are backends"),
+                )
+                .label("name its backends here"),
+            );
+        }
+        Some(Value::Member { backend, weight: weight? })
+    }
+
+    fn weight(&mut self, expr: &Expr) -> Option<u64> {
+        match self.constant(expr)?.constant {
+            Constant::Number(weight) if (1..=WEIGHT_MAX).contains(&weight) => Some(weight),
+            Constant::Number(weight) => {
+                let label = if weight == 0 {
+                    "write at least 1, or take the member out".to_owned()
+                } else {
+                    format!("write at most {WEIGHT_MAX}")
+                };
+                let (what, span) = (if weight == 0 { "too little" } else { "too much" }, expr.span);
+                self.fault(
+                    Diagnostic::new(Code::OutOfRange, span, format!("this is {what} for a weight"))
+                        .label(label),
+                )
+            }
+            other => self.fault(
+                Diagnostic::new(
+                    Code::WrongType,
+                    expr.span,
+                    format!("a weight is a whole number, and this is {}", other.title()),
+                )
+                .label("write `weight 2`"),
+            ),
+        }
+    }
+
+    /// `client`, `path`, `cookie("name")` or `header("Name")`.
+    fn hash_by(&mut self, expr: &Expr, row: &'static table::Setting) -> Option<HashBy> {
+        let word = self.sources.text(match &expr.kind {
+            ExprKind::Call { name, .. } => *name,
+            _ => expr.span,
+        });
+        match (&expr.kind, word) {
+            (ExprKind::Name, "client") => return Some(HashBy::Client),
+            (ExprKind::Name, "path") => return Some(HashBy::Path),
+            (ExprKind::Call { args, .. }, "cookie" | "header") => {
+                let example = if word == "cookie" { "cookie(\"session\")" } else { "header(\"X-Tenant\")" };
+                let [name] = args.as_slice() else {
+                    return self.arguments(expr.span, expr.span, example, 1, args.len());
+                };
+                let (name, span) = self.text_of(&name.value, "a name")?;
+                return Some(if word == "cookie" {
+                    HashBy::Cookie(name, span)
+                } else {
+                    HashBy::Header(name, span)
+                });
+            }
+            _ => {}
+        }
+        self.touch(expr);
+        let quote = self.quote(expr.span);
+        let label = match (&expr.kind, word) {
+            (ExprKind::Name, "cookie" | "header") => format!("say which: `{word}(\"…\")`"),
+            (ExprKind::Name | ExprKind::Call { .. }, _) => {
+                match self.suggestions.near(word, ["client", "path", "cookie", "header"]) {
+                    Some(near) => format!("did you mean `{near}`?"),
+                    None => "write one of these".to_owned(),
+                }
+            }
+            _ => "write one of these".to_owned(),
+        };
+        let title = row.takes.title();
+        self.fault(
+            Diagnostic::new(
+                Code::UnknownValue,
+                expr.span,
+                format!("`.{}` is {title}, not {quote}", row.name),
+            )
+            .label(label),
+        )
+    }
+
     fn certificate(&mut self, expr: &Expr, row: &'static table::Setting) -> Option<Certificate> {
         let title = row.takes.title();
         let name = self.sources.text(match &expr.kind {
@@ -385,6 +483,10 @@ impl Checker<'_> {
     }
 
     fn file_name(&mut self, expr: &Expr) -> Option<(Text, Span)> {
+        self.text_of(expr, "a file name")
+    }
+
+    fn text_of(&mut self, expr: &Expr, what: &str) -> Option<(Text, Span)> {
         let known = self.constant(expr)?;
         match known.constant {
             Constant::Text(value) => {
@@ -394,7 +496,7 @@ impl Checker<'_> {
                 Diagnostic::new(
                     Code::WrongType,
                     expr.span,
-                    format!("a file name is a string, and this is {}", other.title()),
+                    format!("{what} is a string, and this is {}", other.title()),
                 )
                 .label("write it in quotes"),
             ),

@@ -187,8 +187,9 @@ impl Parser<'_> {
             return Err(Reported);
         }
         let lines = std::mem::replace(&mut self.lines, kind == Kind::Probe);
+        let weights = std::mem::replace(&mut self.weights, kind == Kind::Director);
         (written.body, written.broken) = self.body(Some(kind), open, depth);
-        self.lines = lines;
+        (self.lines, self.weights) = (lines, weights);
         written.span = kind_span.to(self.before());
         Ok(written)
     }
@@ -446,12 +447,24 @@ impl Parser<'_> {
             // No `;`: Varnish knows none here, and where Fastly's stands, it ends nothing.
             return Ok(Setting { span: start.to(self.before()), name, values: vec![value] });
         }
-        let mut values = vec![self.expression(0)?];
+        let mut values = vec![self.weighed()?];
         while self.take(TokenKind::Comma).is_some() {
-            values.push(self.expression(0)?);
+            values.push(self.weighed()?);
         }
         self.semicolon()?;
         Ok(Setting { span: start.to(self.before()), name, values })
+    }
+
+    /// A value; in a director `home weight 2` is one, of three parts side by side.
+    fn weighed(&mut self) -> Parsed<Expr> {
+        let value = self.expression(0)?;
+        if !self.weights || self.word(0) != Some("weight") {
+            return Ok(value);
+        }
+        let word = Expr { span: self.next(), kind: ExprKind::Name };
+        let weight = self.expression(0)?;
+        let span = value.span.to(weight.span);
+        Ok(Expr { span, kind: ExprKind::Strands(vec![value, word, weight]) })
     }
 
     /// `"key": value,`; the last comma may be left out.

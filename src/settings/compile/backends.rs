@@ -94,6 +94,7 @@ impl Compiler<'_> {
             between_bytes_timeout: wait("between_bytes_timeout", 60),
             idle_timeout: wait("idle_timeout", 50),
             idle_max: number(backend, "idle_max").unwrap_or(64),
+            slow_start: duration(backend, "slow_start").unwrap_or(Duration::ZERO),
             max_connections: number(backend, "max_connections").unwrap_or(0),
             workers: number(backend, "workers").unwrap_or(0),
             queue: number(backend, "queue"),
