@@ -10,6 +10,7 @@ pub mod message;
 pub mod plan;
 // Floor 2
 pub mod language;
+pub mod script;
 pub mod store;
 // Floor 3: the rooms along the corridor
 pub mod answer;

@@ -13,7 +13,7 @@ use std::path::{Path, PathBuf};
 const FLOORS: &[(u8, &[&str])] = &[
     (0, &["base"]),
     (1, &["message", "plan"]),
-    (2, &["language", "store"]),
+    (2, &["language", "script", "store"]),
     (3, &["listen", "tls", "rules", "upstream", "files", "answer", "record"]),
     (4, &["admin", "settings"]),
     (5, &["visit", "plays", "editor"]),

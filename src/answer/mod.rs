@@ -20,6 +20,7 @@ use http::header::{
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
 use crate::base::cause::Cause;
+use crate::base::clock::{self, Wall};
 use crate::base::random::RequestId;
 use crate::message::Body;
 
@@ -46,12 +47,24 @@ pub struct Ask<'a> {
     pub method_head: bool,
     /// When to come back, where it is known; a cause that passes has its own guess.
     pub retry_after: Option<Duration>,
+    /// What the people who run the site say of it: text, not HTML.
+    pub note: Option<&'a str>,
+    /// When maintenance is to end. It says when to come back, too.
+    pub until: Option<Wall>,
 }
 
 impl Ask<'_> {
     /// For a request of which nothing is known but that it failed.
     pub const fn blind(request_id: RequestId) -> Self {
-        Self { form: Form::Plain, request_id, site_name: None, method_head: false, retry_after: None }
+        Self {
+            form: Form::Plain,
+            request_id,
+            site_name: None,
+            method_head: false,
+            retry_after: None,
+            note: None,
+            until: None,
+        }
     }
 }
 
@@ -67,7 +80,8 @@ fn fault_as(status: StatusCode, cause: Cause, ask: &Ask<'_>) -> Response<Body> {
         Form::Json => page::fault_json(cause, status, ask),
     };
     let mut response = answer(status, ask, text);
-    if let Some(wait) = ask.retry_after.or_else(|| retry_after(cause)) {
+    let until = ask.until.map(|until| Duration::from_secs_f64((until.as_seconds() - now()).max(1.0)));
+    if let Some(wait) = ask.retry_after.or(until).or_else(|| retry_after(cause)) {
         // Rounded up: a second early is one refusal more.
         let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
         response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
@@ -77,6 +91,10 @@ fn fault_as(status: StatusCode, cause: Cause, ask: &Ask<'_>) -> Response<Body> {
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
     }
     response
+}
+
+fn now() -> f64 {
+    clock::wall().as_seconds()
 }
 
 /// Headers that rules set, beside those of our page: what describes the page itself stays ours.
@@ -215,6 +233,8 @@ mod tests {
             site_name: Some("www.example.org"),
             method_head: false,
             retry_after: None,
+            note: None,
+            until: None,
         }
     }
 

@@ -82,7 +82,13 @@ fn with_words(
 ) -> String {
     FAULT.fill(6 << 10, |page, hole| match hole {
         "headline" => escape_into(page, headline.unwrap_or(words.headline)),
-        "meaning" => escape_into(page, words.meaning),
+        "meaning" => {
+            escape_into(page, words.meaning);
+            if let Some(note) = ask.note {
+                page.push(' ');
+                escape_into(page, note);
+            }
+        }
         "advice" => {
             for (at, advice) in words.advice.iter().enumerate() {
                 page.push_str(if at > 0 { "\n<li>" } else { "<li>" });
@@ -117,8 +123,9 @@ pub(super) fn ruled(status: StatusCode, told: Option<&str>, ask: &Ask<'_>) -> St
 }
 
 pub(super) fn fault_line(cause: Cause, status: StatusCode, ask: &Ask<'_>) -> String {
+    let note = ask.note.map(|note| format!(" {}", note.replace(char::is_control, " "))).unwrap_or_default();
     format!(
-        "{} {}: {} ({}, request {})\n",
+        "{} {}: {}{note} ({}, request {})\n",
         status.as_str(),
         reason(status),
         cause.sentence(),
@@ -129,8 +136,9 @@ pub(super) fn fault_line(cause: Cause, status: StatusCode, ask: &Ask<'_>) -> Str
 
 pub(super) fn fault_json(cause: Cause, status: StatusCode, ask: &Ask<'_>) -> String {
     let site = ask.site_name.map_or_else(String::new, |name| format!("\"site\":{},", json_text(name)));
+    let note = ask.note.map_or_else(String::new, |note| format!("\"note\":{},", json_text(note)));
     format!(
-        "{{\"status\":{},\"cause\":\"{}\",\"message\":{},{site}\"request_id\":\"{}\"}}\n",
+        "{{\"status\":{},\"cause\":\"{}\",\"message\":{},{note}{site}\"request_id\":\"{}\"}}\n",
         status.as_str(),
         cause.name(),
         json_text(cause.sentence()),

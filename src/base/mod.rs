@@ -8,6 +8,7 @@
 //! | `address` | visitors' addresses (unprintable), their anonymous form, networks |
 //! | `amount` | durations and sizes as people write them, numbers as quickly as they can be written |
 //! | `base64` | for keys of WebSockets, digests in pages, and rules |
+//! | `beneath` | what lies below a folder, whatever links say |
 //! | `bound` | the one table of limits |
 //! | `cause` | everything that can go wrong with a visit, by name |
 //! | `fault` | a cause with what the log may know of it |
@@ -17,6 +18,7 @@
 pub mod address;
 pub mod amount;
 pub mod base64;
+pub mod beneath;
 pub mod bound;
 pub mod cause;
 pub mod clock;

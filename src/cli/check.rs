@@ -101,7 +101,12 @@ fn summary(settings: &Settings, findings: &[Finding]) -> String {
         (0, warnings) => format!("good, but for {}", many(warnings, "warning")),
         (errors, _) => many(errors, "fault"),
     };
-    format!("{}, {}, {}: {verdict}", many(sites, "site"), many(routes, "route"), many(backends, "backend"))
+    let directors = match settings.directors.len() {
+        0 => String::new(),
+        some => format!(", {}", many(some, "director")),
+    };
+    let (sites, routes, backends) = (many(sites, "site"), many(routes, "route"), many(backends, "backend"));
+    format!("{sites}, {routes}, {backends}{directors}: {verdict}")
 }
 
 fn counted(settings: &Settings) -> (usize, usize, usize) {

@@ -26,9 +26,9 @@ use crate::base::bound::Bounds;
 use crate::base::clock::{self, Wall};
 use crate::front::{self, closing::Closing};
 use crate::listen::{self, Gate};
-use crate::record::Level;
+use crate::record::{Level, Office};
 use crate::settings::{Doors, Gateway};
-use crate::upstream::{self, Director, MemberStanding, News};
+use crate::upstream::{self, Condition, Director, Event, MemberStanding, News};
 use crate::visit::Worlds;
 
 /// How often certificates are looked at.
@@ -184,7 +184,7 @@ impl House {
             gone: 0,
         };
         house.answer_commands(door, orders);
-        house.probe();
+        house.tend();
         if let Some(listener) = admin {
             house.serve_admin(listener)?;
         }
@@ -231,21 +231,12 @@ impl House {
         });
     }
 
-    /// Asks the backends that have a probe and are not asked yet; those that were keep theirs.
-    fn probe(&self) {
+    /// Probes the backends, asks for their names and tells what changed; those that were kept are tended already.
+    fn tend(&self) {
         for backend in self.worlds.current().servers() {
             let office = Arc::clone(&self.keep.office);
-            let tell = move |news: News<'_>| {
-                let News { backend, healthy, why } = news;
-                if healthy {
-                    office.note(Level::Info, "a backend is healthy", &[("backend", &backend)]);
-                } else {
-                    let fields: &[(_, &dyn std::fmt::Display)] = &[("backend", &backend), ("why", &why)];
-                    office.note(Level::Warning, "a backend is sick and is asked nothing", fields);
-                }
-            };
-            if let Some(probing) = upstream::probing(backend, tell) {
-                spawn_local(probing);
+            if let Some(tending) = upstream::tending(backend, move |news| tell(&office, &news)) {
+                spawn_local(tending);
             }
         }
     }
@@ -322,7 +313,7 @@ impl House {
             Ok((settings, world)) => {
                 let bounds = Arc::clone(&world.terms.bounds);
                 self.worlds.swap(world);
-                self.probe();
+                self.tend();
                 self.gate.set_bounds(&bounds);
                 self.generation += 1;
                 self.generation_since = clock::wall();
@@ -413,17 +404,22 @@ impl House {
                 );
             }
         }
-        for (backend, standing) in world.servers().filter_map(|backend| Some((backend, backend.standing()?)))
-        {
-            let _ = writeln!(
+        for backend in world.servers() {
+            let standing = backend.standing();
+            let _ = write!(
                 text,
-                "backend {}: {} for {}, {} of the last {} probes were good",
+                "backend {}: {} for {}",
                 backend.name(),
-                if standing.healthy { "healthy" } else { "sick" },
-                age(standing.since),
-                standing.good,
-                standing.window
+                standing.condition.word(),
+                age(standing.since)
             );
+            if !standing.healthy() {
+                let _ = write!(text, ", {}", standing.reason);
+            }
+            if let Some((good, window)) = standing.probe {
+                let _ = write!(text, ", {good} of the last {window} probes were good");
+            }
+            text.push('\n');
         }
         for director in world.directors() {
             let _ = writeln!(text, "{}", told(director));
@@ -450,7 +446,7 @@ fn told(director: &Director) -> String {
         };
         format!("{name} weight {weight}{how}")
     };
-    let members: Vec<String> = director.members(clock::wall()).into_iter().map(member).collect();
+    let members: Vec<String> = director.members(clock::now()).into_iter().map(member).collect();
     format!(
         "director {}: {}, {}; {} retries",
         director.name(),
@@ -458,6 +454,39 @@ fn told(director: &Director) -> String {
         members.join(", "),
         director.retries()
     )
+}
+
+/// What is new of a backend, in a line.
+fn tell(office: &Office, news: &News<'_>) {
+    let name = &news.backend;
+    match &news.event {
+        Event::Stands(standing, times) => {
+            let mut fields: Vec<(&str, &dyn std::fmt::Display)> = vec![("backend", name)];
+            if !standing.healthy() {
+                fields.push(("why", &standing.reason));
+            }
+            if *times > 1 {
+                fields.push(("changes", times));
+            }
+            let (level, text) = match standing.condition {
+                Condition::Well => (Level::Info, "a backend is healthy"),
+                Condition::Sick => (Level::Warning, "a backend is sick and is asked nothing"),
+                Condition::Failing => (Level::Warning, "a backend fails and is left alone"),
+                Condition::Drained => (Level::Info, "a backend is drained and is asked nothing"),
+                Condition::Nowhere => return,
+            };
+            office.note(level, text, &fields);
+        }
+        Event::NameLost { goes_on: true } => office.note(
+            Level::Warning,
+            "a backend's name is not known any more; its last addresses are gone on with",
+            &[("backend", name)],
+        ),
+        Event::NameLost { goes_on: false } => {
+            office.note(Level::Warning, "nobody knows a backend's name", &[("backend", name)]);
+        }
+        Event::NameFound => office.note(Level::Info, "a backend's name is known again", &[("backend", name)]),
+    }
 }
 
 /// `[::]:443` in the settings stands for every address of the machine.

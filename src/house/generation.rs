@@ -20,7 +20,7 @@ use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
 use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
 use crate::upstream::{self, Backend, Director, StickyKey, Target};
-use crate::visit::{Buffers, Outside, Rulebook, Terms, World, explain};
+use crate::visit::{Buffers, Closures, Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
 const HOUSE: Space = Space::new("house");
@@ -255,6 +255,7 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
         rulebook,
         buffers: Arc::clone(&keep.buffers),
         targets,
+        closures: Closures::default(),
         acceptor,
         https_port: keep.https_port,
         pseudonyms: Arc::clone(&keep.pseudonyms),
@@ -312,14 +313,14 @@ pub fn figures(world: &World) -> Vec<BackendFigures> {
                 waiting: figures.waiting,
                 waited: figures.waited,
                 faults: figures.faults,
-                healthy: backend.standing().map(|standing| standing.healthy),
+                healthy: backend.standing().healthy(),
             }
         })
         .collect()
 }
 
 pub fn director_figures(world: &World) -> Vec<DirectorFigures> {
-    let now = clock::wall();
+    let now = clock::now();
     let figures = |director: &Arc<Director>| DirectorFigures {
         name: director.name().into(),
         shares: director.members(now).into_iter().map(|member| (member.name, member.gets)).collect(),

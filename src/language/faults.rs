@@ -225,6 +225,9 @@ faults! {
     E055 BadAnswer, Error, "no answer of a route",
         "A route answers by a backend, by files, by a redirect or always the same. `.redirect` is an address that begins with `https://`, `http://` or a single `/`, and a name of the path stands behind the host only: before it, a visitor could choose the host. Its `.status` is 301, 302, 303, 307 or 308. A fixed `.answer` is a text, or one of the statuses that have a page (400 to 599) or none (204). What a `.try` looks for holds `{path}` once at most, and a status stands at its end.",
         Main("site \"www.example\" { route \"/old/\" { .redirect = \"https://{path}\"; } }\n");
+    E056 NoRoot, Error, "no folder for the scripts",
+        "A backend that is reached by `fastcgi:` runs scripts, and is told which: the file that the path means below the `.root` of its route. So each route of such a backend has a `.root`.",
+        Main("backend php { .url = \"fastcgi:/run/php/php-fpm.sock\"; }\nsite \"www.example.org\" { route \"/\" { .backend = php; } }\n");
     E070 OtherDialect, Error, "another language has this",
         "The first line of the main file says which language a tree is written in. A file that begins `vcl 4.1;` is taken as Varnish takes it, and one that begins `# dialect: fastly` as Fastly does: what they don't know is refused there too, so that the file stays what it says it is. Sites, routes and settings of doorward's own stand in files without such a line; those may include a VCL file.",
         Main("vcl 4.1;\nbackend default { .host = \"127.0.0.1\"; }\nlog visitors { }\n");

@@ -200,7 +200,7 @@ pub const REFUSED: &[(Kind, &str, &str)] = &[
     (Kind::Backend, "via", "backends are reached directly"),
     (Kind::Backend, "authority", "backends are reached directly"),
     (Kind::Backend, "share_key", "connections are kept per backend, and shared with nobody"),
-    (Kind::Backend, "dynamic", "names are looked up whenever a connection is made"),
+    (Kind::Backend, "dynamic", "every name is asked for again by itself: `.resolve_every` says how often"),
     (Kind::Backend, "ssl", "write `.url = \"https://host\";` instead of `.host` and `.ssl`"),
     (Kind::Backend, "ssl_cert_hostname", "write `.url = \"https://…\";` and `.tls_name`"),
     (Kind::Backend, "ssl_sni_hostname", "write `.url = \"https://…\";` and `.tls_name`"),
@@ -215,7 +215,7 @@ pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
     (Kind::Backend, &["shares", "identity"]),
-    (Kind::Site, &["directory", "hsts", "pages", "status", "maintenance", "limits"]),
+    (Kind::Site, &["directory", "hsts", "pages", "status", "limits"]),
     (
         Kind::Route,
         &[
@@ -242,7 +242,8 @@ pub const ANSWERS: &[&str] = &["backend", "files", "redirect", "answer"];
 pub enum Type {
     /// An address to listen on: `":443"`, `"127.0.0.1:9900"`, `"[::1]:80"`.
     Listener,
-    /// Where a backend is: `"http://host:port"`, `"https://host"`, `"unix:/run/x.sock"`.
+    /// Where a backend is: `"http://host:port"`, `"https://host"`, `"unix:/run/x.sock"`, `"fastcgi:/run/x.sock"`,
+    /// `"fastcgi://host:port"`.
     Url,
     /// Where a backend is, in VCL's words: a name or an address, with a port or without.
     Server,
@@ -252,8 +253,12 @@ pub enum Type {
     Socket,
     /// A path and a query, as they are asked for.
     Target,
+    /// Text whose form its reader knows.
+    Text,
     /// Lines of a request, as strings side by side.
     Lines,
+    /// `"204"` or `"200-299"`.
+    Statuses,
     /// The name of a `probe`, or its settings between braces.
     Probe,
     /// A host name, with a port where it says so.
@@ -302,7 +307,9 @@ impl Type {
             Type::Port => "a port in quotes, such as `\"8080\"` or `\"http\"`",
             Type::Socket => "the path of a socket in quotes",
             Type::Target => "a path in quotes, such as `\"/alive\"`",
+            Type::Text => "text in quotes",
             Type::Lines => "the lines of a request, such as `\"GET / HTTP/1.1\" \"Connection: close\"`",
+            Type::Statuses => "a status or a range of them in quotes, such as `\"204\"` or `\"200-299\"`",
             Type::Probe => "the name of a `probe`, or its settings between braces",
             Type::Host => "a host name in quotes",
             Type::File => "a file name in quotes",
@@ -330,10 +337,10 @@ impl Type {
             Type::Name(Kind::Probe) => "the name of a `probe`",
             Type::Name(_) => "a name",
             Type::Certificate => "`local` or `files(\"chain.pem\", \"key.pem\")`",
-            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Member => "the name of a `backend`, and `weight 2` behind it where it takes more",
             Type::HashBy => "`client`, `path`, `cookie(\"name\")` or `header(\"Name\")`",
             Type::Cookie => "the name of a cookie in quotes",
+            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
         })
     }
@@ -348,6 +355,8 @@ impl Type {
                 | Type::Port
                 | Type::Socket
                 | Type::Target
+                | Type::Statuses
+                | Type::Text
                 | Type::Host
                 | Type::File
                 | Type::Folder
@@ -497,7 +506,7 @@ static BACKEND: &[Setting] = &[
         "url",
         Type::Url,
         "what `.host` or `.path` says",
-        "Where the server is: `http://`, `https://`, `h2://` (HTTP/2 over TLS), `h2c://` (HTTP/2 without TLS), or a unix socket; no path, which is the routes' business.",
+        "Where the server is: `http://`, `https://`, `h2://` (HTTP/2 over TLS), `h2c://` (HTTP/2 without TLS), a unix socket, or FastCGI by `fastcgi://host:port` or `fastcgi:/run/php.sock`; no path, which is the routes' business.",
         "\"https://127.0.0.1:8001\"",
     ),
     row(
@@ -562,6 +571,38 @@ static BACKEND: &[Setting] = &[
     )
     .vcl(),
     row(
+        "failures_max",
+        Type::Count,
+        "5",
+        "Failures in a row after which it is left alone, but for one visitor now and then; 0 is never. A refused or lost connection, a TLS failure, an answer that makes no sense and one that does not come are failures; an answer is none, whatever its status.",
+        "7",
+    )
+    .range((0, 1_000_000)),
+    row(
+        "failure_rate",
+        Type::Count,
+        "0",
+        "Failures in a hundred requests, of the last 10 seconds and of 20 requests at least, after which it is left alone as well; 0 is never.",
+        "50",
+    )
+    .range((0, 100)),
+    row(
+        "retry_every",
+        Type::Duration,
+        "500ms",
+        "While it is left alone, how often one visitor is sent there all the same; a good answer ends it. One second at most.",
+        "250ms",
+    )
+    .range((1, 1_000)),
+    row(
+        "resolve_every",
+        Type::Duration,
+        "10s",
+        "How often its name is asked for again. When nobody knows it any more, the last answer holds.",
+        "77s",
+    )
+    .range((1_000, YEAR)),
+    row(
         "visitor_address",
         Type::Word(ADDRESS_WORDS),
         "pseudonym",
@@ -593,8 +634,14 @@ static BACKEND: &[Setting] = &[
         "77s",
     )
     .range(WAIT_OR_NONE),
-    row("idle_max", Type::Count, "64", "Unused connections kept by each worker; 0 keeps none.", "7")
-        .range((0, 100_000)),
+    row(
+        "idle_max",
+        Type::Count,
+        "64, and 0 for FastCGI, where each one would keep a process of php-fpm",
+        "Unused connections kept by each worker; 0 keeps none.",
+        "7",
+    )
+    .range((0, 100_000)),
     row(
         "ca",
         Type::File,
@@ -693,6 +740,20 @@ static SITE: &[Setting] = &[
     ),
     row("force_https", Type::Bool, "yes", "Whether plain http is redirected to https.", "no"),
     row("log", Type::Name(Kind::Log), "the default log", "Where this site's records go.", "visitors"),
+    row(
+        "maintenance",
+        Type::Bool,
+        "no",
+        "Whether the site is closed: visitors get the page for that. `doorward maintenance` closes it at run time.",
+        "yes",
+    ),
+    row(
+        "maintenance_allow",
+        Type::Name(Kind::Acl),
+        "nobody",
+        "Who sees the site while it is closed, unless `doorward maintenance on` says otherwise.",
+        "office",
+    ),
 ];
 
 const SLASH_WORDS: &[Word] = &[
@@ -735,7 +796,7 @@ static ROUTE: &[Setting] = &[
         "index",
         Type::File,
         "\"index.html\"",
-        "What is served for a folder of `.files`: the first of these that is there.",
+        "What is served for a folder of `.files`: the first of these that is there. Below a `.root`: the script that stands for a folder, `index.php` when nothing is said.",
         "\"index.htm\", \"index.txt\"",
     )
     .several(),
@@ -836,6 +897,35 @@ static ROUTE: &[Setting] = &[
         "10MB",
     )
     .range((0, 1 << 30)),
+    row(
+        "root",
+        Type::Folder,
+        "none",
+        "The folder that the scripts of a FastCGI backend lie in; relative to the folder of the main file.",
+        "\"/srv/www\"",
+    ),
+    row(
+        "root_there",
+        Type::Text,
+        "what `.root` says",
+        "The same folder as the FastCGI backend sees it, such as in a container.",
+        "\"/var/www/html\"",
+    ),
+    row(
+        "script",
+        Type::Text,
+        "what the path names",
+        "The one script that every request of the route goes to, from `.root` on.",
+        "\"/index.php\"",
+    ),
+    row(
+        "endings",
+        Type::Text,
+        "\".php\"",
+        "How the names of scripts end; what else lies below `.root` has no page here.",
+        "\".php\", \".phtml\"",
+    )
+    .several(),
     row("encoded_slash", Type::Word(SLASH_WORDS), "refuse", "What happens to `%2f` in a path.", "keep"),
     row(
         "log",
@@ -881,7 +971,18 @@ static LOG: &[Setting] = &[
     ),
 ];
 
+const PROBE_WORDS: &[Word] = &[
+    Word { word: "http", doc: "A request, and the status of its answer." },
+    Word { word: "tcp", doc: "A connection, with its TLS where the backend has it; nothing is asked." },
+    Word {
+        word: "fastcgi",
+        doc: "For FastCGI: with `.url` the script of that name, such as php-fpm's `ping.path`; without, what the \
+              server can do, for which no script runs.",
+    },
+];
+
 static PROBE: &[Setting] = &[
+    row("kind", Type::Word(PROBE_WORDS), "http", "What is asked.", "tcp"),
     row("url", Type::Target, "\"/\"", "The path that is asked for, by GET.", "\"/alive\"").vcl(),
     row(
         "request",
@@ -892,6 +993,14 @@ static PROBE: &[Setting] = &[
     )
     .vcl(),
     row("expected_response", Type::Count, "200", "The status of a good answer.", "204").range((100, 999)).vcl(),
+    row(
+        "expected",
+        Type::Statuses,
+        "what `.expected_response` says",
+        "The statuses of a good answer, where it is not one alone.",
+        "\"200-299\", \"401\"",
+    )
+    .several(),
     row("timeout", Type::Duration, "2s", "How long an answer may take, the connection included.", "3s").vcl(),
     row("interval", Type::Duration, "5s", "From one question to the next.", "7s").vcl(),
     row("window", Type::Count, "8", "How many of the last answers count.", "10").range((1, 64)).vcl(),

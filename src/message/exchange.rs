@@ -149,3 +149,67 @@ impl Hints {
         waiting.waker = None;
     }
 }
+
+/// What goes with a request to a program behind a gateway interface, as an extension of the request.
+#[derive(Clone, Debug)]
+pub struct Aside {
+    /// Our own end of the visitor's connection.
+    pub local: SocketAddr,
+    pub murmurs: Murmurs,
+}
+
+/// What a program complains of while it answers: for the error log, never for the visitor. Lines, bounded.
+#[derive(Clone, Debug, Default)]
+pub struct Murmurs(Arc<Mutex<Murmured>>);
+
+#[derive(Debug, Default)]
+struct Murmured {
+    /// Lines, each with its end.
+    text: Vec<u8>,
+    dropped: bool,
+}
+
+impl Murmurs {
+    /// As much of one visit is kept.
+    const BYTES_MAX: usize = 8 << 10;
+
+    /// A piece of text; `ends` says that its last line is whole.
+    pub fn hear(&self, piece: &[u8], ends: bool) {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let room = Self::BYTES_MAX.saturating_sub(heard.text.len());
+        heard.dropped |= piece.len() > room;
+        heard.text.extend_from_slice(piece.get(..room).unwrap_or(piece));
+        if ends && heard.text.last().is_some_and(|last| *last != b'\n') {
+            heard.text.push(b'\n');
+        }
+    }
+
+    /// The lines heard so far, without blank ones; they are gone then. Of what was too much the end is missing,
+    /// which the last line says.
+    pub fn take(&self) -> Vec<Vec<u8>> {
+        let mut heard = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let Murmured { text, dropped } = std::mem::take(&mut *heard);
+        let lines = text.split(|byte| *byte == b'\n').map(|line| line.trim_ascii().to_vec());
+        let more = dropped.then(|| b"(more was said than is kept)".to_vec());
+        lines.filter(|line| !line.is_empty()).chain(more).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn murmurs_are_lines_and_bounded() {
+        let murmurs = Murmurs::default();
+        murmurs.hear(b"PHP mes", false);
+        murmurs.hear(b"sage: one\r\n\n two", true);
+        murmurs.hear(b"three", true);
+        assert_eq!(murmurs.take(), [&b"PHP message: one"[..], b"two", b"three"]);
+        assert!(murmurs.take().is_empty());
+        murmurs.hear(&[b'x'; 100_000], true);
+        murmurs.hear(b"y", true);
+        let lines = murmurs.take();
+        assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [8 << 10, 28]);
+    }
+}

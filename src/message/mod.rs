@@ -13,7 +13,7 @@ pub mod path;
 pub mod request;
 
 pub use body::Body;
-pub use exchange::{Arrival, Departure, Door, Head, Hints, Secure, Street, Tunnel, TunnelRider};
+pub use exchange::{Arrival, Aside, Departure, Door, Head, Hints, Secure, Street, Tunnel, TunnelRider};
 pub use host::Host;
 pub use path::SitePath;
 pub use request::Request;

@@ -263,6 +263,21 @@ impl Answers {
     }
 }
 
+/// Where the scripts of a route lie, and which of them a path means: see the room `script`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Scripts {
+    /// The folder they lie in, here.
+    pub root: PathBuf,
+    /// The same as the backend sees it.
+    pub root_there: Arc<str>,
+    /// The script that stands for a folder.
+    pub index: Box<str>,
+    /// The one script that stands for every path, from the root: `/index.php`.
+    pub front: Option<Box<str>>,
+    /// How the name of a script ends.
+    pub endings: Box<[Box<str>]>,
+}
+
 /// What happens to a request on one route.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Route {
@@ -288,6 +303,8 @@ pub struct Route {
     /// So much of an answer is held for a visitor who reads slowly; 0: he slows the backend.
     pub answer_buffer: u64,
     pub encoded_slash: EncodedSlash,
+    /// Where scripts lie, for a backend that runs them (FastCGI).
+    pub scripts: Option<Box<Scripts>>,
     /// `None`: where its site's visits are written.
     pub log: Option<Box<Recorded>>,
 }
@@ -324,6 +341,7 @@ impl Route {
             collect_max: Self::COLLECT_MAX,
             answer_buffer: Self::ANSWER_BUFFER,
             encoded_slash: EncodedSlash::Refuse,
+            scripts: None,
             log: None,
         }
     }
@@ -345,6 +363,10 @@ pub struct Site {
     pub aliases: Vec<Box<str>>,
     pub certificate: CertificateWish,
     pub force_https: bool,
+    /// The rules close it: visitors get the page for that.
+    pub maintenance: bool,
+    /// Who sees it while it is closed.
+    pub maintenance_allow: Access,
     /// The name of the `log` declaration; `None` for the default log.
     pub log: Option<Box<str>>,
     pub routes: Vec<Route>,
@@ -359,6 +381,8 @@ impl Site {
             aliases: Vec::new(),
             certificate: CertificateWish::Local,
             force_https: true,
+            maintenance: false,
+            maintenance_allow: Access::Nobody,
             log: None,
             routes,
         }

@@ -299,6 +299,8 @@ impl<'g> Stage<'g> {
             site_name: (!typed.is_empty()).then_some(&*typed),
             method_head: asked.method == http::Method::HEAD,
             retry_after: None,
+            note: None,
+            until: None,
         };
         match asked.admit(id, host, &self.gateway.settings.gateway.trusted) {
             Ok(request) => {
@@ -345,6 +347,7 @@ impl<'g> Stage<'g> {
             name.to_string()
         };
         world.tell(Kind::Site, text, place);
+        doorplate::maintenance(found, &request)?;
         if let Some(location) = doorplate::elsewhere(found, &request, gateway.https_port()) {
             let why = match (found.by_alias, request.secure) {
                 (true, true) => "the site has one name",

@@ -44,9 +44,27 @@ pub(super) struct Trouble<'a> {
     pub detail: &'a [u8],
 }
 
-/// What a rule has to say of a visit, ready to be written.
+/// Who has something to say of a visit.
+#[derive(Clone, Copy)]
+pub(super) enum Speaker {
+    Rule,
+    /// The program that answers it.
+    Backend,
+}
+
+impl Speaker {
+    const fn word(self) -> &'static str {
+        match self {
+            Speaker::Rule => "rule",
+            Speaker::Backend => "program",
+        }
+    }
+}
+
+/// What somebody has to say of a visit.
 pub(super) struct Remark<'a> {
     pub id: RequestId,
+    pub by: Speaker,
     pub text: &'a [u8],
 }
 
@@ -255,7 +273,9 @@ pub(super) fn remark(
                 into.extend_from_slice(b" site=");
                 into.extend_from_slice(site);
             }
-            into.extend_from_slice(b" rule=\"");
+            into.push(b' ');
+            into.extend_from_slice(remark.by.word().as_bytes());
+            into.extend_from_slice(b"=\"");
             into.extend_from_slice(remark.text);
             into.extend_from_slice(b"\"\n");
         }
@@ -267,7 +287,9 @@ pub(super) fn remark(
             if let Some(site) = site {
                 text(into, b"\",\"site\":\"", site);
             }
-            into.extend_from_slice(b"\",\"rule\":\"");
+            into.extend_from_slice(b"\",\"");
+            into.extend_from_slice(remark.by.word().as_bytes());
+            into.extend_from_slice(b"\":\"");
             into.extend_from_slice(remark.text);
             into.extend_from_slice(b"\"}\n");
         }

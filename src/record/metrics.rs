@@ -54,9 +54,9 @@ metrics! {
     BACKEND_CONNECTIONS = "doorward_backend_connections", Gauge, ["backend"], "Connections open to a backend now, resting ones included.";
     BACKEND_WAITING = "doorward_backend_waiting", Gauge, ["backend"], "Requests that wait for one of a backend's connections now, where `.workers` or `.max_connections` limits them.";
     BACKEND_WAITED = "doorward_backend_waited_total", Counter, ["backend"], "Requests that had to wait for one of a backend's connections.";
-    BACKEND_UP = "doorward_backend_up", Gauge, ["backend"], "1 while a backend's probe says that it is healthy, 0 while it is sick. Only for backends with a probe.";
     DIRECTOR_SHARE = "doorward_director_share", Gauge, ["director", "backend"], "What a member of a director gets now: its weight, less while it starts slowly, 0 while it is asked nothing.";
     DIRECTOR_RETRIES = "doorward_director_retries_total", Counter, ["director"], "Requests a director sent once more though a member may have seen them.";
+    BACKEND_UP = "doorward_backend_up", Gauge, ["backend"], "1 while a backend is healthy, 0 while its probe says that it is sick, while its requests fail, and while it is drained.";
     LOG_DROPPED = "doorward_log_dropped_total", Counter, [], "Log lines that could not be kept, because a disk was full or too slow.";
     RELOADS = "doorward_reloads_total", Counter, ["result"], "Reloads of the rules: `taken` or `refused`.";
     CERTIFICATE = "doorward_certificate_expiry_seconds", Gauge, ["site"], "When the site's certificate ends, in seconds since 1970.";
@@ -121,8 +121,7 @@ pub struct BackendFigures {
     pub waiting: usize,
     pub waited: u64,
     pub faults: Vec<(Cause, u64)>,
-    /// What its probe says; `None` without one.
-    pub healthy: Option<bool>,
+    pub healthy: bool,
 }
 
 /// What a director knows of itself at the time of a scrape.
@@ -250,9 +249,7 @@ fn passing(
         open.with_label_values(&[name]).set(backend.open as f64);
         waiting.with_label_values(&[name]).set(backend.waiting as f64);
         waited.with_label_values(&[name]).inc_by(backend.waited);
-        if let Some(healthy) = backend.healthy {
-            up.with_label_values(&[name]).set(if healthy { 1.0 } else { 0.0 });
-        }
+        up.with_label_values(&[name]).set(if backend.healthy { 1.0 } else { 0.0 });
         for (cause, count) in &backend.faults {
             faults.with_label_values(&[name, cause.name()]).inc_by(*count);
         }

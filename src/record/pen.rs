@@ -174,9 +174,9 @@ impl Pen {
         }
     }
 
-    /// What a rule says of a visit (`std.log`): a line among the errors of its site, veiled like all else. Beyond
+    /// What a rule says of a visit (`std.log`), or the program that answers it: a line among the errors of its site, veiled like all else. Beyond
     /// what a worker may write in a second lines are counted as dropped.
-    pub(super) fn remark(&self, page: Page<'_>, id: RequestId, text: &[u8]) {
+    pub(super) fn remark(&self, page: Page<'_>, remark: Remark<'_>) {
         let now = self.wall();
         let (last, written) = self.remarks.get();
         let written = if last == now.seconds { written } else { 0 };
@@ -185,10 +185,10 @@ impl Pen {
             return self.office.drop_lines(1);
         }
         let mut veiled = self.buffer();
-        veil::prose(&mut veiled, &String::from_utf8_lossy(text));
+        veil::prose(&mut veiled, &String::from_utf8_lossy(remark.text));
         let inner = &mut *self.inner.borrow_mut();
         inner.begin(&self.office, now);
-        inner.remark(&self.office, page, now, &Remark { id, text: &veiled });
+        inner.remark(&self.office, page, now, &Remark { text: &veiled, ..remark });
         self.take_back(veiled);
     }
 

@@ -716,7 +716,7 @@ fn the_scrape_shows_every_metric_and_no_other() {
     desk.office.certificates(&[("a.example", NOON)]);
     desk.settle();
     let figures = BackendFigures {
-        healthy: Some(false),
+        healthy: false,
         name: "trac".into(),
         requests: 5,
         in_flight: 1,

@@ -13,7 +13,7 @@ use http::header::{REFERER, USER_AGENT};
 use http::{HeaderMap, Version};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
-use super::line::Visit;
+use super::line::{Remark, Speaker, Visit};
 use super::pen::Page;
 use super::{Pen, Sheet, veil};
 use crate::base::address::Anonymous;
@@ -22,7 +22,7 @@ use crate::base::clock::{Instant, now};
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
 use crate::message::Body;
-use crate::message::exchange::TunnelRider;
+use crate::message::exchange::{Murmurs, TunnelRider};
 
 /// What is kept of a request head; veiled before it is kept.
 pub struct Asked<'a> {
@@ -38,6 +38,8 @@ pub struct Asked<'a> {
 
 /// Lines that the rules of one visit may write.
 const REMARKS_MAX: u32 = 64;
+/// The same for the program that answers.
+const MURMURS_MAX: usize = 64;
 
 pub struct Ticket {
     pen: Rc<Pen>,
@@ -69,6 +71,8 @@ pub struct Ticket {
     tunnel: bool,
     /// Lines its rules wrote.
     remarks: u32,
+    /// What the program that answers complains of.
+    murmurs: Option<Murmurs>,
 }
 
 const fn protocol(version: Version) -> &'static str {
@@ -108,6 +112,7 @@ impl Ticket {
             left: false,
             tunnel: false,
             remarks: 0,
+            murmurs: None,
         }
     }
 
@@ -206,7 +211,20 @@ impl Ticket {
     pub fn remark(&mut self, text: &[u8]) {
         if self.remarks < REMARKS_MAX {
             self.remarks += 1;
-            self.pen.remark(self.page(&self.text), self.id, text);
+            self.pen.remark(self.page(&self.text), Remark { id: self.id, by: Speaker::Rule, text });
+        }
+    }
+
+    /// Where the program that answers may complain: lines among the errors, when the visit ends.
+    pub fn murmurs(&mut self) -> Murmurs {
+        self.murmurs.get_or_insert_default().clone()
+    }
+
+    fn pass_murmurs_on(&mut self) {
+        let heard = self.murmurs.take().map(|murmurs| murmurs.take()).unwrap_or_default();
+        for line in heard.iter().take(MURMURS_MAX) {
+            let remark = Remark { id: self.id, by: Speaker::Backend, text: line };
+            self.pen.remark(self.page(&self.text), remark);
         }
     }
 
@@ -257,6 +275,7 @@ impl Ticket {
 
 impl Drop for Ticket {
     fn drop(&mut self) {
+        self.pass_murmurs_on();
         let duration = now().saturating_duration_since(self.began);
         // The house closed over it: that is nobody's leaving either.
         if self.fault.is_none() && (self.status == 0 || self.left) && self.pen.is_shut() {

@@ -15,6 +15,15 @@ use crate::plan::{Answers, BackendId, EncodedSlash, Part, Redirect, Route};
 /// Below a first segment of this name, every site's paths are ours.
 const OWN_SEGMENT: &str = ".doorward";
 
+/// Whether the rules have closed the site to this visitor. What is ours on it stays open.
+pub fn maintenance(found: SiteRef<'_>, request: &Request) -> Result<(), Fault> {
+    let site = &found.site.plan;
+    if !site.maintenance || is_own(&request.path) || site.maintenance_allow.admits(request.client) {
+        return Ok(());
+    }
+    Err(Fault::with(Cause::Maintenance, "the rules say `.maintenance = yes`"))
+}
+
 /// Visitors of plain http are sent to https, those of an alias to the site's own name, in one step.
 /// `https_port` is where https is served; without one nobody is sent there.
 pub fn elsewhere(found: SiteRef<'_>, request: &Request, https_port: Option<u16>) -> Option<String> {
@@ -194,7 +203,7 @@ pub fn in_words(answers: &Answers, names: &[Box<str>]) -> String {
 }
 
 /// Whether a path is ours, in whatever way it may be read.
-fn is_own(path: &SitePath) -> bool {
+pub fn is_own(path: &SitePath) -> bool {
     let own = |mut segments: crate::message::path::Segments<'_>| segments.next() == Some(OWN_SEGMENT);
     own(path.segments()) || path.other_readings().any(|reading| own(path.segments_in(reading)))
 }

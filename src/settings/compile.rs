@@ -7,6 +7,7 @@ mod doors;
 mod logs;
 mod networks;
 mod routes;
+mod scripts;
 
 use std::collections::{BTreeMap, HashMap};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};

@@ -85,11 +85,13 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
         }
         (Kind::Route, "status") => ".redirect = \"https://new.example/\";",
         (Kind::Route, "type") => ".answer = \"text\";",
+        (Kind::Route, "root" | "root_there" | "script" | "endings") => ".backend = php; .root = \"/srv\";",
         _ => ".backend = app;",
     };
     format!(
         "acl office {{ \"192.0.2.0\"/24; }} probe alive {{ {} }} log visitors {{ {} }} gateway {{ {} }}
          backend app {{ {} }} backend asked {{ .url = \"http://127.0.0.1:8000\"; .probe = alive; }} backend other {{ .url = \"http://127.0.0.1:8000\"; }}
+         backend php {{ .url = \"fastcgi:/run/php.sock\"; }}
          director home {{ {} }}
          site \"www.example\" {{ {} route \"/\" {{ {} }} route \"/home/\" {{ .backend = home; }} }}",
         body(Kind::Probe, ""),
@@ -116,7 +118,8 @@ fn every_setting_reaches_somebody() {
     };
     for kind in Kind::ALL {
         for row in kind.settings() {
-            let usual = if row.required || matches!(row.name, "log" | "backend") { row.name } else { "" };
+            let usual =
+                if row.required || matches!(row.name, "log" | "backend" | "root") { row.name } else { "" };
             let usual =
                 if usual.is_empty() { tried(*kind, row.name, "") } else { tried(Kind::Acl, row.name, "") };
             let without = row.name == "log" && *kind == Kind::Site;

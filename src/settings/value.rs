@@ -48,7 +48,11 @@ fn number(text: &str) -> Option<u16> {
 pub enum Url<'a> {
     Http { host: Box<str>, port: u16, tls: bool, protocol: Protocol },
     Unix(&'a str),
+    FastCgiUnix(&'a str),
 }
+
+/// Where php-fpm listens when nobody says otherwise.
+const FASTCGI_PORT: u16 = 9_000;
 
 pub fn url(text: &str) -> Result<Url<'_>, Instead> {
     if let Some(path) = text.strip_prefix("unix:") {
@@ -58,18 +62,29 @@ pub fn url(text: &str) -> Result<Url<'_>, Instead> {
             Ok(Url::Unix(path))
         };
     }
+    if let Some(path) = text.strip_prefix("fastcgi:").filter(|rest| !rest.starts_with("//")) {
+        return if path.is_empty() {
+            Err("write the socket's path behind `fastcgi:`, or `fastcgi://host:port`")
+        } else {
+            Ok(Url::FastCgiUnix(path))
+        };
+    }
     let ((tls, protocol), rest) = match text.split_once("://") {
         Some((scheme, rest)) => match scheme.to_ascii_lowercase().as_str() {
             "http" => ((false, Protocol::Http1), rest),
             "https" => ((true, Protocol::Http1), rest),
             "h2c" => ((false, Protocol::Http2), rest),
             "h2" => ((true, Protocol::Http2), rest),
+            "fastcgi" => ((false, Protocol::FastCgi), rest),
             _ => {
                 return Err(
-                    "doorward speaks `http://`, `https://`, `h2://`, `h2c://` and `unix:` to backends",
+                    "doorward speaks `http://`, `https://`, `h2://`, `h2c://`, `unix:` and `fastcgi:` to backends",
                 );
             }
         },
+        None if text.starts_with("fastcgi") => {
+            return Err("write `fastcgi:/run/php.sock` for a socket, or `fastcgi://host:port`");
+        }
         None if text.starts_with('/') => return Err("write `unix:` before the path of a socket"),
         None => return Err("write `http://` or `https://` before the host"),
     };
@@ -84,7 +99,14 @@ pub fn url(text: &str) -> Result<Url<'_>, Instead> {
     match host.port() {
         Some(0) => Err("port 0 is none; write the port that the server listens on"),
         port => {
-            let port = port.unwrap_or(if tls { 443 } else { 80 });
+            let usual = if protocol == Protocol::FastCgi {
+                FASTCGI_PORT
+            } else if tls {
+                443
+            } else {
+                80
+            };
+            let port = port.unwrap_or(usual);
             Ok(Url::Http { host: host.name().into(), port, tls, protocol })
         }
     }
@@ -212,6 +234,17 @@ pub fn target(text: &str) -> Result<(), Instead> {
         return Err("write it as it is sent: letters, digits and `%XX`");
     }
     Ok(())
+}
+
+/// `204`, or `200-299`: the first and the last.
+pub fn statuses(text: &str) -> Result<(u16, u16), Instead> {
+    let status = |text: &str| number(text).filter(|status| (100..=999).contains(status));
+    let (first, last) = text.split_once('-').unwrap_or((text, text));
+    match (status(first.trim()), status(last.trim())) {
+        (Some(first), Some(last)) if first <= last => Ok((first, last)),
+        (Some(_), Some(_)) => Err("write the lower one first"),
+        _ => Err("write three digits, or a range such as `\"200-299\"`"),
+    }
 }
 
 /// The lines of a probe's request.
@@ -355,6 +388,49 @@ pub fn path(text: &str) -> Result<Pattern, Instead> {
     Ok(Pattern { path: named.into(), names: names.into() })
 }
 
+/// A path on a backend's own disk.
+pub fn place(text: &str) -> Result<Box<str>, Instead> {
+    if !text.starts_with('/') {
+        return Err("begin it with `/`: it is a folder as the backend sees it");
+    }
+    if text.chars().any(char::is_control) {
+        return Err("no path holds this");
+    }
+    // A name follows, which begins with a slash.
+    Ok(text.trim_end_matches('/').into())
+}
+
+/// The one script that stands for all paths of a route, from the root on.
+pub fn script(text: &str) -> Result<Box<str>, Instead> {
+    if !text.starts_with('/') {
+        return Err("begin it with `/`: it lies below `.root`");
+    }
+    if text.split('/').any(|segment| segment.starts_with('.')) || text.chars().any(char::is_control) {
+        return Err("write the path without `.` and `..`");
+    }
+    if text.ends_with('/') || text.contains("//") {
+        return Err("write the path of one script, such as `\"/index.php\"`");
+    }
+    Ok(text.into())
+}
+
+/// The name of a file in whichever folder.
+pub fn name_in_folder(text: &str) -> Result<Box<str>, Instead> {
+    if text.is_empty() || text.starts_with('.') || text.contains('/') || text.chars().any(char::is_control) {
+        return Err("write the name of a file, such as `\"index.php\"`");
+    }
+    Ok(text.into())
+}
+
+/// How the names of scripts end.
+pub fn ending(text: &str) -> Result<Box<str>, Instead> {
+    let letters = text.strip_prefix('.').unwrap_or_default();
+    if letters.is_empty() || !letters.bytes().all(|byte| byte.is_ascii_alphanumeric()) {
+        return Err("write a dot and letters, such as `\".php\"`");
+    }
+    Ok(text.into())
+}
+
 /// The SHA-256 of a certificate.
 pub fn digest(text: &str) -> Result<[u8; 32], Instead> {
     let Some(("sha256", digits)) = text
@@ -434,12 +510,18 @@ mod tests {
     fn urls_are_places_of_servers() {
         let http =
             |host: &str, port, tls| Ok(Url::Http { host: host.into(), port, tls, protocol: Protocol::Http1 });
+        let fastcgi = |host: &str, port| {
+            Ok(Url::Http { host: host.into(), port, tls: false, protocol: Protocol::FastCgi })
+        };
         for (text, place) in [
             ("http://127.0.0.1:8000", http("127.0.0.1", 8000, false)),
             ("http://App.internal/", http("app.internal", 80, false)),
             ("HTTPS://app", http("app", 443, true)),
             ("https://[2001:db8::1]:8443", http("2001:db8::1", 8443, true)),
             ("unix:/run/app.sock", Ok(Url::Unix("/run/app.sock"))),
+            ("fastcgi:/run/php.sock", Ok(Url::FastCgiUnix("/run/php.sock"))),
+            ("fastcgi://127.0.0.1:9001", fastcgi("127.0.0.1", 9001)),
+            ("fastcgi://App", fastcgi("app", 9000)),
         ] {
             assert_eq!(url(text), place, "{text}");
         }
@@ -450,6 +532,11 @@ mod tests {
             "/run/app.sock",
             "unix:",
             "ftp://a",
+            "fastcgi:",
+            "fastcgi://",
+            "fastcgi:///run/php.sock",
+            "fastcgi+unix:/run/php.sock",
+            "fcgi://a",
             "http://",
             "http://a/b",
             "http://a?b",
@@ -582,6 +669,24 @@ mod tests {
             assert!(request(text).is_err(), "{text}");
         }
         assert!(target("/a?b").is_ok() && target("a").is_err() && target("/a b").is_err());
+    }
+
+    #[test]
+    fn scripts_are_named_from_the_root_on() {
+        assert_eq!(place("/var/www/").as_deref(), Ok("/var/www"));
+        assert_eq!(place("/").as_deref(), Ok(""));
+        assert!(place("www").is_err() && place("").is_err() && place("/a\n").is_err());
+        assert_eq!(script("/app/index.php").as_deref(), Ok("/app/index.php"));
+        for text in ["", "index.php", "/", "/a/", "/../a.php", "/a//b.php", "/.a.php", "/a\0"] {
+            assert!(script(text).is_err(), "{text:?}");
+        }
+        assert!(name_in_folder("index.php").is_ok() && ending(".php").is_ok());
+        for text in ["", "a/b", ".index"] {
+            assert!(name_in_folder(text).is_err(), "{text}");
+        }
+        for text in ["", ".", "php", ".p/p", "..php"] {
+            assert!(ending(text).is_err(), "{text}");
+        }
     }
 
     #[test]

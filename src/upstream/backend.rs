@@ -10,14 +10,16 @@ use hyper::client::conn::http1::Builder;
 use rustls_pki_types::ServerName;
 use tokio_rustls::TlsConnector;
 
-use super::config::{Address, Config};
-use super::health::{Health, Standing};
+use super::config::{Address, Config, Protocol};
+use super::health::{Condition, Health, Standing, Turn};
+use super::names::{self, Lookup, Names};
 use super::permits::Limit;
-use super::send::Patience;
+use super::send::{Answer, Patience};
 use super::{connect, probe, trust};
 use crate::base::cause::Cause;
-use crate::base::clock::{self, Wall};
+use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
+use crate::message::Body;
 
 /// What one connection reads or writes ahead at most. Measured with 1 MiB answers, CPU against hyper's own
 /// 400 KiB: 128 KiB takes 0.66 of it (it stays in the core's cache), 64 KiB 0.71.
@@ -38,8 +40,9 @@ pub(super) struct Inner {
     credentials: Option<[u8; 32]>,
     pub host_header: Option<HeaderValue>,
     pub http: Builder,
-    /// What its probe says; `None` without one.
-    pub health: Option<Health>,
+    pub health: Health,
+    /// Where it is, over TCP.
+    pub names: Option<Names>,
     /// How much it is asked at once; `None` where there is no limit.
     pub limit: Option<Limit>,
     shards: Box<[Shard]>,
@@ -79,6 +82,11 @@ pub struct Figures {
 impl Backend {
     /// Reads what the declaration names (certificates); the error is a sentence for the operator.
     pub fn new(config: Config) -> Result<Self, String> {
+        Self::asking(config, names::system())
+    }
+
+    /// The same with another way to ask for names.
+    pub(super) fn asking(config: Config, lookup: Lookup) -> Result<Self, String> {
         let tls = match &config.tls {
             None => None,
             Some(to) => {
@@ -102,7 +110,13 @@ impl Backend {
         http.max_buf_size(BUFFER_BYTES_MAX).max_header_size(HEADER_BYTES_MAX);
         Ok(Self(Arc::new(Inner {
             credentials: credentials(&config),
-            health: config.probe.as_ref().map(|probe| probe::health(probe, clock::wall())),
+            health: Health::new(
+                config.breaker,
+                config.probe.as_ref().map(probe::window),
+                clock::wall(),
+                clock::now(),
+            ),
+            names: Names::of(&config.address, lookup),
             limit: Limit::of(&config),
             config,
             tls,
@@ -127,23 +141,49 @@ impl Backend {
         &self.0.config.name
     }
 
-    /// Whether it may be asked: its probe says that it is well, or it has none.
+    /// Whether who comes now would be sent there: it is well, or it failed and the next trial is due.
     pub fn healthy(&self) -> bool {
-        self.0.health.as_ref().is_none_or(Health::healthy) && self.0.config.address != Address::Nowhere
+        self.0.config.address != Address::Nowhere && self.0.health.healthy(clock::now)
     }
 
     /// How much of its weight it gets among the members of a director: all of it, or less while it has not been
     /// back for as long as its `slow_start`.
-    pub fn share(&self, now: Wall) -> f64 {
+    pub fn share(&self, now: Instant) -> f64 {
         let over = self.0.config.slow_start;
-        let Some(health) = self.0.health.as_ref().filter(|_| !over.is_zero()) else { return 1.0 };
-        super::director::ramp(health.since(), over, now)
+        match self.well_since() {
+            Some(since) if !over.is_zero() => super::director::ramp(since, over, now),
+            _ => 1.0,
+        }
     }
 
-    /// What its probe says; `None` without one.
-    pub fn standing(&self) -> Option<Standing> {
-        let window = self.0.config.probe.as_ref()?.window;
-        Some(self.0.health.as_ref()?.standing(window))
+    /// Whether what it is asked needs a script that runs for it.
+    pub fn runs_scripts(&self) -> bool {
+        self.0.config.protocol == Protocol::FastCgi
+    }
+
+    /// How it stands, why, and since when.
+    pub fn standing(&self) -> Standing {
+        let standing = self.0.health.standing();
+        if self.0.config.address != Address::Nowhere {
+            return standing;
+        }
+        Standing { condition: Condition::Nowhere, reason: "it is declared as `none`".into(), ..standing }
+    }
+
+    /// Since when it is well, where it once was not: it is given its share slowly. `None` where it has been well
+    /// from its beginning, and where it is not.
+    pub fn well_since(&self) -> Option<Instant> {
+        self.0.health.well_since()
+    }
+
+    /// Whether an operator keeps visitors away from it.
+    pub fn drained(&self) -> bool {
+        self.0.health.drained()
+    }
+
+    /// Keeps visitors away from it, or lets them come again; what is under way goes on. True where that is news.
+    pub fn drain(&self, drained: bool) -> bool {
+        self.0.health.drain(drained, clock::now(), clock::wall())
     }
 
     /// Its own `Host`, where its declaration says one.
@@ -214,6 +254,13 @@ fn credentials(config: &Config) -> Option<[u8; 32]> {
     context.finish().as_ref().try_into().ok()
 }
 
+impl Drop for Backend {
+    /// Who tends it ends.
+    fn drop(&mut self) {
+        self.0.health.changed.notify_one();
+    }
+}
+
 impl fmt::Debug for Backend {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_tuple("Backend").field(&self.name()).finish()
@@ -251,19 +298,28 @@ impl Inner {
         self.count(worker, |shard| &shard.retried);
     }
 
-    /// It is asked nothing while it is not well.
-    pub fn admit(&self) -> Result<(), Fault> {
-        if self.health.as_ref().is_none_or(Health::healthy) { Ok(()) } else { Err(self.sick()) }
+    /// The right to ask it one thing: it must be well, or the breaker must want to see whether it is back.
+    pub fn turn(&self) -> Result<Turn, Fault> {
+        self.health.admit(clock::now).map_err(|why| connect::fault(self, Cause::Unhealthy, &why))
     }
 
-    fn sick(&self) -> Fault {
-        connect::fault(self, Cause::Unhealthy, "its probe says that it is sick")
+    /// The head of an answer came; of a body that still comes it is known later how it ended.
+    pub fn answered(&self, turn: Turn, answer: &Answer) {
+        self.health.answered(turn, || (clock::now(), clock::wall()));
+        if !matches!(answer.body, Body::Stream(_)) {
+            self.health.good();
+        }
     }
 
-    /// It has just become sick: who waits for it waits in vain.
-    pub fn fell_sick(&self) {
-        if let Some(limit) = &self.limit {
-            limit.dismiss(&self.sick());
+    /// Where it has just become unwell, whoever waits for it is told so: he waits in vain.
+    pub fn send_away(&self) {
+        if let Some(limit) = &self.limit
+            && limit.waiting() > 0
+        {
+            let standing = self.health.standing();
+            if matches!(standing.condition, Condition::Sick | Condition::Failing) {
+                limit.dismiss(&connect::fault(self, Cause::Unhealthy, &standing.reason));
+            }
         }
     }
 
@@ -287,9 +343,16 @@ impl Inner {
         self.sum(|shard| &shard.opened).saturating_sub(closed)
     }
 
-    /// Counts what is the backend's fault; a visitor who left is not.
+    /// Requests there have been.
+    pub fn asked(&self) -> u64 {
+        self.shards.iter().map(|shard| shard.started.load(Ordering::Relaxed)).sum()
+    }
+
+    /// Counts what is the backend's fault; a visitor who left is not. Its breaker hears of it.
     pub fn fault(&self, cause: Cause) {
         if cause.is_upstream() {
+            self.health.failed(cause, clock::now(), clock::wall(), || self.asked());
+            self.send_away();
             let counter =
                 Cause::ALL.iter().position(|other| *other == cause).and_then(|at| self.faults.get(at));
             if let Some(counter) = counter {

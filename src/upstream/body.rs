@@ -87,6 +87,7 @@ impl Receiving {
         if self.incoming.is_end_stream()
             && let Some(held) = self.held.take()
         {
+            held.backend.health.good();
             held.put_back();
         }
     }
@@ -126,6 +127,7 @@ impl HttpBody for Receiving {
             Poll::Ready(Some(Err(error))) => self.fail(|held| send::blame(held, &error)),
             Poll::Ready(None) => {
                 if let Some(held) = self.held.take() {
+                    held.backend.health.good();
                     held.put_back();
                 }
                 Poll::Ready(None)

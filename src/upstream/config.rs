@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use super::breaker::BreakerTerms;
 use crate::plan;
 
 /// One server behind the gateway. Two equal ones are the same: connections and counters outlive a reload.
@@ -38,6 +39,10 @@ pub struct Config {
     pub queue_timeout: Duration,
     /// How its health is asked; `None`: it is taken for healthy.
     pub probe: Option<ProbeConfig>,
+    /// When it is left alone because visitors' requests failed.
+    pub breaker: BreakerTerms,
+    /// How often its name is asked for again.
+    pub resolve_every: Duration,
 }
 
 /// What is spoken to it.
@@ -47,6 +52,8 @@ pub enum Protocol {
     Http1,
     /// From the first byte on, over TLS or without it.
     Http2,
+    /// To programs that run scripts, as php-fpm does.
+    FastCgi,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,8 +71,8 @@ pub enum Address {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ProbeConfig {
     pub ask: Ask,
-    /// The status of a good answer.
-    pub expected_response: u16,
+    /// The statuses of a good answer, the first and the last of each range.
+    pub expected: Box<[(u16, u16)]>,
     /// From the attempt to connect to the end of the answer.
     pub timeout: Duration,
     /// From one question to the next.
@@ -88,6 +95,12 @@ pub enum Ask {
     Url(Box<str>),
     /// A whole request as the rules say it, each line ended by CR LF, and the empty line at its end.
     Request(Box<[u8]>),
+    /// Nothing: that it takes the connection, and proves who it is where it does so by TLS, is its answer.
+    Connection,
+    /// What a FastCGI server can do (`FCGI_GET_VALUES`): no script runs.
+    Values,
+    /// A script of a FastCGI server, such as php-fpm's `ping.path`: the status it answers.
+    Script(Box<str>),
 }
 
 /// How the backend proves who it is.

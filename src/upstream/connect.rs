@@ -1,5 +1,6 @@
 //! From a backend's address to bytes: name look-up, connection, TLS.
 
+use std::cell::Cell;
 use std::io;
 use std::net::SocketAddr;
 use std::path::Path;
@@ -7,7 +8,7 @@ use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
-use tokio::net::{TcpStream, UnixStream, lookup_host};
+use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
 use super::backend::Inner;
@@ -20,34 +21,50 @@ use crate::message::exchange::Io;
 /// How long one address of several may stay silent before the next is tried beside it (RFC 8305).
 const STAGGER: Duration = Duration::from_millis(250);
 
+/// A connection that was opened.
+pub struct Opened {
+    pub io: Box<dyn Io>,
+    /// Where it leads, over TCP.
+    pub peer: Option<SocketAddr>,
+}
+
 /// A connection, within the time there is for it.
-pub async fn open(backend: &Inner, limit: Duration) -> Result<Box<dyn Io>, Fault> {
+pub async fn open(backend: &Inner, limit: Duration) -> Result<Opened, Fault> {
+    let named = Cell::new(false);
     if limit.is_zero() {
-        return reach(backend).await;
+        return reach(backend, &named).await;
     }
-    match tokio::time::timeout(limit, reach(backend)).await {
+    match tokio::time::timeout(limit, reach(backend, &named)).await {
         Ok(outcome) => outcome,
+        Err(_) if !named.get() => Err(fault(backend, Cause::Dns, "nobody said in time where its name leads")),
         Err(_) => Err(fault(backend, Cause::ConnectTimeout, "no connection in time")),
     }
 }
 
-async fn reach(backend: &Inner) -> Result<Box<dyn Io>, Fault> {
-    match &backend.config.address {
-        Address::Tcp { host, port } => {
-            let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(host);
-            let found = lookup_host((bare, *port)).await;
-            let addresses = found.map_err(|_| fault(backend, Cause::Unreachable, "its name is not known"))?;
-            let stream = first_of(in_turn(addresses.collect())).await;
-            let stream = stream.map_err(|error| blame(backend, &error))?;
-            // Requests are written whole; waiting for more to send only delays them.
-            let _ = stream.set_nodelay(true);
-            secure(backend, stream).await
+/// `named` is set when it is known where to go.
+async fn reach(backend: &Inner, named: &Cell<bool>) -> Result<Opened, Fault> {
+    let addresses = match &backend.names {
+        None => None,
+        Some(names) => {
+            let known = names.addresses().await;
+            Some(known.ok_or_else(|| fault(backend, Cause::Dns, "its name is not known"))?)
         }
+    };
+    named.set(true);
+    if let Some(addresses) = addresses {
+        let stream = first_of(in_turn(addresses.to_vec())).await;
+        let stream = stream.map_err(|error| blame(backend, &error))?;
+        // Requests are written whole; waiting for more to send only delays them.
+        let _ = stream.set_nodelay(true);
+        let peer = stream.peer_addr().ok();
+        return Ok(Opened { io: secure(backend, stream).await?, peer });
+    }
+    match &backend.config.address {
         Address::Unix(path) => {
             let stream = unix(path).await.map_err(|error| blame(backend, &error))?;
-            secure(backend, stream).await
+            Ok(Opened { io: secure(backend, stream).await?, peer: None })
         }
-        Address::Nowhere => Err(fault(backend, Cause::Refused, "it is declared as `none`")),
+        _ => Err(fault(backend, Cause::Refused, "it is declared as `none`")),
     }
 }
 

@@ -11,7 +11,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,13 +37,16 @@ const SHARE_LEAST: f64 = 0.1;
 /// Bytes of the hash that a visitor's cookie holds: nobody makes up one that is right.
 const COOKIE_BYTES: usize = 12;
 
+/// A member by its name, and its weight.
+pub type Weighed = (Box<str>, u32);
+
 /// What a `director` declaration means. Of two equal ones what was learned and set at run time outlives a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectorConfig {
     pub name: Box<str>,
     pub policy: Policy,
     /// Backends by their names, each with its weight: at least 1.
-    pub members: Box<[(Box<str>, u32)]>,
+    pub members: Box<[Weighed]>,
     /// The cookie by which a visitor comes back to the same member.
     pub sticky: Option<Box<str>>,
     /// How many other members may be tried in one request.
@@ -139,9 +142,9 @@ pub struct MemberStanding {
 }
 
 /// Grows evenly from a tenth to one, over so long a time since it began.
-pub(super) fn ramp(since: Wall, over: Duration, now: Wall) -> f64 {
-    let age = (now.as_seconds() - since.as_seconds()).max(0.0);
-    (age / over.as_secs_f64()).clamp(SHARE_LEAST, 1.0)
+pub(super) fn ramp(since: Instant, over: Duration, now: Instant) -> f64 {
+    let age = now.saturating_duration_since(since);
+    (age.as_secs_f64() / over.as_secs_f64()).clamp(SHARE_LEAST, 1.0)
 }
 
 impl Director {
@@ -153,7 +156,7 @@ impl Director {
         key: &StickyKey,
         kept: Option<&Director>,
     ) -> Result<Self, String> {
-        let member = |(name, _): &(Box<str>, u32)| match backends.iter().find(|it| it.name() == &**name) {
+        let member = |(name, _): &Weighed| match backends.iter().find(|it| it.name() == &**name) {
             Some(backend) => {
                 Ok(Member { backend: Arc::clone(backend), cookie: cookie_value(key, &config.name, name) })
             }
@@ -180,9 +183,14 @@ impl Director {
         (0..self.members.len()).any(|at| self.takes(at) && self.weight(at) > 0)
     }
 
+    /// Whether its members need a script that runs: all do, or none.
+    pub fn runs_scripts(&self) -> bool {
+        self.members.iter().any(|member| member.backend.runs_scripts())
+    }
+
     /// When one of its members became as healthy or sick as it is, the latest.
     pub fn changed(&self) -> Option<Wall> {
-        let changes = self.members.iter().filter_map(|member| Some(member.backend.standing()?.since));
+        let changes = self.members.iter().map(|member| member.backend.standing().since);
         changes.max_by_key(|since| since.seconds)
     }
 
@@ -196,7 +204,7 @@ impl Director {
         self.state.retries.load(Ordering::Relaxed)
     }
 
-    pub fn members(&self, now: Wall) -> Vec<MemberStanding> {
+    pub fn members(&self, now: Instant) -> Vec<MemberStanding> {
         let standing = |(at, member): (usize, &Member)| MemberStanding {
             name: member.backend.name().into(),
             weight: self.weight(at),
@@ -241,7 +249,7 @@ impl Director {
         !drained && self.members.get(at).is_some_and(|member| member.backend.healthy())
     }
 
-    fn gets(&self, at: usize, now: Wall) -> f64 {
+    fn gets(&self, at: usize, now: Instant) -> f64 {
         let weight = self.weight(at);
         let Some(member) = self.members.get(at).filter(|_| weight > 0 && self.takes(at)) else { return 0.0 };
         f64::from(weight) * member.backend.share(now)
@@ -254,7 +262,7 @@ impl Director {
         key: Option<&Key>,
         tried: &[usize],
         worker: usize,
-        now: Wall,
+        now: Instant,
         chance: &mut dyn FnMut() -> f64,
     ) -> Option<usize> {
         if let Some(at) = back_to
@@ -348,7 +356,7 @@ impl Director {
 
 impl State {
     fn new(config: &DirectorConfig) -> Self {
-        let share = |(_, weight): &(Box<str>, u32)| Share {
+        let share = |(_, weight): &Weighed| Share {
             weight: AtomicU32::new(*weight),
             drained: AtomicBool::new(false),
         };
@@ -378,14 +386,12 @@ fn cookie_value(key: &StickyKey, director: &str, member: &str) -> Box<str> {
     context.update(director.as_bytes());
     context.update(&[0]);
     context.update(member.as_bytes());
-    context
-        .sign()
-        .as_ref()
-        .iter()
-        .take(COOKIE_BYTES)
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>()
-        .into()
+    let mut value = String::new();
+    for byte in context.sign().as_ref().iter().take(COOKIE_BYTES) {
+        // Writing to a String can't fail.
+        let _ = write!(value, "{byte:02x}");
+    }
+    value.into()
 }
 
 impl fmt::Debug for Director {

@@ -19,16 +19,25 @@
 //!   are opened until they are closed, at rest too; the second counts requests, from before their connection is
 //!   taken until their answer or tunnel has ended. Who must wait waits in one line, first come, first served.
 //!
-//! A backend with a probe is asked nothing while the probe says that it is sick. The house has `probing` run on
-//! the control thread; workers only read what came of it.
+//! - A backend whose probe says that it is sick, and one that an operator has drained, is asked nothing. One
+//!   whose visitors' requests fail is left alone too, but for one visitor now and then (`breaker`); that happens
+//!   with the failure, not by a timer.
+//! - A name is asked for in the background and kept when nobody answers any more (`names`).
+//!
+//! The house has `tending` run on the control thread for each backend: it probes, asks for names and tells what
+//! changed; workers only read what came of it.
 
 mod backend;
 mod body;
+mod breaker;
 pub mod config;
 mod connect;
 mod director;
+pub mod fastcgi;
+mod fastcgi_ping;
 mod framing;
 mod health;
+mod names;
 mod permits;
 mod pool;
 mod probe;
@@ -43,9 +52,9 @@ mod wire;
 
 pub use backend::{Backend, Figures};
 pub use config::*;
-pub use director::{By, Director, DirectorConfig, MemberStanding, Policy, StickyKey};
-pub use health::Standing;
+pub use director::{By, Director, DirectorConfig, MemberStanding, Policy, StickyKey, Weighed};
+pub use health::{Condition, Standing};
 pub use pool::Pool;
-pub use probe::{News, probing};
+pub use probe::{Event, News, tending};
 pub use send::{Answer, Patience, Waits};
 pub use target::{Passage, Target};

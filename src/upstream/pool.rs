@@ -3,6 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::rc::{Rc, Weak};
 use std::sync::Arc;
@@ -18,6 +19,7 @@ use tokio::time::{Sleep, sleep_until, timeout};
 
 use super::backend::{Backend, Inner};
 use super::connect;
+use super::fastcgi;
 use super::permits::{Next, Permit, Yard};
 use super::streams::Streams;
 use super::wire::{Line, Tunnel, Wire};
@@ -63,6 +65,8 @@ impl Hasher for ByAddress {
 pub(super) struct Shelf {
     backend: std::sync::Weak<Backend>,
     idle: RefCell<Vec<Held>>,
+    /// The same for a backend that is spoken to by FastCGI.
+    pub fastcgi: fastcgi::Shelf,
     /// Answered, but the request is still being taken by the backend.
     settling: RefCell<Vec<Held>>,
     /// Laid aside for who waits in the backend's line, by his number.
@@ -90,7 +94,8 @@ impl Pool {
         Self(Rc::new(Shelves { worker, by_backend: RefCell::default() }))
     }
 
-    /// About once a second: closes what has been idle too long, and forgets backends that are gone.
+    /// About once a second: closes what has been idle too long or leads where the backend is no more, and
+    /// forgets backends that are gone.
     pub fn sweep(&self, now: Instant) {
         let mut old = Vec::new();
         self.0.by_backend.borrow_mut().retain(|_, shelf| {
@@ -111,7 +116,7 @@ impl Pool {
     /// How many connections to a backend wait here to be used.
     pub fn idle(&self, backend: &Arc<Backend>) -> usize {
         let shelf = self.shelf(backend);
-        shelf.idle.borrow().len() + shelf.streams.idle()
+        shelf.idle.borrow().len() + shelf.streams.idle() + shelf.fastcgi.len()
     }
 
     pub(super) fn worker(&self) -> usize {
@@ -126,6 +131,7 @@ impl Pool {
             let shelf = Rc::new(Shelf {
                 backend: Arc::downgrade(backend),
                 idle: RefCell::default(),
+                fastcgi: fastcgi::Shelf::default(),
                 settling: RefCell::default(),
                 reserved: RefCell::default(),
                 tick: Cell::new(clock::now()),
@@ -180,7 +186,7 @@ impl Shelf {
                 if idle.is_empty() { None } else { Some(idle.remove(0)) }
             };
             self.tally();
-            let Some(oldest) = oldest else { return };
+            let Some(oldest) = oldest else { return self.give_up_links() };
             if oldest.sender.is_closed() {
                 continue;
             }
@@ -189,6 +195,18 @@ impl Shelf {
                 return self.tally();
             }
         }
+    }
+
+    /// The same where FastCGI is spoken: each one that is closed gives its permit to the first in the line.
+    fn give_up_links(&self) {
+        let backend = self.backend.upgrade();
+        let limit = backend.as_ref().and_then(|backend| backend.0.limit.as_ref());
+        while limit.is_some_and(|limit| limit.waiting() > 0)
+            && let Some(link) = self.fastcgi.take()
+        {
+            drop(link);
+        }
+        self.tally();
     }
 
     /// Gives a free connection to who has waited longest: as it is when he is of this worker, else by closing it,
@@ -225,15 +243,19 @@ impl Shelf {
     }
 
     /// Keeps a free connection, unless somebody waits for one.
-    fn keep(&self, held: Held) {
+    fn put(&self, held: Held) {
         let Some(held) = self.offer(held) else { return };
         if self.idle.borrow().len() >= self.idle_max {
             return held.farewell();
         }
         let backend = Arc::clone(&held.backend);
         self.idle.borrow_mut().push(held);
+        self.laid(&backend);
+    }
+
+    /// Something rests here now. Somebody may have come to wait in between, and looked before it lay here.
+    fn laid(&self, backend: &Inner) {
         self.tally();
-        // Somebody may have come to wait in between, and looked before it lay here.
         if self.yard.is_some() && backend.limit.as_ref().is_some_and(|limit| limit.waiting() > 0) {
             self.serve();
         }
@@ -242,17 +264,45 @@ impl Shelf {
     /// Lets other workers know how many rest here.
     fn tally(&self) {
         if let Some(yard) = &self.yard {
-            yard.idle.store(self.idle.borrow().len(), Ordering::SeqCst);
+            yard.idle.store(self.idle.borrow().len() + self.fastcgi.len(), Ordering::SeqCst);
+        }
+    }
+
+    /// About now.
+    pub fn tick(&self) -> Instant {
+        self.tick.get()
+    }
+
+    /// The FastCGI connection used last that still stands.
+    pub fn take_link(&self) -> Option<fastcgi::Link> {
+        let link = self.fastcgi.take();
+        self.tally();
+        link
+    }
+
+    /// A connection that has answered waits to be used again, where there is room for it.
+    pub fn keep(&self, link: fastcgi::Link) {
+        self.fastcgi.put(link, self.tick.get(), self.idle_max);
+        if let Some(backend) = self.backend.upgrade() {
+            self.laid(&backend.0);
         }
     }
 
     fn sweep(&self, backend: &Inner, now: Instant, old: &mut Vec<Held>) {
         self.tick.set(now);
         let limit = backend.config.idle_timeout;
-        self.streams.sweep(now, limit);
+        self.fastcgi.sweep(now, limit);
+        backend.health.second(now, || backend.asked());
+        let gone = |held: &Held| match (&backend.names, held.peer) {
+            (Some(names), Some(peer)) => !names.leads_to(peer),
+            _ => false,
+        };
+        self.streams.sweep(now, limit, backend.names.as_ref());
         let mut idle = self.idle.borrow_mut();
         old.extend(idle.extract_if(.., |held| {
-            held.sender.is_closed() || (!limit.is_zero() && now.duration_since(held.since) >= limit)
+            held.sender.is_closed()
+                || (!limit.is_zero() && now.duration_since(held.since) >= limit)
+                || gone(held)
         }));
         // An upload that goes on after the answer lives as long as it moves.
         let pause = backend.config.between_bytes_timeout;
@@ -271,10 +321,7 @@ impl Shelf {
             }
         }
         drop((idle, settling));
-        self.tally();
-        if self.yard.is_some() && backend.limit.as_ref().is_some_and(|limit| limit.waiting() > 0) {
-            self.serve();
-        }
+        self.laid(backend);
     }
 }
 
@@ -315,6 +362,8 @@ pub(super) struct Held {
     /// Where the backend has a limit: one of what it may have.
     permit: Option<Permit>,
     since: Instant,
+    /// Where it leads, over TCP.
+    peer: Option<SocketAddr>,
     worker: usize,
     shelf: Weak<Shelf>,
     driver: Option<AbortHandle>,
@@ -329,7 +378,8 @@ impl Held {
         limit: Duration,
     ) -> Result<Self, Fault> {
         let (backend, worker) = (Arc::clone(&backend.0), shelf.worker);
-        let io = connect::open(&backend, limit).await.inspect_err(|fault| backend.out_of_reach(fault))?;
+        let opened = connect::open(&backend, limit).await.inspect_err(|fault| backend.out_of_reach(fault))?;
+        let connect::Opened { io, peer } = opened;
         let line = Line::new();
         line.permit.set(permit);
         let wire = TokioIo::new(Wire::new(io, Rc::clone(&line)));
@@ -349,6 +399,7 @@ impl Held {
             busy: false,
             permit: None,
             since: shelf.tick.get(),
+            peer,
             worker,
             shelf: Rc::downgrade(shelf),
             driver: Some(driver),
@@ -377,7 +428,7 @@ impl Held {
             shelf.settling.borrow_mut().push(self);
         } else if self.again && !self.line.write_failed.get() {
             self.permit = None;
-            shelf.keep(self);
+            shelf.put(self);
         } else {
             self.farewell();
         }
@@ -386,7 +437,7 @@ impl Held {
     /// Nobody uses it after all.
     pub fn rest(self) {
         match self.shelf.upgrade() {
-            Some(shelf) => shelf.keep(self),
+            Some(shelf) => shelf.put(self),
             None => self.farewell(),
         }
     }

@@ -1,5 +1,6 @@
-//! Asks backends whether they are well: one small request on a connection of its own, again and again, for as
-//! long as any generation names the backend. Runs on the control thread, never on a worker.
+//! Tends backends: asks those that have a probe whether they are well (one small request on a connection of its
+//! own), asks for their names, and tells what changed, for as long as any generation names the backend. Runs on
+//! the control thread, never on a worker.
 
 use std::sync::{Arc, Weak};
 use std::time::Duration;
@@ -9,69 +10,124 @@ use tokio::time::{sleep_until, timeout};
 
 use super::backend::{Backend, Inner};
 use super::config::{Address, Ask, ProbeConfig, Protocol};
-use super::health::{Health, Window};
+use super::fastcgi_ping as fastcgi;
+use super::health::{Standing, Window};
+use super::names::Names;
 use super::{connect, streams};
-use crate::base::clock::{self, Wall};
+use crate::base::clock;
 use crate::base::fault::Fault;
 use crate::message::exchange::Io;
 
 /// As much of an answer as holds its status line.
 const STATUS_BYTES_MAX: usize = 512;
+/// Who changes more often than this is told of once, with how often.
+const QUIET: Duration = Duration::from_secs(10);
 
-/// A backend that became healthy or sick.
+/// What is new of a backend.
 #[derive(Debug)]
 pub struct News<'a> {
     pub backend: &'a str,
-    pub healthy: bool,
-    /// What was wrong with the last answer, in words without an address.
-    pub why: &'a str,
+    pub event: Event,
 }
 
-/// Probing a backend, for whoever calls first; `None` where it has no probe, or is probed already. Ends when
-/// no generation names the backend any more.
-pub fn probing<T>(backend: &Arc<Backend>, tell: T) -> Option<impl Future<Output = ()> + use<T>>
+#[derive(Debug)]
+pub enum Event {
+    /// It stands like this now; with how often that changed since it was told last.
+    Stands(Standing, u64),
+    /// Nobody knows its name; whether it is gone on with an answer of before.
+    NameLost { goes_on: bool },
+    /// Its name is known again.
+    NameFound,
+}
+
+/// Tending a backend, for whoever calls first; `None` where it is tended already. Ends when no generation names
+/// the backend any more.
+pub fn tending<T>(backend: &Arc<Backend>, tell: T) -> Option<impl Future<Output = ()> + use<T>>
 where
     T: Fn(News<'_>) + 'static,
 {
-    let probe = backend.0.config.probe.clone()?;
-    if !backend.0.health.as_ref()?.take_on() {
+    if !backend.0.health.take_on() {
         return None;
     }
-    Some(keep_asking(Arc::downgrade(backend), probe, tell))
+    let (weak, inner) = (Arc::downgrade(backend), Arc::clone(&backend.0));
+    Some(async move {
+        let work = async {
+            tokio::join!(keep_asking(weak.clone()), keep_finding(weak.clone(), &tell));
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            biased;
+            () = work => {}
+            () = keep_telling(weak.clone(), inner, &tell) => {}
+        }
+    })
 }
 
 pub(super) fn window(probe: &ProbeConfig) -> Window {
     Window::new(probe.window, probe.threshold, probe.initial)
 }
 
-pub(super) fn health(probe: &ProbeConfig, now: Wall) -> Health {
-    Health::new(&window(probe), now)
+/// Tells what changed, at once and then not again for a while. Ends with the backend.
+async fn keep_telling(backend: Weak<Backend>, inner: Arc<Inner>, tell: &impl Fn(News<'_>)) {
+    let mut told = 0;
+    loop {
+        inner.health.changed.notified().await;
+        {
+            let Some(backend) = backend.upgrade() else { return };
+            let standing = backend.standing();
+            let changes = standing.changes - told;
+            if changes == 0 {
+                continue;
+            }
+            told = standing.changes;
+            tell(News { backend: backend.name(), event: Event::Stands(standing, changes) });
+        }
+        let gone = async {
+            while backend.strong_count() > 0 {
+                inner.health.changed.notified().await;
+            }
+        };
+        let quiet = timeout(QUIET, gone).await;
+        if quiet.is_ok() {
+            return;
+        }
+        // What changed meanwhile was heard and not told.
+        inner.health.changed.notify_one();
+    }
 }
 
-async fn keep_asking(backend: Weak<Backend>, probe: ProbeConfig, tell: impl Fn(News<'_>)) {
+/// Asks for the backend's name, again and again.
+async fn keep_finding(backend: Weak<Backend>, tell: &impl Fn(News<'_>)) {
+    let mut was_known = true;
+    loop {
+        let begun = clock::now();
+        let every = {
+            let Some(backend) = backend.upgrade() else { return };
+            let Some(Names::Asked(asked)) = &backend.0.names else { return };
+            let known = asked.ask().await;
+            if known != was_known {
+                let event =
+                    if known { Event::NameFound } else { Event::NameLost { goes_on: asked.is_known() } };
+                tell(News { backend: backend.name(), event });
+                was_known = known;
+            }
+            backend.0.config.resolve_every
+        };
+        sleep_until(begun + every).await;
+    }
+}
+
+async fn keep_asking(backend: Weak<Backend>) {
+    let Some(probe) = backend.upgrade().and_then(|backend| backend.0.config.probe.clone()) else { return };
     let mut window = window(&probe);
-    let mut first = true;
     loop {
         let begun = clock::now();
         {
             let Some(backend) = backend.upgrade() else { return };
             let answer = ask(&backend.0, &probe).await;
             window.note(answer.is_ok());
-            let why = match &answer {
-                Ok(()) => "",
-                Err(why) => why.as_ref(),
-            };
-            // A backend that begins as sick and is does not change, and yet nobody would know why it gets nothing.
-            let sick_from_the_start = first && !window.healthy() && answer.is_err();
-            if let Some(health) = &backend.0.health
-                && (health.tell(&window, clock::wall()) || sick_from_the_start)
-            {
-                if !window.healthy() {
-                    backend.0.fell_sick();
-                }
-                tell(News { backend: backend.name(), healthy: window.healthy(), why });
-            }
-            first = false;
+            backend.0.health.probed(window, answer.err(), clock::now(), clock::wall());
+            backend.0.send_away();
         }
         sleep_until(begun + probe.interval).await;
     }
@@ -80,13 +136,24 @@ async fn keep_asking(backend: Weak<Backend>, probe: ProbeConfig, tell: impl Fn(N
 /// One question; the error is what was wrong.
 async fn ask(backend: &Inner, probe: &ProbeConfig) -> Result<(), Box<str>> {
     let asked = async {
-        let mut io = connect::open(backend, Duration::ZERO).await.map_err(|fault| why(&fault))?;
+        let mut io = connect::open(backend, Duration::ZERO).await.map_err(|fault| why(&fault))?.io;
         if let (Protocol::Http2, Ask::Url(url)) = (backend.config.protocol, &probe.ask) {
             let status = streams::status_of(io, url, &host(backend), backend.tls.is_some()).await?;
             return expected(status, probe);
         }
-        io.write_all(&question(backend, probe)).await.map_err(|_| "it hung up on the question")?;
-        listen(&mut *io, probe).await
+        let question = match &probe.ask {
+            Ask::Connection => return Ok(()),
+            Ask::Values => fastcgi::values(),
+            Ask::Script(script) => fastcgi::request(script),
+            Ask::Request(request) => request.to_vec(),
+            Ask::Url(url) => question(backend, url),
+        };
+        io.write_all(&question).await.map_err(|_| "it hung up on the question")?;
+        match &probe.ask {
+            Ask::Values => fastcgi::hear_values(&mut *io).await,
+            Ask::Script(_) => expected(fastcgi::hear_status(&mut *io).await?, probe),
+            _ => listen(&mut *io, probe).await,
+        }
     };
     match timeout(probe.timeout, asked).await {
         Ok(answer) => answer,
@@ -100,11 +167,7 @@ fn why(fault: &Fault) -> Box<str> {
 }
 
 /// The request, byte for byte.
-fn question(backend: &Inner, probe: &ProbeConfig) -> Vec<u8> {
-    let url = match &probe.ask {
-        Ask::Request(request) => return request.to_vec(),
-        Ask::Url(url) => url,
-    };
+fn question(backend: &Inner, url: &str) -> Vec<u8> {
     format!("GET {url} HTTP/1.1\r\nHost: {}\r\nConnection: close\r\n\r\n", host(backend)).into_bytes()
 }
 
@@ -118,13 +181,6 @@ fn host(backend: &Inner) -> String {
         }
         (None, Address::Unix(_) | Address::Nowhere) => "localhost".to_owned(),
     }
-}
-
-fn expected(status: u16, probe: &ProbeConfig) -> Result<(), Box<str>> {
-    if status != probe.expected_response {
-        return Err(format!("it answers {status}, not {}", probe.expected_response).into());
-    }
-    Ok(())
 }
 
 /// Reads the status line, and on to the end where the end belongs to the answer.
@@ -149,6 +205,18 @@ async fn listen(io: &mut dyn Io, probe: &ProbeConfig) -> Result<(), Box<str>> {
         }
     }
     Ok(())
+}
+
+fn expected(status: u16, probe: &ProbeConfig) -> Result<(), Box<str>> {
+    if probe.expected.iter().any(|(first, last)| (*first..=*last).contains(&status)) {
+        return Ok(());
+    }
+    let wanted: Vec<String> = probe
+        .expected
+        .iter()
+        .map(|(first, last)| if first == last { first.to_string() } else { format!("{first}-{last}") })
+        .collect();
+    Err(format!("it answers {status}, not {}", wanted.join(", ")).into())
 }
 
 /// The status of `HTTP/1.1 200 OK`.

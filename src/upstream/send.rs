@@ -21,7 +21,7 @@ use super::config::Protocol;
 use super::permits::{self, Limit, Permit, Way};
 use super::pool::{Alarm, Held, Pool, Shelf};
 use super::wire::{Line, Upload};
-use super::{connect, framing, streams};
+use super::{connect, fastcgi, framing, streams};
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
@@ -38,6 +38,13 @@ pub struct Answer {
     pub by: Option<Arc<Backend>>,
     /// What the visitor is told, so that he comes back to it.
     pub cookie: Option<HeaderValue>,
+}
+
+impl Answer {
+    /// What a server says that was asked by its own name.
+    pub fn new(head: Response<()>, body: Body, upgraded: Option<Box<dyn Io>>) -> Self {
+        Self { head, body, upgraded, by: None, cookie: None }
+    }
 }
 
 /// How long a backend is waited for in one request. Zero is no limit.
@@ -127,6 +134,9 @@ impl Pool {
         patience: Patience,
         track: &Track,
     ) -> Result<Answer, Fault> {
+        if backend.0.config.protocol == Protocol::FastCgi {
+            return Box::pin(self.send_by_fastcgi(backend, request, patience, track)).await;
+        }
         framing::set_length(&mut request);
         let wish = Wish {
             method: request.method().clone(),
@@ -137,7 +147,36 @@ impl Pool {
         };
         track.unsent.set(true);
         let outcome = self.admitted(backend, request, &wish, track).await;
+        if let Err(fault) = &outcome {
+            backend.0.fault(fault.cause);
+        }
+        outcome
+    }
+
+    async fn send_by_fastcgi(
+        &self,
+        backend: &Arc<Backend>,
+        mut request: Request<Body>,
+        patience: Patience,
+        track: &Track,
+    ) -> Result<Answer, Fault> {
+        fastcgi::measure(&mut request).await?;
+        track.unsent.set(true);
+        let outcome = self.scripted(backend, request, patience, track).await;
         outcome.inspect_err(|fault| backend.0.fault(fault.cause))
+    }
+
+    async fn scripted(
+        &self,
+        backend: &Arc<Backend>,
+        request: Request<Body>,
+        patience: Patience,
+        track: &Track,
+    ) -> Result<Answer, Fault> {
+        let turn = backend.0.turn()?;
+        let answer = fastcgi::ask(self, backend, request, patience, track).await?;
+        backend.0.answered(turn, &answer);
+        Ok(answer)
     }
 
     async fn admitted(
@@ -147,7 +186,7 @@ impl Pool {
         wish: &Wish,
         track: &Track,
     ) -> Result<Answer, Fault> {
-        backend.0.admit()?;
+        let turn = backend.0.turn()?;
         let shelf = self.shelf(backend);
         let mut way = match &backend.0.limit {
             None => Way { kept: shelf.take(), ..Way::default() },
@@ -157,7 +196,9 @@ impl Pool {
             },
         };
         let flight = Flight::begin(&backend.0, self.worker(), way.request.take());
-        self.try_twice(backend, &shelf, way, request, wish, (flight, track)).await
+        let answer = self.try_twice(backend, &shelf, way, request, wish, (flight, track)).await?;
+        backend.0.answered(turn, &answer);
+        Ok(answer)
     }
 
     async fn try_twice(
@@ -170,9 +211,7 @@ impl Pool {
         (flight, track): (Flight<'_>, &Track),
     ) -> Result<Answer, Fault> {
         if backend.0.config.protocol == Protocol::Http2 {
-            // Which of its streams' requests were surely not seen is not known here.
-            track.unsent.set(false);
-            return Box::pin(streams::send(self, shelf, backend, request, wish, flight)).await;
+            return Box::pin(streams::send(self, shelf, backend, request, wish, flight, track)).await;
         }
         // One place for both tries, and opening in a box: this lies in every visit, and most never open anything.
         loop {
@@ -304,13 +343,7 @@ async fn exchange(
         tunnel.permit = flight.permit.take();
         held.farewell();
         let upgraded: Box<dyn Io> = Box::new(tunnel);
-        return Ok(Answer {
-            head: Response::from_parts(head, ()),
-            body: Body::Empty,
-            upgraded: Some(upgraded),
-            by: None,
-            cookie: None,
-        });
+        return Ok(Answer::new(Response::from_parts(head, ()), Body::Empty, Some(upgraded)));
     }
     held.line.tunnel.take();
     flight.hand_over(|permit| held.begin(permit));
@@ -337,7 +370,7 @@ async fn exchange(
         Poll::Ready(Some(Err(error))) => return Err(blame(&held, &error).into()),
         Poll::Pending => Body::stream(Receiving::new(None, incoming, held, pause)),
     };
-    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None, by: None, cookie: None })
+    Ok(Answer::new(Response::from_parts(head, ()), body, None))
 }
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has

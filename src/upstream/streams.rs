@@ -6,6 +6,7 @@
 //! heads and lengths that contradict each other.
 
 use std::cell::{Cell, RefCell};
+use std::net::SocketAddr;
 use std::pin::{Pin, pin};
 use std::rc::Rc;
 use std::sync::Arc;
@@ -23,9 +24,10 @@ use tokio::task::{AbortHandle, spawn_local};
 
 use super::backend::{Backend, Inner};
 use super::body::Sending;
+use super::names::Names;
 use super::permits::Permit;
 use super::pool::{Alarm, Open, Pool, Shelf};
-use super::send::{Answer, Failure, Flight, Wish, first_byte};
+use super::send::{Answer, Failure, Flight, Track, Wish, first_byte};
 use super::wire::{INTERIM_MAX, Line, Upload};
 use super::{connect, framing};
 use crate::base::cause::Cause;
@@ -63,6 +65,8 @@ struct Trunk {
     suspect: Cell<bool>,
     /// When its last request ended.
     since: Cell<Instant>,
+    /// Where it leads, over TCP.
+    peer: Option<SocketAddr>,
     driver: AbortHandle,
 }
 
@@ -91,13 +95,14 @@ impl Streams {
         self.lines.borrow().iter().filter(|trunk| trunk.riding.get() == 0 && trunk.takes_one()).count()
     }
 
-    /// Lets go of what is over, and of what has been idle too long.
-    pub fn sweep(&self, now: Instant, idle: Duration) {
+    /// Lets go of what is over, of what has been idle too long, and of what leads where the backend is no more.
+    pub fn sweep(&self, now: Instant, idle: Duration, names: Option<&Names>) {
         self.lines.borrow_mut().retain(|trunk| {
             let resting = trunk.riding.get() == 0;
             let old = !idle.is_zero() && now.duration_since(trunk.since.get()) >= idle;
+            let gone = matches!((names, trunk.peer), (Some(names), Some(peer)) if !names.leads_to(peer));
             // Requests that still ride on it hold it themselves.
-            !(trunk.over.get() || trunk.suspect.get() || (resting && old))
+            !(trunk.over.get() || trunk.suspect.get() || gone || (resting && old))
         });
     }
 
@@ -124,7 +129,8 @@ impl Streams {
 }
 
 async fn open(backend: &Arc<Inner>, worker: usize, limit: Duration) -> Result<Trunk, Fault> {
-    let io = connect::open(backend, limit).await.inspect_err(|fault| backend.out_of_reach(fault))?;
+    let opened = connect::open(backend, limit).await.inspect_err(|fault| backend.out_of_reach(fault))?;
+    let connect::Opened { io, peer } = opened;
     let mut builder = Builder::new();
     builder
         .enable_push(false)
@@ -150,6 +156,7 @@ async fn open(backend: &Arc<Inner>, worker: usize, limit: Duration) -> Result<Tr
         over,
         suspect: Cell::new(false),
         since: Cell::new(clock::now()),
+        peer,
         driver: driver.abort_handle(),
     })
 }
@@ -208,16 +215,19 @@ pub(super) async fn send(
     request: Request<Body>,
     wish: &Wish,
     flight: Flight<'_>,
+    track: &Track,
 ) -> Result<Answer, Fault> {
     if wish.upgrade.is_some() {
         let why = "a WebSocket cannot be opened to a backend that speaks HTTP/2: give it an `http://` url";
-        return Err(connect::fault(&backend.0, Cause::Protocol, why));
+        // No failing of the backend's: it was not even asked.
+        return Err(connect::fault(&backend.0, Cause::NotImplemented, why));
     }
     let mut request = Some(request);
     let mut first = true;
     while let Some(this) = request.take() {
         let boarding = shelf.streams.board(backend, pool.worker(), wish.patience.connect);
         let (trunk, fresh) = Box::pin(boarding).await?;
+        track.unsent.set(false);
         match Box::pin(exchange(trunk, backend, pool.worker(), this, wish, &flight, fresh)).await {
             Ok(answer) => return Ok(answer),
             Err(Failure { again: Some(same), .. }) if first => request = Some(*same),
@@ -225,6 +235,7 @@ pub(super) async fn send(
         }
         first = false;
         backend.0.retried(pool.worker());
+        track.repeated.set(true);
     }
     Err(connect::fault(&backend.0, Cause::Internal, "a request was lost"))
 }
@@ -348,7 +359,7 @@ async fn exchange(
             Body::stream(Flowing::new(None, incoming, ride, wish.patience.between_bytes, length))
         }
     };
-    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None, by: None, cookie: None })
+    Ok(Answer::new(Response::from_parts(head, ()), body, None))
 }
 
 /// The head as HTTP/2 has it: the host is part of the address, and nothing is said of the connection.
@@ -507,9 +518,15 @@ impl Flowing {
         self.left = self.left.map(|left| left.saturating_sub(data.len() as u64));
         self.due = None;
         if self.incoming.is_end_stream() {
-            self.ride = None;
+            self.complete();
         }
         Poll::Ready(Some(Ok(Frame::data(data))))
+    }
+
+    fn complete(&mut self) {
+        if let Some(ride) = self.ride.take() {
+            ride.backend.health.good();
+        }
     }
 
     fn fail(&mut self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
@@ -552,7 +569,7 @@ impl HttpBody for Flowing {
             Poll::Ready(Some(Ok(frame))) => match frame.into_data() {
                 Ok(data) => self.give(data),
                 Err(trailers) => {
-                    self.ride = None;
+                    self.complete();
                     Poll::Ready(Some(Ok(trailers)))
                 }
             },
@@ -562,7 +579,7 @@ impl HttpBody for Flowing {
                 self.fail(fault)
             }
             Poll::Ready(None) => {
-                self.ride = None;
+                self.complete();
                 Poll::Ready(None)
             }
             Poll::Pending => {

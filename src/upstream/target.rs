@@ -59,10 +59,19 @@ impl Target {
         }
     }
 
+    /// Whether what it is asked needs a script that runs for it.
+    pub fn runs_scripts(&self) -> bool {
+        // A director's members all run them, or none.
+        match self {
+            Target::Server(backend) => backend.runs_scripts(),
+            Target::Director(director) => director.runs_scripts(),
+        }
+    }
+
     /// Since when it is as healthy or sick as it is, where that is known.
     pub fn changed(&self) -> Option<Wall> {
         match self {
-            Target::Server(backend) => Some(backend.standing()?.since),
+            Target::Server(backend) => Some(backend.standing().since),
             Target::Director(director) => director.changed(),
         }
     }

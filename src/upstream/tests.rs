@@ -1,11 +1,14 @@
 //! The stage for this room's plays: raw backends that say exactly what a play wants, on loopback and unix
 //! sockets, in the same thread as the pool, on a clock that stands still but for waits.
 
+mod breaking;
 mod clocks;
 mod directors;
+mod fastcgi;
 mod health;
 mod hostile;
 mod limits;
+mod names;
 mod pooling;
 mod streams;
 mod tls;
@@ -34,7 +37,7 @@ fn play<T>(act: impl Future<Output = T>) -> T {
     LocalSet::new().block_on(&runtime, act)
 }
 
-fn config(address: Address) -> Config {
+pub(super) fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,
@@ -53,6 +56,8 @@ fn config(address: Address) -> Config {
         queue: None,
         queue_timeout: Duration::from_secs(10),
         probe: None,
+        breaker: BreakerTerms::default(),
+        resolve_every: Duration::from_secs(10),
     }
 }
 

@@ -78,7 +78,7 @@ fn client(
 /// What is offered in the handshake; a backend that was told to speak HTTP/2 must take it.
 pub const fn alpn(protocol: Protocol) -> &'static [u8] {
     match protocol {
-        Protocol::Http1 => b"http/1.1",
+        Protocol::Http1 | Protocol::FastCgi => b"http/1.1",
         Protocol::Http2 => b"h2",
     }
 }

@@ -19,12 +19,13 @@ use crate::base::fault::Fault;
 use crate::base::{base64, random};
 use crate::message::forwarded::Introduction;
 use crate::message::request::Upgrade;
-use crate::message::{Body, Departure, Request, Tunnel, TunnelRider, headers};
-use crate::plan::VisitorAddress;
+use crate::message::{Aside, Body, Departure, Request, SitePath, Street, Tunnel, TunnelRider, headers};
+use crate::plan::{Route, VisitorAddress};
 use crate::record::Ticket;
 use crate::rules::case::{Question, Url};
 use crate::rules::doorplate;
-use crate::upstream::{Answer, Backend};
+use crate::script::{self, Script};
+use crate::upstream::{Answer, Backend, Target};
 
 /// What has to be remembered of a request while its backend has it.
 pub struct Wish {
@@ -91,6 +92,45 @@ impl Bearer<'_> {
         let (seen_as, key) = (backend.config().visitor_address, self.world.pseudonyms.load());
         self.introductions.of(self.request, seen_as, &key).put(headers);
     }
+}
+
+/// Where a request goes to a backend that runs scripts: finds the one that the path means below the route's folder,
+/// the path being what is sent. What is no script has no page.
+pub fn find_script(
+    errand: &mut http::Request<Body>,
+    target: &Target,
+    route: Option<&Route>,
+    asked: &Request,
+    street: &Street,
+    ticket: &mut Ticket,
+) -> Result<(), Fault> {
+    if !target.runs_scripts() {
+        return Ok(());
+    }
+    let scripts = route.and_then(|route| route.scripts.as_ref()).ok_or_else(|| {
+        Fault::with(
+            Cause::RuleFault,
+            "rules send this to a backend that runs scripts, and its route has no `.root`",
+        )
+    })?;
+    let sent = errand.uri().path();
+    let path = if sent == "*" { SitePath::asterisk() } else { SitePath::parse(sent.as_bytes())? };
+    let script = script::resolve(scripts, &path)?;
+    to_script(errand, script, asked, street, ticket);
+    Ok(())
+}
+
+/// Lets a request carry the script that is to run for it.
+pub fn to_script(
+    errand: &mut http::Request<Body>,
+    script: Script,
+    asked: &Request,
+    street: &Street,
+    ticket: &mut Ticket,
+) {
+    *errand.version_mut() = asked.version;
+    errand.extensions_mut().insert(script);
+    errand.extensions_mut().insert(Aside { local: street.local, murmurs: ticket.murmurs() });
 }
 
 impl Wish {
@@ -250,7 +290,7 @@ mod tests {
     fn answer(status: u16) -> Answer {
         let mut head = Response::new(());
         *head.status_mut() = StatusCode::from_u16(status).unwrap();
-        Answer { head, body: Body::full("page"), upgraded: None, by: None, cookie: None }
+        Answer::new(head, Body::full("page"), None)
     }
 
     #[test]

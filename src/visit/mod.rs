@@ -12,6 +12,7 @@ mod collect;
 mod doorplate;
 mod drain;
 mod errand;
+mod maintenance;
 mod meter;
 mod rescue;
 mod rulebook;
@@ -36,6 +37,7 @@ use crate::upstream::{Passage, Pool, Waits};
 pub use self::buffers::Buffers;
 use self::collect::Collecting;
 use self::errand::Bearer;
+pub use self::maintenance::{Closure, Closures};
 pub use self::rulebook::{Outside, Rulebook, explain};
 pub use self::world::{Terms, World, Worlds};
 
@@ -83,6 +85,7 @@ impl Corridor {
     ) -> Result<Departure, Fault> {
         let found = doorplate::site(world, &request, street)?;
         ticket.site(world.sheet(found.site.id));
+        maintenance::open(world, found, &request, asker)?;
         if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
             return Ok(Departure::answer(rescue::redirect(StatusCode::MOVED_PERMANENTLY, &location, asker)));
         }
@@ -110,7 +113,8 @@ impl Corridor {
         let body =
             form.collect(body, &mut request.headers, luggage.hints.as_ref(), &time, &world.buffers).await?;
         let spare = settle::spare(found, &request.headers);
-        let (errand, wish) = errand::compose(&mut request, body);
+        let (mut errand, wish) = errand::compose(&mut request, body);
+        errand::find_script(&mut errand, target, Some(route), &request, street, ticket)?;
         let answer = {
             let bearer = Bearer { request: &request, world, introductions: &self.introductions };
             let passage = Passage {

@@ -1,12 +1,15 @@
 //! What a visitor gets when a visit stops: the page, the line or the JSON for its cause.
 
+use std::cell::OnceCell;
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::Poll;
 
 use http::{HeaderMap, Method, Response, StatusCode};
 
+use super::maintenance::Closure;
 use crate::answer::{self, Ask, Taste};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
@@ -20,17 +23,25 @@ pub struct Asker {
     head_only: bool,
     /// The host that was asked, empty while there is none.
     site: String,
+    /// Why the site is closed, where an operator said so.
+    closure: OnceCell<Arc<Closure>>,
 }
 
 impl Asker {
     pub fn new(id: RequestId) -> Self {
-        Self { id, taste: Taste::default(), head_only: false, site: String::new() }
+        Self { id, taste: Taste::default(), head_only: false, site: String::new(), closure: OnceCell::new() }
     }
 
     pub fn know(&mut self, method: &Method, headers: &HeaderMap, host: &str) {
         self.taste = Taste::of(method, headers);
         self.head_only = *method == Method::HEAD;
         self.site.push_str(host);
+    }
+
+    /// The site is closed: its page says what the operator says.
+    pub fn closed(&self, closure: Arc<Closure>) {
+        // There is one site to a visit.
+        let _ = self.closure.set(closure);
     }
 
     /// A HEAD: no answer has a body.
@@ -45,6 +56,8 @@ impl Asker {
             site_name: (!self.site.is_empty()).then_some(&self.site),
             method_head: self.head_only,
             retry_after: None,
+            note: self.closure.get().and_then(|closure| closure.note.as_deref()),
+            until: self.closure.get().and_then(|closure| closure.until),
         }
     }
 }

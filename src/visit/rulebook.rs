@@ -405,6 +405,8 @@ impl<'a> Visit<'a> {
             let form = collecting.collect(body, errand.headers_mut(), hints, &time, buffers).await?;
             *errand.body_mut() = self.body.gathered(form);
         }
+        let street = self.ground.street;
+        errand::find_script(&mut errand, target, route, &self.request, street, self.around.ticket)?;
         let corridor = self.ground.corridor;
         let bearer = Bearer { request: &self.request, world, introductions: &corridor.introductions };
         let passage = Passage {
@@ -454,11 +456,7 @@ impl<'a> Visit<'a> {
                 }
                 let mut response = Response::new(limited);
                 *response.headers_mut() = headers;
-                let route = covered.as_ref().ok().map(|covered| covered.route);
-                match time {
-                    Some(time) => drain::drained(response, route, &time, &ground.world.buffers),
-                    None => response,
-                }
+                response
             }
             ReplyBody::Text(text) => {
                 headers.insert(CONTENT_LENGTH, HeaderValue::from(text.len()));
@@ -487,7 +485,9 @@ impl<'a> Visit<'a> {
         if let Some(reason) = told.and_then(|told| ReasonPhrase::try_from(told).ok()) {
             response.extensions_mut().insert(reason);
         }
-        Ok(Departure::answer(response))
+        let route = covered.as_ref().ok().map(|covered| covered.route);
+        let time = time.unwrap_or(meter::Time::begin(Duration::ZERO));
+        Ok(Departure::answer(drain::drained(response, route, &time, &ground.world.buffers)))
     }
 }
 

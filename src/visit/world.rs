@@ -8,6 +8,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use arc_swap::ArcSwap;
 
 use super::buffers::Buffers;
+use super::maintenance::Closures;
 use super::rulebook::Rulebook;
 use crate::base::address::{NetworkSet, PseudonymKey};
 use crate::base::bound::Bounds;
@@ -35,6 +36,8 @@ pub struct World {
     pub route_sheets: BTreeMap<(SiteId, LogId), Sheet>,
     /// Knows which certificate each name is shown: the host of a request must be one of its certificate's.
     pub acceptor: Acceptor,
+    /// Sites that operators have closed.
+    pub closures: Closures,
     /// The port to send visitors of plain http to.
     pub https_port: Option<u16>,
     /// The key of the day, which the control thread changes.

@@ -13,6 +13,7 @@
 
 mod answers;
 mod corridor;
+mod directors;
 mod editor;
 mod files;
 mod frames;

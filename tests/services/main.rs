@@ -11,6 +11,7 @@
     clippy::disallowed_methods
 )]
 
+mod php;
 mod python;
 #[allow(dead_code)]
 mod server;

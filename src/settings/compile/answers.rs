@@ -16,7 +16,7 @@ use crate::settings::value::{self, Instead, Pattern};
 
 /// Settings that say something only beside another.
 const BESIDE: &[(&str, &[&str])] = &[
-    ("index", &["files"]),
+    ("index", &["files", "root"]),
     ("listing", &["files"]),
     ("try", &["files"]),
     ("expires", &["files"]),

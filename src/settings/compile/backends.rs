@@ -3,13 +3,13 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use super::{Compiler, called, duration, number, reference, switch, text, word};
+use super::{Compiler, called, duration, number, reference, switch, text, texts, word};
 use crate::language::tree::{Certificate, Declaration, Text, Value};
 use crate::language::vocabulary::Dialect;
 use crate::language::{Code, Diagnostic, Span};
 use crate::plan::VisitorAddress;
 use crate::settings::value::{self, Instead, Url};
-use crate::upstream::{Address, Ask, Config, ProbeConfig, Protocol, TlsTo};
+use crate::upstream::{Address, Ask, BreakerTerms, Config, ProbeConfig, Protocol, TlsTo};
 
 /// What the system takes for the path of a unix socket.
 const SOCKET_PATH_BYTES_MAX: usize = 107;
@@ -93,13 +93,20 @@ impl Compiler<'_> {
             first_byte_timeout: wait("first_byte_timeout", 60),
             between_bytes_timeout: wait("between_bytes_timeout", 60),
             idle_timeout: wait("idle_timeout", 50),
-            idle_max: number(backend, "idle_max").unwrap_or(64),
+            // A connection that php-fpm keeps takes one of its processes.
+            idle_max: number(backend, "idle_max").unwrap_or(if protocol == Protocol::FastCgi {
+                0
+            } else {
+                64
+            }),
             slow_start: duration(backend, "slow_start").unwrap_or(Duration::ZERO),
             max_connections: number(backend, "max_connections").unwrap_or(0),
             workers: number(backend, "workers").unwrap_or(0),
             queue: number(backend, "queue"),
             queue_timeout: wait("queue_timeout", 10),
             probe,
+            breaker: breaker(backend),
+            resolve_every: wait("resolve_every", 10),
         })
     }
 
@@ -184,6 +191,9 @@ impl Compiler<'_> {
             return Some(match url {
                 Url::Http { host, port, tls, protocol } => (Address::Tcp { host, port }, protocol, tls),
                 Url::Unix(path) => (Address::Unix(self.socket(path, written)?), Protocol::Http1, false),
+                Url::FastCgiUnix(path) => {
+                    (Address::Unix(self.socket(path, written)?), Protocol::FastCgi, false)
+                }
             });
         }
         if let Some((path, span)) = text(backend, "path") {
@@ -232,6 +242,10 @@ impl Compiler<'_> {
         if values.any(|valued| valued.value == Value::Faulty) {
             return;
         }
+        self.judge_kind(probe);
+        for written in texts(probe, "expected") {
+            self.read(Code::BadProbe, "status or range of statuses", written, value::statuses);
+        }
         let vcl = self.tree.dialect == Dialect::Varnish;
         if let (Some(url), Some(request)) = (probe.setting("url"), probe.setting("request")) {
             self.found.push(
@@ -275,6 +289,33 @@ impl Compiler<'_> {
         }
     }
 
+    /// What a probe of its kind would never look at.
+    fn judge_kind(&mut self, probe: &Declaration) {
+        if let (Some(one), Some(several)) = (probe.setting("expected_response"), probe.setting("expected")) {
+            self.found.push(
+                Diagnostic::new(Code::BadProbe, several.name_span, "which answers are good is said twice")
+                    .label("take out one of the two")
+                    .at(one.name_span, "it is said here already"),
+            );
+        }
+        let (kind, idle): (_, &[&str]) = match word(probe, "kind") {
+            Some("tcp") => ("tcp", &["url", "request", "expected_response", "expected", "expect_close"]),
+            Some("fastcgi") if probe.setting("url").is_some() => ("fastcgi", &["request", "expect_close"]),
+            Some("fastcgi") => ("fastcgi", &["request", "expected_response", "expected", "expect_close"]),
+            _ => return,
+        };
+        for setting in idle.iter().filter_map(|name| probe.setting(name)) {
+            let name = setting.row.name;
+            let why = match (kind, name) {
+                ("fastcgi", "expected" | "expected_response") => {
+                    format!("without a `.url` no script answers, and `.{name}` is not looked at")
+                }
+                _ => format!("a probe of `.kind = {kind}` does not look at `.{name}`"),
+            };
+            self.found.push(Diagnostic::new(Code::BadProbe, setting.name_span, why).label("take it out"));
+        }
+    }
+
     fn socket(&mut self, path: &str, (url, span): (&Text, Span)) -> Option<PathBuf> {
         let path = url.part(path);
         let path = self.file((&path, span))?;
@@ -297,19 +338,40 @@ fn of(probe: &Declaration, name: &str, default: u32) -> u32 {
         .unwrap_or(default)
 }
 
+fn breaker(backend: &Declaration) -> BreakerTerms {
+    let usual = BreakerTerms::default();
+    let count = |name| number(backend, name).and_then(|number| u32::try_from(number).ok());
+    BreakerTerms {
+        failures_max: count("failures_max").unwrap_or(usual.failures_max),
+        failure_rate: count("failure_rate").unwrap_or(usual.failure_rate),
+        retry_every: duration(backend, "retry_every").unwrap_or(usual.retry_every),
+    }
+}
+
 fn probe_config(probe: &Declaration) -> ProbeConfig {
     let wait = |name, default| {
         duration(probe, name).filter(|wait| !wait.is_zero()).unwrap_or(Duration::from_secs(default))
     };
     let threshold = of(probe, "threshold", THRESHOLD);
     let initial = number(probe, "initial").map(|number| u32::try_from(number).unwrap_or(u32::MAX));
+    let url = text(probe, "url").map(|(url, _)| url.get());
     let ask = match text(probe, "request") {
+        _ if word(probe, "kind") == Some("tcp") => Ask::Connection,
+        _ if word(probe, "kind") == Some("fastcgi") => {
+            url.map_or(Ask::Values, |script| Ask::Script(script.into()))
+        }
         Some((request, _)) => Ask::Request(format!("{}\r\n\r\n", request.get()).into_bytes().into()),
-        None => Ask::Url(text(probe, "url").map_or("/", |(url, _)| url.get()).into()),
+        None => Ask::Url(url.unwrap_or("/").into()),
     };
+    let mut expected: Vec<_> =
+        texts(probe, "expected").filter_map(|(text, _)| value::statuses(text.get()).ok()).collect();
+    if expected.is_empty() {
+        let one = u16::try_from(of(probe, "expected_response", 200)).unwrap_or(200);
+        expected.push((one, one));
+    }
     ProbeConfig {
         ask,
-        expected_response: u16::try_from(of(probe, "expected_response", 200)).unwrap_or(200),
+        expected: expected.into(),
         timeout: wait("timeout", 2),
         interval: wait("interval", 5),
         window: of(probe, "window", WINDOW),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Compiler, called, duration, size, switch, texts, word};
+use super::{Compiler, called, duration, reference, size, switch, texts, word};
 use crate::language::program::{self, Choice};
 use crate::language::source::quoted;
 use crate::language::table::one_of;
@@ -58,7 +58,17 @@ impl Compiler<'_> {
         let mut paths: HashMap<(bool, String), Span> = HashMap::with_capacity(site.inside.len());
         let routes = site.inside.iter().filter_map(|route| self.route(route, &mut paths)).collect();
         let force_https = switch(site, "force_https").unwrap_or(true);
-        Site { aliases, certificate, force_https, log, ..Site::new(name, routes) }
+        let maintenance_allow = reference(site, "maintenance_allow").and_then(|acl| self.networks.get(acl));
+        Site {
+            aliases,
+            certificate,
+            force_https,
+            maintenance: switch(site, "maintenance").unwrap_or(false),
+            maintenance_allow: maintenance_allow
+                .map_or(Access::Nobody, |networks| Access::Network(Arc::clone(networks))),
+            log,
+            ..Site::new(name, routes)
+        }
     }
 
     fn route(&mut self, route: &Declaration, paths: &mut HashMap<(bool, String), Span>) -> Option<Route> {
@@ -76,8 +86,10 @@ impl Compiler<'_> {
         let (read, write) = self.doors(route);
         let answers = if self.one_answer(route) { self.answers(route, &pattern)? } else { return None };
         let log = self.route_log(route, &pattern, &answers);
+        let scripts = self.scripts(route, &answers);
         Some(Route {
             log,
+            scripts,
             names: pattern.names,
             exact,
             internal: route.has("internal"),

@@ -156,7 +156,8 @@ fn probe(settings: &str) -> ProbeConfig {
 fn a_probe_has_the_defaults_of_varnish() {
     let plain = probe("");
     assert_eq!(plain.ask, Ask::Url("/".into()));
-    assert_eq!((plain.expected_response, plain.window, plain.threshold, plain.initial), (200, 8, 3, 2));
+    assert_eq!((plain.window, plain.threshold, plain.initial), (8, 3, 2));
+    assert_eq!(*plain.expected, [(200, 200)]);
     assert_eq!((plain.timeout.as_secs(), plain.interval.as_secs(), plain.expect_close), (2, 5, true));
     // Nothing is "as it is otherwise"; what counts as good at first is never more than must be good.
     assert_eq!(probe(".timeout = 0s; .interval = 0s; .threshold = 0; .window = 0;"), plain);

@@ -1,17 +1,19 @@
+// Shares are worked out from whole numbers, and are exact.
+#![allow(clippy::float_cmp)]
+
 use std::collections::BTreeMap;
 
 use http::header::COOKIE;
 
 use super::*;
 use crate::base::clock;
-use crate::plan::VisitorAddress;
 use crate::upstream::health::Window;
-use crate::upstream::{Address, Ask, Config, ProbeConfig, Protocol};
+use crate::upstream::{Address, Ask, Config, ProbeConfig, tests};
 
 fn backend(name: &str, slow_start: u64) -> Arc<Backend> {
     let probe = ProbeConfig {
         ask: Ask::Url("/".into()),
-        expected_response: 200,
+        expected: [(200, 200)].into(),
         timeout: Duration::from_secs(2),
         interval: Duration::from_secs(5),
         window: 1,
@@ -19,31 +21,22 @@ fn backend(name: &str, slow_start: u64) -> Arc<Backend> {
         initial: 1,
         expect_close: true,
     };
+    let address = Address::Tcp { host: "127.0.0.1".into(), port: 1 };
     let config = Config {
         name: name.into(),
-        address: Address::Tcp { host: "127.0.0.1".into(), port: 1 },
-        protocol: Protocol::Http1,
-        tls: None,
-        host_header: None,
-        visitor_address: VisitorAddress::default(),
-        connect_timeout: Duration::from_secs(3),
-        first_byte_timeout: Duration::from_secs(60),
-        between_bytes_timeout: Duration::from_secs(60),
-        idle_timeout: Duration::from_secs(50),
-        idle_max: 4,
         slow_start: Duration::from_secs(slow_start),
-        max_connections: 0,
-        workers: 0,
-        queue: None,
-        queue_timeout: Duration::from_secs(10),
         probe: Some(probe),
+        ..tests::config(address)
     };
     Arc::new(Backend::new(config).unwrap())
 }
 
+/// What its probe finds, so many seconds after it was made.
 fn say(backend: &Backend, healthy: bool, at: u64) {
     let window = Window::new(1, 1, u32::from(healthy));
-    backend.0.health.as_ref().unwrap().tell(&window, Wall::from_seconds(at));
+    let why = (!healthy).then(|| "it is silent".into());
+    let at = clock::now() + Duration::from_secs(at);
+    backend.0.health.probed(window, why, at, clock::wall());
 }
 
 fn config(policy: Policy, members: &[(&str, u32)]) -> DirectorConfig {
@@ -65,8 +58,6 @@ fn director(config: DirectorConfig) -> (Director, Vec<Arc<Backend>>) {
     (Director::new(config, &backends, &key(), None).unwrap(), backends)
 }
 
-const NOW: Wall = Wall::from_seconds(4_000_000_000);
-
 /// How often each member is chosen by one worker.
 fn counts(director: &Director, times: u32) -> BTreeMap<String, u32> {
     let mut counts = BTreeMap::new();
@@ -76,7 +67,7 @@ fn counts(director: &Director, times: u32) -> BTreeMap<String, u32> {
             number = number.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
             f64::from(number) / 4_294_967_296.0
         };
-        let chosen = director.choose(None, None, &[], 0, NOW, &mut chance);
+        let chosen = director.choose(None, None, &[], 0, clock::now(), &mut chance);
         let name = chosen.map_or("nobody", |at| director.members[at].backend.name());
         *counts.entry(name.to_owned()).or_default() += 1;
     }
@@ -105,7 +96,7 @@ fn who_is_sick_drained_or_without_weight_is_not_chosen() {
 #[test]
 fn each_worker_has_turns_of_its_own() {
     let (director, _) = director(config(Policy::RoundRobin, &[("a", 2), ("b", 1)]));
-    let mut course = |worker| director.choose(None, None, &[], worker, NOW, &mut || 0.0).unwrap();
+    let mut course = |worker| director.choose(None, None, &[], worker, clock::now(), &mut || 0.0).unwrap();
     assert_eq!([0, 0, 0].map(&mut course), [0, 1, 0]);
     assert_eq!([1, 1, 1].map(&mut course), [0, 1, 0]);
 }
@@ -123,17 +114,16 @@ fn a_member_that_came_back_starts_slowly() {
     let backends = vec![backend("a", 100), backend("b", 0)];
     let director =
         Director::new(config(Policy::Random, &[("a", 10), ("b", 10)]), &backends, &key(), None).unwrap();
-    say(&backends[0], false, NOW.seconds - 500);
-    say(&backends[0], true, NOW.seconds - 50);
-    let gets = |after: u64| director.members(Wall::from_seconds(NOW.seconds - 50 + after))[0].gets;
+    say(&backends[0], false, 1);
+    say(&backends[0], true, 10);
+    let back = backends[0].well_since().unwrap();
+    let gets = |after: u64| director.members(back + Duration::from_secs(after))[0].gets;
     assert_eq!([0, 5, 10, 25, 50, 99, 100, 5_000].map(gets), [1.0, 1.0, 1.0, 2.5, 5.0, 9.9, 10.0, 10.0]);
-    // A clock that was set back is no reason to be asked nothing.
-    assert_eq!(director.members(Wall::from_seconds(1))[0].gets, 1.0);
-    // Half its weight: a third of all.
+    // It is not back yet by this clock, and yet it is asked: a tenth of its weight, an eleventh of all.
     let chosen = counts(&director, 3_000)["a"];
-    assert!(chosen.abs_diff(1_000) < 120, "{chosen}");
-    say(&backends[0], false, NOW.seconds);
-    assert_eq!(director.members(NOW)[0].gets, 0.0);
+    assert!(chosen.abs_diff(273) < 60, "{chosen}");
+    say(&backends[0], false, 20);
+    assert_eq!(director.members(back)[0].gets, 0.0);
 }
 
 #[test]
@@ -147,13 +137,16 @@ fn what_was_set_outlives_a_reload_of_the_same_words() {
     // Its backends may be others, since they were declared anew.
     let backends = [backend("b", 0), backend("a", 9)];
     let kept = Director::new(words(), &backends, &key(), Some(&old)).unwrap();
-    let standing: Vec<_> =
-        kept.members(NOW).into_iter().map(|member| (member.name, member.weight, member.drained)).collect();
+    let standing: Vec<_> = kept
+        .members(clock::now())
+        .into_iter()
+        .map(|member| (member.name, member.weight, member.drained))
+        .collect();
     assert_eq!(standing, [("a".into(), 3, false), ("b".into(), 1, true)]);
     assert_eq!(kept.retries(), 1);
     let other = config(Policy::RoundRobin, &[("a", 2), ("b", 1)]);
     let anew = Director::new(other, &backends, &key(), Some(&old)).unwrap();
-    assert_eq!(anew.members(NOW).iter().map(|member| member.weight).collect::<Vec<_>>(), [2, 1]);
+    assert_eq!(anew.members(clock::now()).iter().map(|member| member.weight).collect::<Vec<_>>(), [2, 1]);
     assert!(Director::new(words(), &backends[..1], &key(), None).is_err());
 }
 
@@ -182,7 +175,7 @@ fn a_cookie_leads_back_and_tells_nothing() {
     assert!(value.len() == 24 && value.bytes().all(|byte| byte.is_ascii_hexdigit()), "{value}");
     let back = director.back_to(&headers(&format!("other=1; {pair}")));
     assert_eq!(back, Some(1));
-    let choose = |tried: &[usize]| director.choose(back, None, tried, 0, NOW, &mut || 0.0);
+    let choose = |tried: &[usize]| director.choose(back, None, tried, 0, clock::now(), &mut || 0.0);
     assert_eq!((choose(&[]), choose(&[1])), (Some(1), Some(0)));
     // Who has the cookie stays where nobody new is sent; not where nobody is.
     director.set_weight("b", 0);
@@ -218,7 +211,7 @@ fn a_key_is_what_the_rules_name_or_else_the_client() {
     let place = |by: By, header: &HeaderMap, uri: &str, from: &str| {
         let (director, _) = director(config(Policy::Hash(by), &[("a", 1), ("b", 1), ("c", 1), ("d", 1)]));
         let key = director.key(header, &uri.parse().unwrap(), client(from)).unwrap();
-        director.choose(None, Some(&key), &[], 0, NOW, &mut || 0.0).unwrap()
+        director.choose(None, Some(&key), &[], 0, clock::now(), &mut || 0.0).unwrap()
     };
     let spread =
         |choose: &dyn Fn(u32) -> usize| (0..64).map(choose).collect::<std::collections::BTreeSet<_>>().len();
@@ -245,7 +238,7 @@ fn a_weight_that_changes_moves_keys_to_it_alone() {
     let place = |at: u32| {
         let uri = format!("/{at}").parse().unwrap();
         let key = director.key(&HeaderMap::new(), &uri, ClientIp::unknown()).unwrap();
-        director.choose(None, Some(&key), &[], 0, NOW, &mut || 0.0).unwrap()
+        director.choose(None, Some(&key), &[], 0, clock::now(), &mut || 0.0).unwrap()
     };
     let before: Vec<usize> = (0..2_000).map(place).collect();
     director.set_weight("c", 3);

@@ -3,12 +3,12 @@
 use super::*;
 use crate::base::cause::Cause;
 use crate::base::clock;
-use crate::upstream::{Ask, News, ProbeConfig, probing};
+use crate::upstream::{Ask, Condition, Event, News, ProbeConfig, tending};
 
 fn probe() -> ProbeConfig {
     ProbeConfig {
         ask: Ask::Url("/alive?deep=1".into()),
-        expected_response: 200,
+        expected: [(200, 200)].into(),
         timeout: Duration::from_secs(2),
         interval: Duration::from_secs(5),
         window: 3,
@@ -24,8 +24,12 @@ type Heard = Rc<RefCell<Vec<(bool, String)>>>;
 fn ask(backend: &Arc<Backend>) -> Heard {
     let heard = Heard::default();
     let told = Rc::clone(&heard);
-    let tell = move |news: News<'_>| told.borrow_mut().push((news.healthy, news.why.to_owned()));
-    tokio::task::spawn_local(probing(backend, tell).unwrap());
+    let tell = move |news: News<'_>| {
+        if let Event::Stands(standing, _) = news.event {
+            told.borrow_mut().push((standing.healthy(), standing.reason.into()));
+        }
+    };
+    tokio::task::spawn_local(tending(backend, tell).unwrap());
     heard
 }
 
@@ -54,7 +58,7 @@ fn a_probe_asks_at_once_and_then_at_its_pace() {
         let fault = text(&Pool::new(), &raw.backend, get()).await.unwrap_err();
         assert_eq!((fault.cause, raw.accepted.get()), (Cause::Unhealthy, 0), "it is not asked");
         let heard = ask(&raw.backend);
-        assert!(probing(&raw.backend, |_| {}).is_none(), "one asks, and nobody beside it");
+        assert!(tending(&raw.backend, |_| {}).is_none(), "one asks, and nobody beside it");
         tokio::time::sleep(Duration::from_secs(11)).await;
         let port = raw.backend.config().address.clone();
         let Address::Tcp { port, .. } = port else { unreachable!() };
@@ -65,11 +69,11 @@ fn a_probe_asks_at_once_and_then_at_its_pace() {
         assert!(questions.borrow().iter().all(|(_, asked)| *asked == question), "{questions:?}");
         assert_eq!(
             *heard.borrow(),
-            [(true, String::new()), (false, "it answers 500, not 200".to_owned())],
+            [(true, String::new()), (false, "its probe: it answers 500, not 200".to_owned())],
             "two of three were good with the first answer, and were not with the third"
         );
-        let standing = raw.backend.standing().unwrap();
-        assert_eq!((standing.healthy, standing.good, standing.window), (false, 1, 3));
+        let standing = raw.backend.standing();
+        assert_eq!((standing.condition, standing.probe), (Condition::Sick, Some((1, 3))));
         assert_eq!(raw.backend.figures().faults, [(Cause::Unhealthy, 1)]);
     });
 }
@@ -99,7 +103,7 @@ fn whatever_is_no_good_answer_is_a_bad_one() {
             assert!(raw.backend.healthy());
             let heard = ask(&raw.backend);
             tokio::time::sleep(Duration::from_secs(3)).await;
-            assert_eq!(*heard.borrow(), [(false, why.to_owned())], "{answer:?}");
+            assert_eq!(*heard.borrow(), [(false, format!("its probe: {why}"))], "{answer:?}");
         });
     }
     play(async {
@@ -108,7 +112,7 @@ fn whatever_is_no_good_answer_is_a_bad_one() {
         let backend = backend(Config { probe: Some(probe), ..config(tcp(dead)) });
         let heard = ask(&backend);
         tokio::time::sleep(Duration::from_secs(1)).await;
-        assert_eq!(*heard.borrow(), [(false, "nobody listens there".to_owned())]);
+        assert_eq!(*heard.borrow(), [(false, "its probe: nobody listens there".to_owned())]);
     });
     // Who begins as sick and is, is heard of once.
     play(async {
@@ -117,7 +121,7 @@ fn whatever_is_no_good_answer_is_a_bad_one() {
         assert!(!backend.healthy());
         let heard = ask(&backend);
         tokio::time::sleep(Duration::from_secs(30)).await;
-        assert_eq!(*heard.borrow(), [(false, "nobody listens there".to_owned())]);
+        assert_eq!(*heard.borrow(), [(false, "its probe: nobody listens there".to_owned())]);
     });
 }
 
@@ -133,7 +137,7 @@ fn an_answer_may_stay_open_where_the_probe_says_so() {
             |config| {
                 let ask = Ask::Request((*b"OPTIONS * HTTP/1.1\r\nHost: x\r\n\r\n").into());
                 config.probe =
-                    Some(ProbeConfig { ask, expected_response: 418, expect_close: false, ..probe() });
+                    Some(ProbeConfig { ask, expected: [(418, 418)].into(), expect_close: false, ..probe() });
             },
         )
         .await;
@@ -154,7 +158,7 @@ fn a_backend_that_nobody_names_is_not_asked_any_more() {
             |config| config.probe = Some(probe()),
         )
         .await;
-        let asking = tokio::task::spawn_local(probing(&raw.backend, |_| {}).unwrap());
+        let asking = tokio::task::spawn_local(tending(&raw.backend, |_| {}).unwrap());
         tokio::time::sleep(Duration::from_secs(1)).await;
         drop(raw.backend);
         asking.await.unwrap();
@@ -281,4 +285,123 @@ fn a_connection_is_given_up_when_the_request_says_so() {
         assert_eq!((fault.cause, began.elapsed().as_secs()), (Cause::ConnectTimeout, 1));
         std::fs::remove_file(&folder).unwrap();
     });
+}
+
+/// Tends a backend whose probe has just become what it is, and says what came of one question.
+async fn one_question<F, A>(each: F, ask: Ask, expected: &[(u16, u16)]) -> (bool, String)
+where
+    F: Fn(usize, TcpStream) -> A + 'static,
+    A: Future<Output = ()> + 'static,
+{
+    let probe = ProbeConfig {
+        ask,
+        expected: expected.into(),
+        window: 1,
+        threshold: 1,
+        initial: 0,
+        expect_close: false,
+        ..probe()
+    };
+    let raw = raw_with(each, |config| config.probe = Some(probe)).await;
+    let heard = self::ask(&raw.backend);
+    tokio::time::sleep(Duration::from_secs(4)).await;
+    let heard = heard.borrow();
+    assert_eq!(heard.len(), 1);
+    heard[0].clone()
+}
+
+#[test]
+fn several_statuses_may_be_good() {
+    let answering = |status: &'static str| {
+        move |_, mut stream: TcpStream| async move {
+            head(&mut stream).await;
+            stream.write_all(format!("HTTP/1.1 {status} Well\r\n\r\n").as_bytes()).await.unwrap();
+        }
+    };
+    for (status, good) in [("200", true), ("299", true), ("401", true), ("300", false), ("400", false)] {
+        let heard = play(one_question(answering(status), Ask::Url("/".into()), &[(200, 299), (401, 401)]));
+        let why = format!("its probe: it answers {status}, not 200-299, 401");
+        assert_eq!(heard, (good, if good { String::new() } else { why }));
+    }
+}
+
+#[test]
+fn a_connection_alone_may_be_the_answer() {
+    let heard = play(one_question(|_, stream| async move { drop(stream) }, Ask::Connection, &[]));
+    assert_eq!(heard, (true, String::new()));
+    play(async {
+        let dead = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap().port();
+        let probe = ProbeConfig { ask: Ask::Connection, threshold: 1, initial: 1, window: 1, ..probe() };
+        let backend = backend(Config { probe: Some(probe), ..config(tcp(dead)) });
+        let heard = ask(&backend);
+        tokio::time::sleep(Duration::from_secs(1)).await;
+        assert_eq!(*heard.borrow(), [(false, "its probe: nobody listens there".to_owned())]);
+    });
+}
+
+/// Reads FastCGI records up to the one that ends what was asked; their kinds and contents.
+async fn records(stream: &mut TcpStream, last: (u8, bool)) -> Vec<(u8, Vec<u8>)> {
+    let mut records = Vec::new();
+    loop {
+        let mut head = [0; 8];
+        stream.read_exact(&mut head).await.unwrap();
+        let mut content = vec![0; usize::from(u16::from_be_bytes([head[4], head[5]])) + usize::from(head[6])];
+        stream.read_exact(&mut content).await.unwrap();
+        let end = head[1] == last.0 && content.is_empty() == last.1;
+        records.push((head[1], content));
+        if end {
+            return records;
+        }
+    }
+}
+
+fn contains(bytes: &[u8], part: &[u8]) -> bool {
+    bytes.windows(part.len()).any(|window| window == part)
+}
+
+#[test]
+fn a_fastcgi_server_is_asked_in_its_own_words() {
+    let values = |kind: u8| {
+        move |_, mut stream: TcpStream| async move {
+            let asked = records(&mut stream, (9, false)).await;
+            assert!(contains(&asked[0].1, b"FCGI_MAX_CONNS"));
+            let answer = [&[1, kind, 0, 0, 0, 17, 7, 0][..], b"\x0e\x01FCGI_MAX_CONNS8", &[0; 7]].concat();
+            stream.write_all(&answer).await.unwrap();
+            std::future::pending::<()>().await;
+        }
+    };
+    assert_eq!(play(one_question(values(10), Ask::Values, &[])), (true, String::new()));
+    let other = play(one_question(values(11), Ask::Values, &[]));
+    assert_eq!(other, (false, "its probe: it does not answer what it was asked".to_owned()));
+    let web = |_, mut stream: TcpStream| async move {
+        stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await.unwrap();
+        std::future::pending::<()>().await;
+    };
+    let other = play(one_question(web, Ask::Values, &[]));
+    assert_eq!(other, (false, "its probe: its answer is no FastCGI".to_owned()));
+
+    let script = |said: &'static str, refused: u8| {
+        move |_, mut stream: TcpStream| async move {
+            let asked = records(&mut stream, (5, true)).await;
+            assert_eq!(asked.iter().map(|(kind, _)| *kind).collect::<Vec<_>>(), [1, 4, 4, 5]);
+            assert!(contains(&asked[1].1, b"\x0b\x05SCRIPT_NAME/ping"), "{asked:?}");
+            let length = u8::try_from(said.len()).unwrap();
+            let mut answer = vec![1, 7, 0, 1, 0, 3, 0, 0, b'o', b'h', b'!'];
+            answer.extend([1, 6, 0, 1, 0, length, 0, 0]);
+            answer.extend(said.as_bytes());
+            answer.extend([1, 3, 0, 1, 0, 8, 0, 0, 0, 0, 0, 0, refused, 0, 0, 0]);
+            stream.write_all(&answer).await.unwrap();
+            std::future::pending::<()>().await;
+        }
+    };
+    let ping = || Ask::Script("/ping?full=1".into());
+    for (said, refused, heard) in [
+        ("Content-type: text/plain\r\n\r\npong", 0, ""),
+        ("Status: 404 Not Found\r\n\r\n", 0, "its probe: it answers 404, not 200"),
+        ("", 0, "its probe: its answer makes no sense"),
+        ("X: y\r\n\r\n", 2, "its probe: it refused the request"),
+    ] {
+        let told = play(one_question(script(said, refused), ping(), &[(200, 200)]));
+        assert_eq!(told, (heard.is_empty(), heard.to_owned()), "{said:?}");
+    }
 }

@@ -247,7 +247,10 @@ fn a_server_that_falls_sick_sends_those_who_wait_away() {
         settle().await;
         let second = old.ask(&pool, "/2");
         settle().await;
-        old.backend().0.fell_sick();
+        // Its probe has just failed.
+        let window = crate::upstream::health::Window::new(1, 1, 0);
+        old.backend().0.health.probed(window, Some("it hung up".into()), clock::now(), clock::wall());
+        old.backend().0.send_away();
         let began = clock::now();
         assert_eq!(cause(second.await.unwrap()), Cause::Unhealthy);
         assert!(began.elapsed().is_zero());

@@ -442,7 +442,7 @@ fn nobody_there_is_said_as_it_is() {
         for (address, cause) in [
             (tcp(port), Cause::Refused),
             (Address::Unix(nowhere), Cause::Refused),
-            (Address::Tcp { host: "no-such-host.invalid".into(), port: 80 }, Cause::Unreachable),
+            (Address::Tcp { host: "no-such-host.invalid".into(), port: 80 }, Cause::Dns),
         ] {
             let backend = backend(config(address));
             let fault = text(&Pool::new(), &backend, get()).await.unwrap_err();

@@ -394,7 +394,7 @@ fn a_probe_asks_by_http_2() {
                 |config| {
                     config.probe = Some(ProbeConfig {
                         ask: Ask::Url(path.into()),
-                        expected_response: 200,
+                        expected: [(200, 200)].into(),
                         timeout: Duration::from_secs(2),
                         interval: Duration::from_secs(5),
                         window: 1,
@@ -406,9 +406,9 @@ fn a_probe_asks_by_http_2() {
             )
             .await;
             let (told, heard) = oneshot();
-            tokio::task::spawn_local(probing(&raw.backend, told).unwrap());
+            tokio::task::spawn_local(tending(&raw.backend, told).unwrap());
             let news = heard.await;
-            assert_eq!(news, (well, if well { "" } else { "it answers 404, not 200" }.to_owned()));
+            assert_eq!(news, (well, if well { "" } else { "its probe: it answers 404, not 200" }.to_owned()));
         });
     }
 }
@@ -416,7 +416,11 @@ fn a_probe_asks_by_http_2() {
 /// Somebody to tell, and what he was told first.
 fn oneshot() -> (impl Fn(News<'_>), impl Future<Output = (bool, String)>) {
     let (told, mut heard) = tokio::sync::mpsc::unbounded_channel();
-    let tell = move |news: News<'_>| drop(told.send((news.healthy, news.why.to_owned())));
+    let tell = move |news: News<'_>| {
+        if let Event::Stands(standing, _) = news.event {
+            drop(told.send((standing.healthy(), standing.reason.into())));
+        }
+    };
     (tell, async move { heard.recv().await.unwrap() })
 }
 
@@ -428,6 +432,10 @@ fn a_websocket_is_told_that_it_needs_another_way() {
         asked.headers_mut().insert("upgrade", "websocket".parse().unwrap());
         asked.headers_mut().insert("connection", "upgrade".parse().unwrap());
         let fault = text(&Pool::new(), &raw.backend, asked).await.unwrap_err();
-        assert!(fault.cause == Cause::Protocol && fault.detail().contains("http://"), "{}", fault.detail());
+        assert!(
+            fault.cause == Cause::NotImplemented && fault.detail().contains("http://"),
+            "{}",
+            fault.detail()
+        );
     });
 }
