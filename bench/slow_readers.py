@@ -178,7 +178,7 @@ def read_fast(port, seconds):
         connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
         while time.monotonic() < end:
             try:
-                connection.request("GET", "/fast")
+                connection.request("GET", "/fast", headers={"Host": "localhost"})
                 answer = connection.getresponse()
                 whole = len(answer.read()) == PAGE_FAST and answer.status == 200
             except (OSError, http.client.HTTPException):
