@@ -58,6 +58,11 @@ http {{
         keepalive 64;
         keepalive_requests 1000000000;
     }}
+    upstream program {{
+        server 127.0.0.1:{fastcgi};
+        keepalive 64;
+        keepalive_requests 1000000000;
+    }}
     proxy_http_version 1.1;
     proxy_set_header Connection "";
     proxy_set_header Host $http_host;
@@ -72,6 +77,38 @@ http {{
         listen 127.0.0.1:{https} ssl http2 backlog=4096;
         server_name localhost;
         location / {{ proxy_pass http://backend; }}
+        location /static/ {{ alias {dir}/static/; }}
+        # Debian's snippets/fastcgi-php.conf and fastcgi.conf, with connections kept as everywhere here.
+        location ~ \\.php$ {{
+            root {files};
+            fastcgi_split_path_info ^(.+?\\.php)(/.*)$;
+            try_files $fastcgi_script_name =404;
+            set $path_info $fastcgi_path_info;
+            fastcgi_param PATH_INFO $path_info;
+            fastcgi_index index.php;
+            fastcgi_keep_conn on;
+            fastcgi_param SCRIPT_FILENAME $document_root$fastcgi_script_name;
+            fastcgi_param QUERY_STRING $query_string;
+            fastcgi_param REQUEST_METHOD $request_method;
+            fastcgi_param CONTENT_TYPE $content_type;
+            fastcgi_param CONTENT_LENGTH $content_length;
+            fastcgi_param SCRIPT_NAME $fastcgi_script_name;
+            fastcgi_param REQUEST_URI $request_uri;
+            fastcgi_param DOCUMENT_URI $document_uri;
+            fastcgi_param DOCUMENT_ROOT $document_root;
+            fastcgi_param SERVER_PROTOCOL $server_protocol;
+            fastcgi_param REQUEST_SCHEME $scheme;
+            fastcgi_param HTTPS $https if_not_empty;
+            fastcgi_param GATEWAY_INTERFACE CGI/1.1;
+            fastcgi_param SERVER_SOFTWARE nginx/$nginx_version;
+            fastcgi_param REMOTE_ADDR $remote_addr;
+            fastcgi_param REMOTE_PORT $remote_port;
+            fastcgi_param SERVER_ADDR $server_addr;
+            fastcgi_param SERVER_PORT $server_port;
+            fastcgi_param SERVER_NAME $server_name;
+            fastcgi_param REDIRECT_STATUS 200;
+            fastcgi_pass program;
+        }}
     }}
 }}
 """
@@ -97,9 +134,16 @@ frontend front
     bind 127.0.0.1:{http} backlog 4096
     bind 127.0.0.1:{https} backlog 4096 ssl crt {dir}/both.pem alpn h2,http/1.1
     http-request set-header X-Forwarded-Proto https if {{ ssl_fc }}
+    use_backend program if {{ path_end .php }}
     default_backend back
 backend back
     server files 127.0.0.1:{backend}
+fcgi-app hello
+    docroot {files}
+    index index.php
+backend program
+    use-fcgi-app hello
+    server program 127.0.0.1:{fastcgi} proto fcgi
 """
 
 # Doorward as it comes, with the caps per network lifted: the whole load has one address. `routes` is one row for `/`,
@@ -115,10 +159,13 @@ gateway {{
     .connections_per_network_max = 16384;
 }}
 backend files {{ .url = "http://127.0.0.1:{backend}"; .idle_max = 64; }}
+backend program {{ .url = "fastcgi://127.0.0.1:{fastcgi}"; .idle_max = 64; }}
 site "localhost" {{
     .certificate = files("{dir}/chain.pem", "{dir}/key.pem");
     .force_https = no;
+    route "/static/" {{ .files = "{dir}/static"; }}
 {routes}
+    route "/script/" {{ .backend = program; .root = "{files}"; }}
 }}
 """
 

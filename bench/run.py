@@ -47,10 +47,15 @@ CASES = {
     "tls-h1": ("TLS HTTP/1.1, 1 KiB", 1.00),
     "tls-h2": ("TLS HTTP/2, 1 KiB", 1.15),
     "body": ("TLS HTTP/1.1, 1 MiB", 0.60),
+    "fastcgi": ("FastCGI hello, plain HTTP/1.1", 1.10),
     "handshake": ("full TLS handshake", 0.90),
+    "static": ("static file, plain HTTP/1.1, 1 KiB", 1.20),
+    "static-body": ("static file, TLS HTTP/1.1, 1 MiB", 1.00),
     "idle": ("idle TLS connection", None),
     "routes": ("10, 1,000 and 100,000 routes", None),
 }
+# HAProxy serves no files.
+STATIC = ("static", "static-body")
 IDLE_TARGET_KIB = 16
 ROUTES = (10, 1_000, 100_000)
 ROUTES_TARGET = 1.05
@@ -189,24 +194,24 @@ class Server:
             os.truncate(path, 0)
 
 
-def doorward(name, binary, folder, backend, routes):
+def doorward(name, binary, folder, behind, routes):
     http, https, admin = free_ports(3)
     rules = folder / f"{name}.vcl"
     rules.write_text(configs.DOORWARD.format(
-        http=http, https=https, admin=admin, dir=folder, name=name, backend=backend, routes=routes))
+        http=http, https=https, admin=admin, dir=folder, name=name, routes=routes, **behind))
     return Server(name, [binary, "serve", rules], {"http": http, "https": https}, folder, f"{name}/log/**/access-*.log")
 
 
-def servers_for(names, binary, folder, backend):
+def servers_for(names, binary, folder, behind):
     files_max = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     files_max = 65_536 if files_max == resource.RLIM_INFINITY else files_max
     made = []
     for name in names:
         if name == "doorward":
-            made.append(doorward(name, binary, folder, backend, configs.ONE_ROUTE))
+            made.append(doorward(name, binary, folder, behind, configs.ONE_ROUTE))
             continue
         http, https = free_ports(2)
-        values = dict(http=http, https=https, dir=folder, backend=backend, files_max=files_max)
+        values = dict(http=http, https=https, dir=folder, files_max=files_max, **behind)
         if name == "nginx":
             config = folder / "nginx.conf"
             config.write_text(configs.NGINX.format(**values))
@@ -294,8 +299,14 @@ def load(case, server, seconds, folder):
         return wrk(f"{https}/1k", seconds)
     if case == "tls-h2":
         return h2load(server.ports["https"], seconds, folder)
+    if case == "fastcgi":
+        return wrk(f"{http}/script/hello.php", seconds)
     if case == "body":
         return wrk(f"{https}/1m", seconds)
+    if case == "static":
+        return wrk(f"{http}/static/1k", seconds)
+    if case == "static-body":
+        return wrk(f"{https}/static/1m", seconds)
     return handshakes(server.ports["https"], seconds)
 
 
@@ -333,10 +344,11 @@ def measure_idle(server, count):
 
 
 def rounds(cases, servers, options, folder):
-    results = {case: {server.name: [] for server in servers} for case in cases}
+    taking_part = {case: [server for server in servers if not (case in STATIC and server.name == "haproxy")] for case in cases}
+    results = {case: {server.name: [] for server in taking_part[case]} for case in cases}
     for number in range(options.rounds):
         for case in cases:
-            for server in servers:
+            for server in taking_part[case]:
                 say(f"round {number + 1} of {options.rounds}: {CASES[case][0]}: {server.name}")
                 if number == 0:
                     load(case, server, 1, folder)  # warm: connections to the backend, pages of memory
@@ -480,8 +492,13 @@ def build():
 
 
 def prepare(folder, files):
-    (files / "1k").write_bytes(b"x" * 1024)
-    (files / "1m").write_bytes(b"x" * 2**20)
+    # The servers' own files lie on a disk, as they would; from the second request on they are in its cache.
+    (folder / "static").mkdir()
+    for place in (files, folder / "static"):
+        (place / "1k").write_bytes(b"x" * 1024)
+        (place / "1m").write_bytes(b"x" * 2**20)
+    (files / "script").mkdir(mode=0o755)
+    (files / "script" / "hello.php").write_bytes(b"")  # it is looked for, and never read
     subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
                     "-subj", "/CN=localhost", "-addext", "subjectAltName=DNS:localhost",
                     "-keyout", folder / "key.pem", "-out", folder / "chain.pem"], check=True, capture_output=True)
@@ -497,7 +514,13 @@ def start_backend(folder, files):
     with out.open("wb") as sink:
         process = start([tool("nginx"), "-c", config, "-p", folder], LOAD_CORE, stdout=sink, stderr=subprocess.STDOUT)
     wait_for(port, process, "the backend", out)
-    return port
+    (scripts,) = free_ports(1)
+    program = PROJECT / "bench" / "fastcgi.py"
+    with out.open("ab") as sink:
+        process = start([sys.executable, program, str(scripts)], LOAD_CORE, stdout=sink, stderr=subprocess.STDOUT)
+    wait_for(scripts, process, "the FastCGI program", out)
+    # What every server is told of what lies behind it.
+    return {"backend": port, "fastcgi": scripts, "files": files}
 
 
 def arguments():

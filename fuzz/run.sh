@@ -7,7 +7,7 @@
 # FUZZ_TARGET_DIR: where to build (default fuzz/target). FUZZ_CORPUS: where found inputs are kept (default
 # fuzz/corpus/TARGET). A crasher is written to fuzz/artifacts/TARGET; the exit code is then not 0.
 set -eu
-target=${1:?"usage: fuzz/run.sh TARGET SECONDS (targets: h1_head h1_chunked proxy_header site_path language)"}
+target=${1:?"usage: fuzz/run.sh TARGET SECONDS (targets: h1_head h1_chunked proxy_header site_path language fastcgi)"}
 seconds=${2:-60}
 cd "$(dirname "$0")"
 host=$(rustc -vV | sed -n 's/^host: //p')

@@ -22,9 +22,9 @@ test  varnishtest varnish
 test  apache2  apache2
 test  svn      subversion
 test  svnadmin subversion
-test  a2enmod  libapache2-mod-svn
+test  /usr/lib/apache2/modules/mod_dav_svn.so libapache2-mod-svn
 test  litmus   litmus
-test  php-fpm  php-fpm
+test  php-fpm* php-fpm
 test  nginx    nginx
 test  gunicorn gunicorn
 test  django-admin python3-django
@@ -57,6 +57,8 @@ fi
 missing=""
 while read -r stage program package; do
     [[ " $stages " == *" $stage "* ]] || continue
+    # Debian writes the version into some names: `php-fpm8.2`.
+    [[ $program == *\* ]] && compgen -c "${program%\*}" >/dev/null && continue
     command -v "$program" >/dev/null && continue
     [[ $program == /* && -e $program ]] && continue
     [[ " $missing " == *" $package "* ]] || missing="$missing $package"

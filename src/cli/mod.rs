@@ -15,6 +15,8 @@ mod explain;
 mod format;
 mod help;
 mod lsp;
+mod order;
+mod pages;
 mod paper;
 mod replay;
 mod routes;
@@ -52,6 +54,13 @@ impl From<End> for ExitCode {
 }
 
 const STATE: Flag = Flag::new("state", Some("DIR"), "the state folder of the gateway to ask");
+const UNTIL: Flag = Flag::new(
+    "until",
+    Some("TIME"),
+    "when the site opens by itself: 2h, 3d, or 2026-12-01T08:00 (UTC, or with +01:00 behind it)",
+);
+const NOTE: Flag = Flag::new("note", Some("TEXT"), "what visitors are told beside the usual");
+const ALLOW: Flag = Flag::new("allow", Some("ACL"), "who sees the site all the same: an `acl` of the rules");
 const CONFIG: Flag = Flag::new("config", Some("MAIN.VCL"), "the rules that name the state folder");
 const MAIN: Flag = Flag::new("main", Some("MAIN.VCL"), "the rules to ask");
 const METHOD: Flag = Flag::new("method", Some("METHOD"), "the method; GET if nothing is said");
@@ -111,7 +120,8 @@ const COMMANDS: &[Spec] = &[
         flags: &[HTTP, HTTPS, ADMIN, KEEP],
         summary: "run the gateway",
         story: "Serves until it is told to stop. SIGHUP or `doorward reload` swaps the rules, all or nothing;\n\
-                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.\n\
+                SIGUSR2 or `doorward upgrade` hands over to a new process. SIGTERM or `doorward stop` lets open\n\
+                visits finish; a second SIGTERM does not.\n\
                 The flags are for rules without a `gateway`, such as a VCL file that Varnish ran: it is served\n\
                 for any host. Where one address is named, nothing else is listened on.",
         examples: &[
@@ -152,7 +162,7 @@ const COMMANDS: &[Spec] = &[
         name: "routes",
         operand: Operand::Optional("main.vcl"),
         flags: &[],
-        summary: "show the table of doors: site, path, backend, who may pass, limits",
+        summary: "show every door: site, path, backend, who may pass, limits",
         story: "One line for each route of each site, as the rules mean them after every `let`, `if` and\n\
                 `include`: what a reviewer wants to see.",
         examples: &["doorward routes", "doorward routes main.vcl | grep wiki"],
@@ -162,7 +172,7 @@ const COMMANDS: &[Spec] = &[
         name: "explain",
         operand: Operand::Optional("URL|CODE"),
         flags: &[METHOD, FROM, HEADER, BACKEND_ANSWERS, AS, MAIN, JSON],
-        summary: "tell what becomes of a request, or what a fault such as E014 means",
+        summary: "tell what becomes of a request, or what a fault (E014) means",
         story: "Walks one imagined request through the rules and tells every decision with its file and line: site,\n\
                 redirect, route, each rule that is reached, access and the term that decided it, what the backend\n\
                 would be sent, and the answer. Nobody is asked: an answer is assumed to be 200. With a code it\n\
@@ -235,6 +245,53 @@ const COMMANDS: &[Spec] = &[
         run: talk::reload,
     },
     Spec {
+        name: "backend",
+        operand: Operand::Exactly(&["NAME", "ORDER"]),
+        flags: &[STATE, CONFIG],
+        summary: "drain a backend, or resume it: whether visitors are sent there",
+        story: "`drain` sends nobody new there and lets what is under way end; a director sends its visitors to\n\
+                the others. Holds over reloads and restarts, until `resume`.",
+        examples: &["doorward backend wiki drain", "doorward backend wiki resume"],
+        run: order::backend,
+    },
+    Spec {
+        name: "director",
+        operand: Operand::Any("WORD"),
+        flags: &[STATE, CONFIG],
+        summary: "change the weight of a director's member",
+        story: "0 sends nobody new there; `declared` goes back to what the rules say. Holds over reloads and\n\
+                restarts.",
+        examples: &["doorward director home weight wiki1 5", "doorward director home weight wiki1 declared"],
+        run: order::director,
+    },
+    Spec {
+        name: "maintenance",
+        operand: Operand::Any("WORD"),
+        flags: &[UNTIL, NOTE, ALLOW, STATE, CONFIG],
+        summary: "close a site, open it again, or say which are closed",
+        story: "Visitors get the page for maintenance, with your note and when to come back. Holds over reloads\n\
+                and restarts, until `off` or until the time that you said.",
+        examples: &[
+            "doorward maintenance on wiki.example.org --until 2h --note \"We move to a new disk.\"",
+            "doorward maintenance on wiki.example.org --until 2026-12-01T08:00 --allow office",
+            "doorward maintenance off wiki.example.org",
+            "doorward maintenance",
+        ],
+        run: order::maintenance,
+    },
+    Spec {
+        name: "upgrade",
+        operand: Operand::None,
+        flags: &[STATE, CONFIG],
+        summary: "start the program anew and hand the running gateway over to it",
+        story: "For a new version of the program, and for what a reload can't change (addresses, workers). The new\n\
+                process reads the rules and takes over the listening sockets; the old one finishes what is open and\n\
+                ends, after `.upgrade_drain_timeout` at the latest. Nobody is refused or cut off. If the new one does\n\
+                not stand, the old one goes on, and the reason is shown here. SIGUSR2 does the same.",
+        examples: &["doorward check && doorward upgrade"],
+        run: talk::upgrade,
+    },
+    Spec {
         name: "stop",
         operand: Operand::None,
         flags: &[STATE, CONFIG],
@@ -247,7 +304,7 @@ const COMMANDS: &[Spec] = &[
         name: "demo",
         operand: Operand::Optional("main.vcl"),
         flags: &[],
-        summary: "serve three small old services to look at (what `make run` does)",
+        summary: "serve three small old services to look at (`make run`)",
         story: "Starts the services and the gateway in one process and says what to open: from the rules\n\
                 that are named, else from vcl-like-rules/main.vcl of a checkout, else from a copy in the\n\
                 program. Leaves nothing behind but its state folder; without rules, that is ./doorward-demo.",
@@ -255,10 +312,25 @@ const COMMANDS: &[Spec] = &[
         run: demo::run,
     },
     Spec {
+        name: "pages",
+        operand: Operand::Any("what"),
+        flags: &[pages::FORCE, pages::LISTEN],
+        summary: "look at the error pages, or write them out to change them",
+        story: "`preview` shows every page in every language, in light and in dark, with its holes filled; with rules,\n\
+                as each site of theirs has it. `export` writes ours to a folder, where they can be changed: the\n\
+                `.pages` of a site names it (docs/pages.md). Nothing is overwritten but with --force.",
+        examples: &[
+            "doorward pages preview",
+            "doorward pages preview main.vcl --listen 127.0.0.1:8090",
+            "doorward pages export my-pages",
+        ],
+        run: pages::run,
+    },
+    Spec {
         name: "docs",
         operand: Operand::Optional("DIR"),
         flags: &[],
-        summary: "write the language's manual: settings, variables, functions, faults",
+        summary: "write the manual: settings, variables, functions, faults",
         story: "Markdown from the program's own tables, into docs/language where no folder is named.",
         examples: &["doorward docs", "doorward docs /tmp/manual"],
         run: docs::run,

@@ -1,4 +1,4 @@
-//! `doorward status|reload|stop`: asks the running gateway over its control socket.
+//! `doorward status|reload|upgrade|stop`: asks the running gateway over its control socket.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -17,11 +17,16 @@ pub(super) fn reload(given: &Given, paper: &mut Paper<'_>) -> End {
     ask(given, paper, Command::Reload, Duration::from_secs(120))
 }
 
+pub(super) fn upgrade(given: &Given, paper: &mut Paper<'_>) -> End {
+    // Each step has its own time; this is more than a few of them.
+    ask(given, paper, Command::Upgrade, Duration::from_secs(300))
+}
+
 pub(super) fn stop(given: &Given, paper: &mut Paper<'_>) -> End {
     ask(given, paper, Command::Stop, Duration::from_secs(60))
 }
 
-fn ask(given: &Given, paper: &mut Paper<'_>, command: Command, patience: Duration) -> End {
+pub(super) fn ask(given: &Given, paper: &mut Paper<'_>, command: Command, patience: Duration) -> End {
     let state = match state(given, paper) {
         Ok(state) => state,
         Err(end) => return end,

@@ -9,6 +9,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::Environment;
+use super::orders::Orders;
+use crate::admin::control::Answer;
+use crate::answer::Voice;
 use crate::base::address::PseudonymKey;
 use crate::base::{clock, random};
 use crate::files::Root;
@@ -18,12 +21,12 @@ use crate::record::{BackendFigures, DirectorFigures, Level, LogConfig, Office};
 use crate::rules::{Rules, Table};
 use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
-use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
+use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Tickets, Wanted};
 use crate::upstream::{self, Backend, Director, StickyKey, Target};
 use crate::visit::{Buffers, Closures, Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
-const HOUSE: Space = Space::new("house");
+pub(super) const HOUSE: Space = Space::new("house");
 
 /// Days away after which pseudonyms begin anew.
 const PSEUDONYM_DAYS_MAX: u64 = 3_660;
@@ -35,6 +38,8 @@ const STORE_BYTES_MAX: u64 = 256 << 20;
 pub struct Keep {
     pub office: Arc<Office>,
     pub authority: Authority,
+    /// What operators said at run time.
+    pub orders: Orders,
     desk: Desk,
     pseudonyms: Arc<ArcSwap<PseudonymKey>>,
     buffers: Arc<Buffers>,
@@ -51,6 +56,7 @@ impl Keep {
         let desk =
             Desk::open(Box::new(embedded)).map_err(|error| format!("cannot open the store: {error}"))?;
         let pseudonyms = Arc::new(ArcSwap::from_pointee(kept_pseudonyms(&desk).await?));
+        let orders = Orders::kept(&desk).await?;
         let sticky = kept_sticky(&desk).await?;
         let authority = Authority::open(&gateway.state, clock::wall()).map_err(|fault| fault.to_string())?;
         let office = Office::open(crate::record::Options {
@@ -60,7 +66,7 @@ impl Keep {
         })
         .map_err(|error| format!("cannot open the log: {error}"))?;
         let buffers = Arc::new(Buffers::new(gateway.bounds.buffers_max));
-        Ok(Self { office, authority, desk, pseudonyms, buffers, sticky, https_port })
+        Ok(Self { office, authority, orders, desk, pseudonyms, buffers, sticky, https_port })
     }
 
     /// A new day has a new key, and the old one is forgotten. Kept first: a key that was used must not be lost.
@@ -72,6 +78,33 @@ impl Keep {
             keep_pseudonyms(&self.desk, &next).await?;
             self.pseudonyms.store(Arc::new(next));
         }
+        Ok(())
+    }
+
+    /// Carries out what an operator says.
+    pub async fn obey(&self, order: &str, world: &World) -> Answer {
+        self.orders.obey(order, &self.desk, world).await
+    }
+
+    /// Today's key for a process that has handed the store over: the same one that its heir comes to, because
+    /// each day's key follows from the one before.
+    pub fn turn_the_day_alone(&self) {
+        let today = clock::wall().day_number();
+        let current = self.pseudonyms.load_full();
+        if current.day() < today {
+            self.pseudonyms.store(Arc::new(current.on(today)));
+        }
+    }
+
+    /// Closes the store for another process to open.
+    pub async fn lend_store(&self) {
+        self.desk.lend().await;
+    }
+
+    /// Takes the store back from one who did not take over.
+    pub async fn take_store_back(&self, state: &Path) -> Result<(), String> {
+        let embedded = store::Embedded::open(state, STORE_BYTES_MAX).map_err(|fault| fault.to_string())?;
+        self.desk.resume(Box::new(embedded)).await;
         Ok(())
     }
 
@@ -122,7 +155,7 @@ fn pseudonyms() -> Result<store::Key, String> {
     HOUSE.key("pseudonyms").map_err(|fault| unusable(&fault))
 }
 
-fn unusable(fault: &store::StoreFault) -> String {
+pub(super) fn unusable(fault: &store::StoreFault) -> String {
     format!("cannot use the store: {fault}")
 }
 
@@ -161,13 +194,15 @@ pub fn read(rules: &Path, doors: &Doors, environment: &Environment) -> Result<Se
     settings::compile_behind(doors, &tree).map_err(|faults| faults.draw())
 }
 
-/// The first generation.
-pub fn first(settings: &Settings, keep: &Keep) -> Result<World, String> {
+/// The first generation. `tickets`: those of the process before, if there was one.
+pub fn first(settings: &Settings, keep: &Keep, tickets: Option<Tickets>) -> Result<World, String> {
     let (certificates, problems) =
         Certificates::load(wishes(settings), &keep.authority, None, clock::wall())?;
     tell(keep, &certificates, &problems);
-    let acceptor =
-        Acceptor::new(Arc::new(certificates)).map_err(|error| format!("cannot set up TLS: {error}"))?;
+    let tickets =
+        tickets.or_else(|| Tickets::new(clock::wall())).ok_or("cannot make keys for TLS tickets")?;
+    let acceptor = Acceptor::new(Arc::new(certificates), tickets)
+        .map_err(|error| format!("cannot set up TLS: {error}"))?;
     world(settings, keep, acceptor, &Kept::default())
 }
 
@@ -233,6 +268,7 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
             &[],
         );
     }
+    let voices = voices(settings, keep)?;
     let mut roots = BTreeMap::new();
     for route in settings.sites.iter().flat_map(|site| &site.routes) {
         let Answers::Files(files) = &route.answers else { continue };
@@ -247,7 +283,8 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
     let rulebook = rulebook(settings, keep)?;
     // Nothing can fail from here on.
     keep.buffers.allow(gateway.bounds.buffers_max);
-    Ok(World {
+    let world = World {
+        voices,
         roots,
         sheets: settings.sites.iter().map(sheet).collect(),
         route_sheets,
@@ -264,7 +301,29 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
             trusted: Arc::clone(&gateway.trusted),
             proxy_protocol: gateway.proxy_protocol,
         }),
-    })
+    };
+    keep.orders.apply(settings, &world);
+    Ok(world)
+}
+
+/// How each site speaks. Pages that can't be taken stop the start, or the reload: whoever wrote them would learn of
+/// it on the worst of days.
+fn voices(settings: &Settings, keep: &Keep) -> Result<Vec<Voice>, String> {
+    let mut faults = Vec::new();
+    let voices = settings.sites.iter().map(|site| {
+        let (voice, problems) = Voice::open(site);
+        for problem in problems {
+            let text = format!("site {}: {}", site.name, problem.text);
+            if problem.is_error {
+                faults.push(text);
+            } else {
+                keep.office.note(Level::Warning, "a page needs attention", &[("what", &text)]);
+            }
+        }
+        voice
+    });
+    let voices = voices.collect();
+    if faults.is_empty() { Ok(voices) } else { Err(faults.join("\n")) }
 }
 
 /// The subs of the tree, started: one that refuses to is not loaded.
@@ -287,11 +346,12 @@ fn rulebook(settings: &Settings, keep: &Keep) -> Result<Option<Rulebook>, String
     Ok(Some(Rulebook::new(rules, Arc::clone(sources), Arc::clone(&keep.office))))
 }
 
-/// Renews what is due and reads certificate files that changed. Sites whose certificate can't be had keep the
+/// Turns the keys of tickets, renews what is due and reads certificate files that changed. Sites whose certificate can't be had keep the
 /// one they show.
 pub fn renew(keep: &Keep, acceptor: &Acceptor) -> Result<(), String> {
     let shown = acceptor.certificates();
     let now = clock::wall();
+    acceptor.tickets().turn(now);
     if shown.renew_due(now) {
         let (renewed, problems) = shown.renewed(&keep.authority, now)?;
         tell(keep, &renewed, &problems);

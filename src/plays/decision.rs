@@ -97,6 +97,8 @@ pub struct Sent {
     pub method: Box<str>,
     pub url: Box<str>,
     pub headers: HeaderMap,
+    /// The script that a FastCGI backend runs for it, and what of the path follows it.
+    pub script: Option<Box<str>>,
 }
 
 /// What the visitor gets.

@@ -287,6 +287,9 @@ impl<'g> Comparison<'g> {
             };
             self.push(Turn::Access, &what, text, place());
         }
+        if was.scripts != route.scripts {
+            self.push(Turn::Backend, &what, "its scripts lie or are found elsewhere".to_owned(), place());
+        }
     }
 
     fn rules(&mut self) {

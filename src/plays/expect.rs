@@ -15,6 +15,8 @@ pub enum Expectation {
     Backend(Option<String>),
     /// The folder that answers.
     Files(String),
+    /// The script that runs, with what of the path follows it.
+    Script(Texts),
     /// The route answers always the same, with this status.
     Own(u16),
     Site(String),
@@ -88,6 +90,7 @@ impl Texts {
 const WORDS: &[&str] = &[
     "backend",
     "files",
+    "script",
     "answer",
     "no",
     "site",
@@ -158,6 +161,7 @@ pub fn read(line: &str, suggestions: &mut Suggestions) -> Result<Vec<Expectation
     match word {
         "backend" => one(plain(rest).map(|name| Expectation::Backend(Some(name))), "write `backend svn`"),
         "files" => one(plain_text(rest).map(Expectation::Files), "write the folder: `files /srv/static`"),
+        "script" => one(Texts::read(rest).map(Expectation::Script), "write the script: `script /index.php`"),
         "answer" => one(status_of(rest).map(Expectation::Own), "write its status: `answer 200`"),
         "site" => one(plain(rest).map(Expectation::Site), "write `site www.example`"),
         "route" => one(plain(rest).map(Expectation::Route), "write the route's path: `route /svn/`"),
@@ -315,6 +319,11 @@ impl Expectation {
             Self::Files(folder) => {
                 let wanted = format!("files {folder}");
                 (decision.own.as_ref() == Some(&wanted), wanted, decision.own.clone().unwrap_or_else(asked))
+            }
+            Self::Script(wanted) => {
+                let script = sent.and_then(|sent| sent.script.as_deref());
+                let holds = script.is_some_and(|script| wanted.holds(script.as_bytes()));
+                (holds, format!("script {}", wanted.shown()), script.map_or_else(asked, str::to_owned))
             }
             Self::Own(status) => {
                 let wanted = format!("answer {status}");

@@ -12,11 +12,13 @@ pub mod directors;
 pub mod doorplate;
 pub mod flow;
 pub mod functions;
+pub mod handover;
 mod life;
 pub mod machine;
 mod needs;
 mod routes;
 pub mod value;
+pub mod way;
 
 use std::sync::Arc;
 
@@ -29,6 +31,7 @@ use machine::{RuleFault, Surroundings, Verdict};
 use needs::Needs;
 
 pub use routes::{NAMES_MAX, Names, RouteRef, SEGMENTS_MAX, Site, SiteRef, Table};
+pub use way::Way;
 
 /// The rules of a generation, ready to run.
 #[derive(Debug)]

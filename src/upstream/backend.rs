@@ -303,14 +303,6 @@ impl Inner {
         self.health.admit(clock::now).map_err(|why| connect::fault(self, Cause::Unhealthy, &why))
     }
 
-    /// The head of an answer came; of a body that still comes it is known later how it ended.
-    pub fn answered(&self, turn: Turn, answer: &Answer) {
-        self.health.answered(turn, || (clock::now(), clock::wall()));
-        if !matches!(answer.body, Body::Stream(_)) {
-            self.health.good();
-        }
-    }
-
     /// Where it has just become unwell, whoever waits for it is told so: he waits in vain.
     pub fn send_away(&self) {
         if let Some(limit) = &self.limit
@@ -341,6 +333,20 @@ impl Inner {
     fn connections_open(&self) -> u64 {
         let closed = self.sum(|shard| &shard.closed);
         self.sum(|shard| &shard.opened).saturating_sub(closed)
+    }
+
+    /// What became of a request that was admitted in this turn.
+    pub fn came_of(&self, turn: Turn, outcome: &Result<Answer, Fault>) {
+        match outcome {
+            Ok(answer) => {
+                self.health.answered(turn, || (clock::now(), clock::wall()));
+                // The others say so when they are whole.
+                if !matches!(answer.body, Body::Stream(_)) {
+                    self.health.good();
+                }
+            }
+            Err(fault) => self.fault(fault.cause),
+        }
     }
 
     /// Requests there have been.

@@ -146,10 +146,9 @@ impl Pool {
             patience,
         };
         track.unsent.set(true);
-        let outcome = self.admitted(backend, request, &wish, track).await;
-        if let Err(fault) = &outcome {
-            backend.0.fault(fault.cause);
-        }
+        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
+        let outcome = self.in_turn(backend, request, &wish, track).await;
+        backend.0.came_of(turn, &outcome);
         outcome
     }
 
@@ -162,31 +161,20 @@ impl Pool {
     ) -> Result<Answer, Fault> {
         fastcgi::measure(&mut request).await?;
         track.unsent.set(true);
-        let outcome = self.scripted(backend, request, patience, track).await;
-        outcome.inspect_err(|fault| backend.0.fault(fault.cause))
+        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
+        let outcome = fastcgi::ask(self, backend, request, patience, track).await;
+        backend.0.came_of(turn, &outcome);
+        outcome
     }
 
-    async fn scripted(
-        &self,
-        backend: &Arc<Backend>,
-        request: Request<Body>,
-        patience: Patience,
-        track: &Track,
-    ) -> Result<Answer, Fault> {
-        let turn = backend.0.turn()?;
-        let answer = fastcgi::ask(self, backend, request, patience, track).await?;
-        backend.0.answered(turn, &answer);
-        Ok(answer)
-    }
-
-    async fn admitted(
+    /// Sends it when it is its turn: at once, where there is no limit.
+    async fn in_turn(
         &self,
         backend: &Arc<Backend>,
         request: Request<Body>,
         wish: &Wish,
         track: &Track,
     ) -> Result<Answer, Fault> {
-        let turn = backend.0.turn()?;
         let shelf = self.shelf(backend);
         let mut way = match &backend.0.limit {
             None => Way { kept: shelf.take(), ..Way::default() },
@@ -196,9 +184,7 @@ impl Pool {
             },
         };
         let flight = Flight::begin(&backend.0, self.worker(), way.request.take());
-        let answer = self.try_twice(backend, &shelf, way, request, wish, (flight, track)).await?;
-        backend.0.answered(turn, &answer);
-        Ok(answer)
+        self.try_twice(backend, &shelf, way, request, wish, (flight, track)).await
     }
 
     async fn try_twice(

@@ -16,6 +16,9 @@ use crate::settings::value::{self, Instead, Pattern};
 
 /// Settings that say something only beside another.
 const BESIDE: &[(&str, &[&str])] = &[
+    ("strip", &["backend"]),
+    ("replace", &["backend"]),
+    ("rewrite_links", &["backend"]),
     ("index", &["files", "root"]),
     ("listing", &["files"]),
     ("try", &["files"]),
@@ -25,6 +28,7 @@ const BESIDE: &[(&str, &[&str])] = &[
     ("hidden", &["files"]),
     ("status", &["redirect", "answer"]),
     ("type", &["answer"]),
+    ("replace_errors", &["backend"]),
 ];
 
 /// Statuses that send visitors elsewhere, and are of use where the address may change.
@@ -91,7 +95,7 @@ impl Compiler<'_> {
     }
 
     /// A folder that a setting names; it may hold `{state}`.
-    fn folder(&mut self, (folder, span): (&Text, Span)) -> Option<PathBuf> {
+    pub(super) fn folder(&mut self, (folder, span): (&Text, Span)) -> Option<PathBuf> {
         let text = folder.get();
         let wrong = match value::placeholders(text) {
             _ if text.is_empty() => Some("write a folder"),
@@ -262,7 +266,7 @@ impl Compiler<'_> {
         what: &str,
     ) -> Option<u16> {
         let Some(valued) = route.value("status") else { return Some(usual) };
-        let Some(status) = number(route, "status") else { return None };
+        let status = number(route, "status")?;
         if fits(status) {
             return u16::try_from(status).ok();
         }

@@ -1,5 +1,5 @@
-# A PHP program behind doorward, with httpd or nginx between the two. README.md says what to set there.
-# Change the names, the address of the server and the network; then: doorward check && doorward test
+# A PHP program behind doorward, run by php-fpm. README.md says what to set there.
+# Change the names, the folders and the network; then: doorward check && doorward test
 
 let domain = env("SITE_DOMAIN", "example.org");
 
@@ -7,40 +7,35 @@ let domain = env("SITE_DOMAIN", "example.org");
 acl office { "192.0.2.0"/24; "2001:db8:1::"/48; }
 
 backend php {
-    .url                = "http://127.0.0.1:8080";
-    .first_byte_timeout = 35s;  # a little more than max_execution_time, which is 30 s
-    .max_connections    = 32;   # as pm.max_children
+    .url                = "fastcgi:/run/php/php8.2-fpm.sock";  # as `listen` says in php-fpm's pool
+    .first_byte_timeout = 35s;                                 # a little more than max_execution_time, which is 30 s
+    .max_connections    = 32;                                  # as pm.max_children
 }
 
 site "www." + domain {
     .aliases = domain;
 
-    route "/"            { .backend = php; .body_bytes_max = 8MB; }  # post_max_size, where php.ini says nothing else
-    route "/upload.php"  { .backend = php; .body_bytes_max = 64MB; }
-    route "/admin/"      { .backend = php; .allow = network(office); }
-    route "/phpmyadmin/" { .backend = php; .allow = network(office); .body_bytes_max = 64MB; }
+    # Scripts: what a path names below the root, and nothing else there.
+    route "/"            { .backend = php; .root = "/srv/www"; .body_bytes_max = 8MB; }  # as post_max_size
+    route "/upload.php"  { .backend = php; .root = "/srv/www"; .body_bytes_max = 64MB; }
+    route "/admin/"      { .backend = php; .root = "/srv/www"; .allow = network(office); }
+    route "/phpmyadmin/" { .backend = php; .root = "/usr/share"; .allow = network(office); .body_bytes_max = 64MB; }
+
+    # Files, which php has nothing to do with: nothing that lies here is run, whatever the upload form let through.
+    route "/css/"         { .files = "/srv/www/css";    .expires = 1d; }
+    route "/js/"          { .files = "/srv/www/js";     .expires = 1d; }
+    route "/images/"      { .files = "/srv/www/images"; .expires = 7d; }
+    route "/uploads/"     { .files = "/srv/www/uploads"; }
+    route "/.well-known/" { .files = "/srv/www/.well-known"; }
 
     # Code that is included and never asked for, as composer and most programs lay it out.
-    route "/vendor/"   { .backend = php; .allow = nobody; }
-    route "/includes/" { .backend = php; .allow = nobody; }
-    route "/config/"   { .backend = php; .allow = nobody; }
-    route "/install/"  { .backend = php; .allow = nobody; }
+    route "/vendor/"   { .backend = php; .root = "/srv/www"; .allow = nobody; }
+    route "/includes/" { .backend = php; .root = "/srv/www"; .allow = nobody; }
+    route "/config/"   { .backend = php; .root = "/srv/www"; .allow = nobody; }
+    route "/install/"  { .backend = php; .root = "/srv/www"; .allow = nobody; }
 }
 
 sub vcl_recv {
-    # Files that lie in the folder of the program and are nobody's business: .git, .env, .htaccess, copies of an editor.
-    # Certificates are asked for below /.well-known/.
-    if (req.path ~ "/\." && req.path !~ "^/\.well-known/") {
-        return (synth(404));
-    }
-    if (req.path ~ "(?i)(~|\.(inc|ini|log|sql|bak|old|orig|swp|dist|sh|lock))$"
-            || req.path ~ "^/(composer|package)\.json$") {
-        return (synth(404));
-    }
-    # What is uploaded is a file: nothing there is run.
-    if (req.path ~ "(?i)^/(uploads|files|cache)/.*\.(php|phtml|phar)[0-9]*(/|$)") {
-        return (synth(404));
-    }
     # Old PHP took a session from the address: it leaks by links, and may be planted.
     if (req.query ~ "(?i)(^|&)PHPSESSID=") {
         return (synth(301, regsub(regsub(req.url, "(?i)([?&])PHPSESSID=[^&]*&?", "\1"), "[?&]$", "")));
@@ -60,8 +55,4 @@ sub vcl_synth {
 
 sub vcl_deliver {
     unset resp.http.X-Powered-By;
-    # A program that does not know that it stands behind https builds such redirects.
-    if (resp.http.Location ~ "^http://" && regsub(resp.http.Location, "^http://([^/]*).*$", "\1") == req.http.Host) {
-        set resp.http.Location = regsub(resp.http.Location, "^http:", "https:");
-    }
 }
