@@ -65,6 +65,7 @@ bounds! {
     head_bytes_max: size = 64 << 10, "Most bytes of request line and header fields together; more get 431.";
     header_count_max: count = 100, "Most header fields in a request, each cookie crumb counted; more get 431.";
     body_bytes_max: size = 0, "Largest request body taken, 0 for no limit; larger ones get 413. A route may say less or more.";
+    buffers_max: size = 64 << 20, "Memory for what visitors send or read slowly, all of them together, 0 for none: forms until they are whole, and answers until they are read. When it is full, slow visitors slow their backends.";
     connections_max: count = 20_000, "Connections open at once, all listeners together; more wait in the kernel's queue.";
     connections_per_network_max: count = 256, "Connections open at once from one IPv4 address or IPv6 /64; more are closed at once.";
     streams_max: count = 100, "HTTP/2 streams open at once on one connection.";

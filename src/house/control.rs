@@ -658,6 +658,13 @@ impl House {
                 "backend {}: {} requests, {} in flight, {} connections, {} faults",
                 backend.name, backend.requests, backend.in_flight, backend.open, faults
             );
+            if backend.waited > 0 {
+                let _ = writeln!(
+                    text,
+                    "backend {}: {} requests wait for a connection, {} had to so far",
+                    backend.name, backend.waiting, backend.waited
+                );
+            }
         }
         for backend in world.servers() {
             let standing = backend.standing();

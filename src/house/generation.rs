@@ -23,7 +23,7 @@ use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
 use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Tickets, Wanted};
 use crate::upstream::{self, Backend, Director, StickyKey, Target};
-use crate::visit::{Closures, Outside, Rulebook, Terms, World, explain};
+use crate::visit::{Buffers, Closures, Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
 pub(super) const HOUSE: Space = Space::new("house");
@@ -42,6 +42,7 @@ pub struct Keep {
     pub orders: Orders,
     desk: Desk,
     pseudonyms: Arc<ArcSwap<PseudonymKey>>,
+    buffers: Arc<Buffers>,
     /// Under which members of directors are named in visitors' cookies.
     sticky: StickyKey,
     /// The port that visitors of plain http are sent to, as it was really bound.
@@ -64,7 +65,8 @@ impl Keep {
             stderr: foreground,
         })
         .map_err(|error| format!("cannot open the log: {error}"))?;
-        Ok(Self { office, authority, orders, desk, pseudonyms, sticky, https_port })
+        let buffers = Arc::new(Buffers::new(gateway.bounds.buffers_max));
+        Ok(Self { office, authority, orders, desk, pseudonyms, buffers, sticky, https_port })
     }
 
     /// A new day has a new key, and the old one is forgotten. Kept first: a key that was used must not be lost.
@@ -278,13 +280,17 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
         }
         roots.insert(files.id, root);
     }
+    let rulebook = rulebook(settings, keep)?;
+    // Nothing can fail from here on.
+    keep.buffers.allow(gateway.bounds.buffers_max);
     let world = World {
         voices,
         roots,
         sheets: settings.sites.iter().map(sheet).collect(),
         route_sheets,
         rules: Table::new(settings.sites.clone()),
-        rulebook: rulebook(settings, keep)?,
+        rulebook,
+        buffers: Arc::clone(&keep.buffers),
         targets,
         closures: Closures::default(),
         acceptor,
@@ -364,6 +370,8 @@ pub fn figures(world: &World) -> Vec<BackendFigures> {
                 requests: figures.requests,
                 in_flight: figures.in_flight,
                 open: figures.connections_open,
+                waiting: figures.waiting,
+                waited: figures.waited,
                 faults: figures.faults,
                 healthy: backend.standing().healthy(),
             }

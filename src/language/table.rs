@@ -214,7 +214,7 @@ pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 /// Settings of the full language whose rooms are not built yet.
 pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
-    (Kind::Backend, &["workers", "queue", "shares", "identity"]),
+    (Kind::Backend, &["shares", "identity"]),
     (Kind::Site, &["directory", "hsts", "limits"]),
     (Kind::Route, &["sign_in", "sign_out", "realm", "limits", "class", "cache", "cookies"]),
     (Kind::Log, &["archive", "readers"]),
@@ -467,7 +467,12 @@ static GATEWAY: LazyLock<Vec<Setting>> = LazyLock::new(|| {
     for bound in bound::Bounds::ROWS {
         let none = matches!(
             bound.name,
-            "body_bytes_max" | "total_timeout" | "linger_timeout" | "drain_timeout" | "upgrade_drain_timeout"
+            "body_bytes_max"
+                | "buffers_max"
+                | "total_timeout"
+                | "linger_timeout"
+                | "drain_timeout"
+                | "upgrade_drain_timeout"
         );
         let least = u64::from(!none);
         let (takes, range, example) = match bound.kind {
@@ -534,11 +539,30 @@ static BACKEND: &[Setting] = &[
         "max_connections",
         Type::Count,
         "0",
-        "How many connections it may have at once, all workers together; 0 is no limit.",
+        "How many requests it may have at once, all workers together; 0 is no limit.",
         "7",
     )
     .range((0, 1_000_000))
     .vcl(),
+    row(
+        "workers",
+        Type::Count,
+        "0",
+        "How many connections it can serve at once, as many as it has processes or threads; those that rest count \
+         too. All workers of the gateway together never open more; 0 is no limit.",
+        "8",
+    )
+    .range((0, 100_000)),
+    row(
+        "queue",
+        Type::Count,
+        "100 with `.workers`, 0 with `.max_connections`",
+        "How many requests may wait when it has as many as it can take; first come, first served.",
+        "50",
+    )
+    .range((0, 100_000)),
+    row("queue_timeout", Type::Duration, "10s", "How long each of them may wait; 0 is no limit.", "77s")
+        .range(WAIT_OR_NONE),
     row(
         "probe",
         Type::Probe,
@@ -884,6 +908,25 @@ static ROUTE: &[Setting] = &[
         "Largest request body taken, 0 for no limit; larger ones get 413.",
         "10MB",
     ),
+    row(
+        "collect_max",
+        Type::Size,
+        "64KB",
+        "A request's body up to this size is read whole before the backend is asked, so that no process of it waits \
+         for a slow visitor; 0 for none. Where the route serves something else than `web` all bodies stream.",
+        "10KB",
+    )
+    .range((0, 16 << 20)),
+    row(
+        "answer_buffer",
+        Type::Size,
+        "1MB",
+        "So much of an answer is held for a visitor who reads slowly, and its backend is free when it has said all; \
+         0 for none. Event streams, answers with `X-Accel-Buffering: no` and routes that serve something else than \
+         `web` pass straight.",
+        "10MB",
+    )
+    .range((0, 1 << 30)),
     row(
         "root",
         Type::Folder,

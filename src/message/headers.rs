@@ -371,7 +371,8 @@ fn is_for_a_proxy(name: &str) -> bool {
     match name.as_bytes().first() {
         Some(b'p') => is_or_below(name, "proxy"),
         Some(b'x') => {
-            is_or_below(name, "x-accel")
+            // Whether an answer may be buffered is asked where that is done, and taken out there.
+            (is_or_below(name, "x-accel") && name != "x-accel-buffering")
                 || matches!(name, "x-sendfile" | "x-sendfile2" | "x-lighttpd-send-file")
         }
         _ => false,

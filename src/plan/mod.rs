@@ -299,6 +299,10 @@ pub struct Route {
     /// `None`: what the gateway says.
     pub body_bytes_max: Option<u64>,
     pub total_timeout: Option<Duration>,
+    /// A request's body up to this length is read before the backend is asked; 0: it streams.
+    pub collect_max: u64,
+    /// So much of an answer is held for a visitor who reads slowly; 0: he slows the backend.
+    pub answer_buffer: u64,
     /// How long its visitors may pause while they send or take a body.
     pub body_timeout: Option<Duration>,
     pub encoded_slash: EncodedSlash,
@@ -324,6 +328,12 @@ pub struct Recorded {
 }
 
 impl Route {
+    /// Larger than the forms that people fill in, pages of a wiki and long comments included; small enough that
+    /// a thousand of them at once fit the buffers.
+    pub const COLLECT_MAX: u64 = 64 << 10;
+    /// Larger than most pages and pictures; what is larger is held so far, and slows its backend from there on.
+    pub const ANSWER_BUFFER: u64 = 1 << 20;
+
     /// A route that says nothing but who answers: everyone may pass, and limits are the gateway's.
     pub fn new(path: impl Into<Box<str>>, answers: Answers) -> Self {
         Self {
@@ -337,6 +347,8 @@ impl Route {
             write: Access::Anyone,
             body_bytes_max: None,
             total_timeout: None,
+            collect_max: Self::COLLECT_MAX,
+            answer_buffer: Self::ANSWER_BUFFER,
             body_timeout: None,
             encoded_slash: EncodedSlash::Refuse,
             replace_errors: false,

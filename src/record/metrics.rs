@@ -52,6 +52,8 @@ metrics! {
     BACKEND_FAULTS = "doorward_backend_faults_total", Counter, ["backend", "cause"], "Requests a backend did not answer well, by cause.";
     BACKEND_IN_FLIGHT = "doorward_backend_in_flight", Gauge, ["backend"], "Requests a backend is working on now.";
     BACKEND_CONNECTIONS = "doorward_backend_connections", Gauge, ["backend"], "Connections open to a backend now, resting ones included.";
+    BACKEND_WAITING = "doorward_backend_waiting", Gauge, ["backend"], "Requests that wait for one of a backend's connections now, where `.workers` or `.max_connections` limits them.";
+    BACKEND_WAITED = "doorward_backend_waited_total", Counter, ["backend"], "Requests that had to wait for one of a backend's connections.";
     DIRECTOR_SHARE = "doorward_director_share", Gauge, ["director", "backend"], "What a member of a director gets now: its weight, less while it starts slowly, 0 while it is asked nothing.";
     DIRECTOR_RETRIES = "doorward_director_retries_total", Counter, ["director"], "Requests a director sent once more though a member may have seen them.";
     BACKEND_UP = "doorward_backend_up", Gauge, ["backend"], "1 while a backend is healthy, 0 while its probe says that it is sick, while its requests fail, and while it is drained.";
@@ -116,6 +118,8 @@ pub struct BackendFigures {
     pub requests: u64,
     pub in_flight: u64,
     pub open: u64,
+    pub waiting: usize,
+    pub waited: u64,
     pub faults: Vec<(Cause, u64)>,
     pub healthy: bool,
 }
@@ -235,12 +239,16 @@ fn passing(
     let faults = counters(BACKEND_FAULTS)?;
     let in_flight = gauges(BACKEND_IN_FLIGHT)?;
     let open = gauges(BACKEND_CONNECTIONS)?;
+    let waiting = gauges(BACKEND_WAITING)?;
+    let waited = counters(BACKEND_WAITED)?;
     let up = gauges(BACKEND_UP)?;
     for backend in backends {
         let name = &*backend.name;
         requests.with_label_values(&[name]).inc_by(backend.requests);
         in_flight.with_label_values(&[name]).set(backend.in_flight as f64);
         open.with_label_values(&[name]).set(backend.open as f64);
+        waiting.with_label_values(&[name]).set(backend.waiting as f64);
+        waited.with_label_values(&[name]).inc_by(backend.waited);
         up.with_label_values(&[name]).set(if backend.healthy { 1.0 } else { 0.0 });
         for (cause, count) in &backend.faults {
             faults.with_label_values(&[name, cause.name()]).inc_by(*count);

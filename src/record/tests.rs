@@ -721,6 +721,8 @@ fn the_scrape_shows_every_metric_and_no_other() {
         requests: 5,
         in_flight: 1,
         open: 2,
+        waiting: 4,
+        waited: 9,
         faults: vec![(Cause::Refused, 3)],
     };
     let directors = DirectorFigures {
@@ -740,6 +742,8 @@ fn the_scrape_shows_every_metric_and_no_other() {
         "doorward_backend_faults_total{backend=\"trac\",cause=\"refused\"} 3",
         "doorward_backend_in_flight{backend=\"trac\"} 1",
         "doorward_backend_connections{backend=\"trac\"} 2",
+        "doorward_backend_waiting{backend=\"trac\"} 4",
+        "doorward_backend_waited_total{backend=\"trac\"} 9",
         "doorward_backend_up{backend=\"trac\"} 0",
         "doorward_director_share{backend=\"trac\",director=\"home\"} 0",
         "doorward_director_share{backend=\"moin\",director=\"home\"} 1.5",

@@ -149,6 +149,13 @@ fn number(declared: &Declaration, name: &str) -> Option<usize> {
     }
 }
 
+fn size(declared: &Declaration, name: &str) -> Option<u64> {
+    match &declared.value(name)?.value {
+        Value::Size(size) => Some(*size),
+        _ => None,
+    }
+}
+
 fn reference(declared: &Declaration, name: &str) -> Option<usize> {
     match declared.value(name)?.value {
         Value::Name(index) => Some(index),

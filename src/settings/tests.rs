@@ -72,6 +72,8 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
     let at = match (kind, name) {
         (Kind::Backend, "url" | "host" | "path") if !setting.is_empty() => "",
         (Kind::Backend, "url" | "port") => ".host = \"127.0.0.1\";",
+        // Who waits waits for something.
+        (Kind::Backend, "queue" | "queue_timeout") => ".url = \"https://127.0.0.1:8000\"; .workers = 8;",
         _ => ".url = \"https://127.0.0.1:8000\";",
     };
     let hashes = if (kind, name) == (Kind::Director, "by") { ".policy = hash;" } else { "" };

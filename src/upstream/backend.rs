@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use aws_lc_rs::digest::{Context, SHA256};
 use http::HeaderValue;
@@ -13,6 +13,7 @@ use tokio_rustls::TlsConnector;
 use super::config::{Address, Config, Protocol};
 use super::health::{Condition, Health, Standing, Turn};
 use super::names::{self, Lookup, Names};
+use super::permits::Limit;
 use super::send::{Answer, Patience};
 use super::{connect, probe, trust};
 use crate::base::cause::Cause;
@@ -42,8 +43,8 @@ pub(super) struct Inner {
     pub health: Health,
     /// Where it is, over TCP.
     pub names: Option<Names>,
-    /// Requests that hold a permit, where there is a limit.
-    permits: AtomicUsize,
+    /// How much it is asked at once; `None` where there is no limit.
+    pub limit: Option<Limit>,
     shards: Box<[Shard]>,
     faults: [AtomicU64; Cause::ALL.len()],
 }
@@ -71,6 +72,9 @@ pub struct Figures {
     pub connections_open: u64,
     /// Requests sent again because a kept connection turned out dead.
     pub retries: u64,
+    /// Requests that wait for one of its connections now, and how many have waited so far.
+    pub waiting: usize,
+    pub waited: u64,
     /// The causes that happened, with how often.
     pub faults: Vec<(Cause, u64)>,
 }
@@ -113,7 +117,7 @@ impl Backend {
                 clock::now(),
             ),
             names: Names::of(&config.address, lookup),
-            permits: AtomicUsize::new(0),
+            limit: Limit::of(&config),
             config,
             tls,
             host_header,
@@ -197,24 +201,24 @@ impl Backend {
         }
     }
 
-    /// How many requests hold one of the connections it may have; 0 where there is no limit.
+    /// How many of the connections it may have, or of the requests, are taken; 0 where there is no limit.
     pub fn permits(&self) -> usize {
-        self.0.permits.load(Ordering::Relaxed)
+        self.0.limit.as_ref().map_or(0, Limit::held)
+    }
+
+    /// How many requests wait for it now.
+    pub fn waiting(&self) -> usize {
+        self.0.limit.as_ref().map_or(0, Limit::waiting)
     }
 
     /// Requests it is working on now.
     pub fn in_flight(&self) -> u64 {
-        let sum = |of: fn(&Shard) -> &AtomicU64| -> u64 {
-            self.0.shards.iter().map(|shard| of(shard).load(Ordering::Relaxed)).sum()
-        };
-        let finished = sum(|shard| &shard.finished);
-        sum(|shard| &shard.started).saturating_sub(finished)
+        let finished = self.0.sum(|shard| &shard.finished);
+        self.0.sum(|shard| &shard.started).saturating_sub(finished)
     }
 
     pub fn figures(&self) -> Figures {
-        let sum = |of: fn(&Shard) -> &AtomicU64| -> u64 {
-            self.0.shards.iter().map(|shard| of(shard).load(Ordering::Relaxed)).sum()
-        };
+        let sum = |of| self.0.sum(of);
         // What ends is read before what begins, so that a difference is never below zero.
         let (finished, closed) = (sum(|shard| &shard.finished), sum(|shard| &shard.closed));
         let (requests, connections_made) = (sum(|shard| &shard.started), sum(|shard| &shard.opened));
@@ -228,6 +232,8 @@ impl Backend {
             connections_made,
             connections_open: connections_made.saturating_sub(closed),
             retries: sum(|shard| &shard.retried),
+            waiting: self.waiting(),
+            waited: self.0.limit.as_ref().map_or(0, Limit::waited),
             faults: faults.collect(),
         }
     }
@@ -246,16 +252,6 @@ fn credentials(config: &Config) -> Option<[u8; 32]> {
         context.update(&bytes);
     }
     context.finish().as_ref().try_into().ok()
-}
-
-/// One of the requests that a backend with `.max_connections` may have at once, over all workers: held from
-/// before its connection is taken until its answer, or its tunnel, has ended.
-pub(super) struct Permit(Arc<Inner>);
-
-impl Drop for Permit {
-    fn drop(&mut self) {
-        self.0.permits.fetch_sub(1, Ordering::Relaxed);
-    }
 }
 
 impl Drop for Backend {
@@ -307,23 +303,36 @@ impl Inner {
         self.health.admit(clock::now).map_err(|why| connect::fault(self, Cause::Unhealthy, &why))
     }
 
-    /// The right to a connection: it must be below its limit.
-    pub fn admit(self: &Arc<Self>) -> Result<Option<Permit>, Fault> {
-        let most = self.config.max_connections;
-        if most == 0 {
-            return Ok(None);
+    /// Where it has just become unwell, whoever waits for it is told so: he waits in vain.
+    pub fn send_away(&self) {
+        if let Some(limit) = &self.limit
+            && limit.waiting() > 0
+        {
+            let standing = self.health.standing();
+            if matches!(standing.condition, Condition::Sick | Condition::Failing) {
+                limit.dismiss(&connect::fault(self, Cause::Unhealthy, &standing.reason));
+            }
         }
-        let taken = self
-            .permits
-            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, |held| (held < most).then_some(held + 1));
-        match taken {
-            Ok(_) => Ok(Some(Permit(Arc::clone(self)))),
-            Err(_) => Err(connect::fault(
-                self,
-                Cause::MaxConnections,
-                &format!("all of its {most} connections are in use"),
-            )),
+    }
+
+    /// No connection to it could be opened. Where none is open either, whoever waits for one is told the same,
+    /// instead of each trying in his turn.
+    pub fn out_of_reach(&self, fault: &Fault) {
+        if let Some(limit) = &self.limit
+            && limit.waiting() > 0
+            && self.connections_open() == 0
+        {
+            limit.dismiss(fault);
         }
+    }
+
+    fn sum(&self, of: fn(&Shard) -> &AtomicU64) -> u64 {
+        self.shards.iter().map(|shard| of(shard).load(Ordering::Relaxed)).sum()
+    }
+
+    fn connections_open(&self) -> u64 {
+        let closed = self.sum(|shard| &shard.closed);
+        self.sum(|shard| &shard.opened).saturating_sub(closed)
     }
 
     /// What became of a request that was admitted in this turn.
@@ -349,6 +358,7 @@ impl Inner {
     pub fn fault(&self, cause: Cause) {
         if cause.is_upstream() {
             self.health.failed(cause, clock::now(), clock::wall(), || self.asked());
+            self.send_away();
             let counter =
                 Cause::ALL.iter().position(|other| *other == cause).and_then(|at| self.faults.get(at));
             if let Some(counter) = counter {

@@ -31,8 +31,14 @@ pub struct Config {
     pub idle_max: usize,
     /// How long it takes to its full weight among the members of a director when it has come back.
     pub slow_start: Duration,
-    /// How many connections it may have at once, all workers together; 0 is no limit.
+    /// How many requests it may have at once, all workers together; 0 is no limit.
     pub max_connections: usize,
+    /// How many connections it may have at once, those at rest included, all workers together; 0 is no limit.
+    pub workers: usize,
+    /// How many requests may wait for one of them; `None`: 100 where `workers` says something, else none.
+    pub queue: Option<usize>,
+    /// How long each may wait.
+    pub queue_timeout: Duration,
     /// How its health is asked; `None`: it is taken for healthy.
     pub probe: Option<ProbeConfig>,
     /// When it is left alone because visitors' requests failed.

@@ -13,9 +13,11 @@
 //! - Of several that answer as one (`director`) another is tried where nobody has seen anything of the request, or
 //!   where it only reads and its body can be sent again: that at most for a tenth of all requests.
 //! - Faults name a backend, never its address, path or certificate names.
-//! - Nothing is buffered beyond one connection's buffers: a slow reader slows the backend.
-//! - `.max_connections` is exact over all workers. It counts requests, from before their connection is taken
-//!   until their answer or tunnel has ended; connections at rest are not counted, `.idle_max` bounds those.
+//! - Nothing is buffered here beyond one connection's buffers: who reads slowly slows the backend, unless the
+//!   corridor drains the answer for him.
+//! - `.workers` and `.max_connections` are exact over all workers. The first counts connections, from before they
+//!   are opened until they are closed, at rest too; the second counts requests, from before their connection is
+//!   taken until their answer or tunnel has ended. Who must wait waits in one line, first come, first served.
 //!
 //! - A backend whose probe says that it is sick, and one that an operator has drained, is asked nothing. One
 //!   whose visitors' requests fail is left alone too, but for one visitor now and then (`breaker`); that happens
@@ -36,8 +38,10 @@ mod fastcgi_ping;
 mod framing;
 mod health;
 mod names;
+mod permits;
 mod pool;
 mod probe;
+mod queue;
 mod send;
 mod streams;
 mod target;

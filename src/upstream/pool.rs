@@ -1,7 +1,7 @@
 //! The idle connections of one worker, and the life of a connection between being opened and being closed.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::hash::{BuildHasherDefault, Hasher};
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -17,9 +17,10 @@ use tokio::io::AsyncWriteExt;
 use tokio::task::{AbortHandle, spawn_local};
 use tokio::time::{Sleep, sleep_until, timeout};
 
-use super::backend::{Backend, Inner, Permit};
+use super::backend::{Backend, Inner};
 use super::connect;
 use super::fastcgi;
+use super::permits::{Next, Permit, Yard};
 use super::streams::Streams;
 use super::wire::{Line, Tunnel, Wire};
 use crate::base::cause::Cause;
@@ -68,9 +69,14 @@ pub(super) struct Shelf {
     pub fastcgi: fastcgi::Shelf,
     /// Answered, but the request is still being taken by the backend.
     settling: RefCell<Vec<Held>>,
+    /// Laid aside for who waits in the backend's line, by his number.
+    reserved: RefCell<BTreeMap<u64, Held>>,
     /// The time of the last sweep: good enough to tell how long a connection has been idle, and free.
     tick: Cell<Instant>,
     idle_max: usize,
+    worker: usize,
+    /// Where the backend's connections are limited: what other workers know of those that rest here.
+    yard: Option<Arc<Yard>>,
     /// Where HTTP/2 is spoken.
     pub streams: Streams,
 }
@@ -96,6 +102,7 @@ impl Pool {
             let Some(backend) = shelf.backend.upgrade() else {
                 old.append(&mut shelf.idle.borrow_mut());
                 old.append(&mut shelf.settling.borrow_mut());
+                shelf.tally();
                 return false;
             };
             shelf.sweep(&backend.0, now, &mut old);
@@ -131,15 +138,24 @@ impl Pool {
     pub(super) fn shelf(&self, backend: &Arc<Backend>) -> Rc<Shelf> {
         let mut shelves = self.0.by_backend.borrow_mut();
         let shelf = shelves.entry(Arc::as_ptr(backend).addr()).or_insert_with(|| {
-            Rc::new(Shelf {
+            let limit = backend.0.limit.as_ref().filter(|limit| limit.counts_connections());
+            let yard = limit.map(|limit| limit.enter(self.0.worker));
+            let shelf = Rc::new(Shelf {
                 backend: Arc::downgrade(backend),
                 idle: RefCell::default(),
                 fastcgi: fastcgi::Shelf::default(),
                 settling: RefCell::default(),
+                reserved: RefCell::default(),
                 tick: Cell::new(clock::now()),
                 idle_max: backend.0.config.idle_max,
+                worker: self.0.worker,
+                yard,
                 streams: Streams::default(),
-            })
+            });
+            if let Some(yard) = &shelf.yard {
+                spawn_local(attend(Arc::clone(yard), Arc::clone(&backend.0), Rc::downgrade(&shelf)));
+            }
+            shelf
         });
         Rc::clone(shelf)
     }
@@ -150,16 +166,118 @@ impl Shelf {
     pub fn take(&self) -> Option<Held> {
         let mut idle = self.idle.borrow_mut();
         let mut at = idle.len();
-        while at > 0 {
+        let mut found = None;
+        while at > 0 && found.is_none() {
             at -= 1;
             let held = idle.get(at)?;
             if held.sender.is_closed() {
                 drop(idle.swap_remove(at));
             } else if held.sender.is_ready() {
-                return Some(idle.swap_remove(at));
+                found = Some(idle.swap_remove(at));
+            }
+        }
+        drop(idle);
+        self.tally();
+        found
+    }
+
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// What was laid aside for this number.
+    pub fn claim(&self, number: u64) -> Option<Held> {
+        self.reserved.borrow_mut().remove(&number)
+    }
+
+    /// Somebody waits: what rests here is for him, the oldest first.
+    pub fn serve(&self) {
+        loop {
+            let oldest = {
+                let mut idle = self.idle.borrow_mut();
+                if idle.is_empty() { None } else { Some(idle.remove(0)) }
+            };
+            self.tally();
+            let Some(oldest) = oldest else { return self.give_up_links() };
+            if oldest.sender.is_closed() {
+                continue;
+            }
+            if let Some(unwanted) = self.offer(oldest) {
+                self.idle.borrow_mut().insert(0, unwanted);
+                return self.tally();
+            }
+        }
+    }
+
+    /// The same where FastCGI is spoken: each one that is closed gives its permit to the first in the line.
+    fn give_up_links(&self) {
+        let backend = self.backend.upgrade();
+        let limit = backend.as_ref().and_then(|backend| backend.0.limit.as_ref());
+        while limit.is_some_and(|limit| limit.waiting() > 0)
+            && let Some(link) = self.fastcgi.take()
+        {
+            drop(link);
+        }
+        self.tally();
+    }
+
+    /// Gives a free connection to who has waited longest: as it is when he is of this worker, else by closing it,
+    /// which gives him its permit. Handing a socket over to another worker would save him the opening, for the
+    /// price of taking hyper, TLS and the watcher apart at one end and together at the other.
+    fn offer(&self, held: Held) -> Option<Held> {
+        let backend = Arc::clone(&held.backend);
+        let Some(limit) = backend.limit.as_ref().filter(|limit| limit.counts_connections()) else {
+            return Some(held);
+        };
+        // One that has just broken has given its permit back by itself: it is of no use to anybody.
+        let Some(mut permit) = held.line.permit.take() else { return Some(held) };
+        match limit.next(self.worker) {
+            None => {
+                held.line.permit.set(Some(permit));
+                return Some(held);
+            }
+            Some(Next::Here(number, waiter)) => {
+                held.line.permit.set(Some(permit));
+                self.reserved.borrow_mut().insert(number, held);
+                if !waiter.reserved()
+                    && let Some(held) = self.claim(number)
+                {
+                    return self.offer(held);
+                }
+            }
+            Some(Next::Elsewhere(waiter)) => {
+                permit.promise(waiter);
+                held.line.permit.set(Some(permit));
+                held.farewell();
             }
         }
         None
+    }
+
+    /// Keeps a free connection, unless somebody waits for one.
+    fn put(&self, held: Held) {
+        let Some(held) = self.offer(held) else { return };
+        if self.idle.borrow().len() >= self.idle_max {
+            return held.farewell();
+        }
+        let backend = Arc::clone(&held.backend);
+        self.idle.borrow_mut().push(held);
+        self.laid(&backend);
+    }
+
+    /// Something rests here now. Somebody may have come to wait in between, and looked before it lay here.
+    fn laid(&self, backend: &Inner) {
+        self.tally();
+        if self.yard.is_some() && backend.limit.as_ref().is_some_and(|limit| limit.waiting() > 0) {
+            self.serve();
+        }
+    }
+
+    /// Lets other workers know how many rest here.
+    fn tally(&self) {
+        if let Some(yard) = &self.yard {
+            yard.idle.store(self.idle.borrow().len() + self.fastcgi.len(), Ordering::SeqCst);
+        }
     }
 
     /// About now.
@@ -167,9 +285,19 @@ impl Shelf {
         self.tick.get()
     }
 
+    /// The FastCGI connection used last that still stands.
+    pub fn take_link(&self) -> Option<fastcgi::Link> {
+        let link = self.fastcgi.take();
+        self.tally();
+        link
+    }
+
     /// A connection that has answered waits to be used again, where there is room for it.
     pub fn keep(&self, link: fastcgi::Link) {
         self.fastcgi.put(link, self.tick.get(), self.idle_max);
+        if let Some(backend) = self.backend.upgrade() {
+            self.laid(&backend.0);
+        }
     }
 
     fn sweep(&self, backend: &Inner, now: Instant, old: &mut Vec<Held>) {
@@ -204,6 +332,30 @@ impl Shelf {
                 old.push(held);
             }
         }
+        drop((idle, settling));
+        self.laid(backend);
+    }
+}
+
+impl Drop for Shelf {
+    fn drop(&mut self) {
+        if let Some(yard) = &self.yard {
+            yard.bell.notify_one();
+        }
+    }
+}
+
+/// Looks after what rests at this worker when another worker needs it.
+async fn attend(yard: Arc<Yard>, backend: Arc<Inner>, shelf: Weak<Shelf>) {
+    loop {
+        yard.bell.notified().await;
+        match shelf.upgrade() {
+            Some(shelf) => shelf.serve(),
+            None => break,
+        }
+    }
+    if let Some(limit) = &backend.limit {
+        limit.forget(&yard);
     }
 }
 
@@ -234,12 +386,14 @@ impl Held {
     pub async fn open(
         backend: &Backend,
         shelf: &Rc<Shelf>,
-        worker: usize,
+        permit: Option<Permit>,
         limit: Duration,
     ) -> Result<Self, Fault> {
-        let backend = Arc::clone(&backend.0);
-        let connect::Opened { io, peer } = connect::open(&backend, limit).await?;
+        let (backend, worker) = (Arc::clone(&backend.0), shelf.worker);
+        let opened = connect::open(&backend, limit).await.inspect_err(|fault| backend.out_of_reach(fault))?;
+        let connect::Opened { io, peer } = opened;
         let line = Line::new();
+        line.permit.set(permit);
         let wire = TokioIo::new(Wire::new(io, Rc::clone(&line)));
         let (sender, connection) = backend
             .http
@@ -247,7 +401,7 @@ impl Held {
             .await
             .map_err(|_| connect::fault(&backend, Cause::Internal, "hyper would not begin"))?;
         let open = Open::new(Arc::clone(&backend), worker);
-        let driver = spawn_local(drive(connection, Rc::clone(&line), open)).abort_handle();
+        let driver = spawn_local(drive(Rc::clone(&line), open, connection)).abort_handle();
         Ok(Self {
             sender,
             line,
@@ -284,12 +438,26 @@ impl Held {
         if self.line.uploading() {
             // What the backend still takes is one of its requests still.
             shelf.settling.borrow_mut().push(self);
-        } else if self.again && !self.line.write_failed.get() && shelf.idle.borrow().len() < shelf.idle_max {
+        } else if self.again && !self.line.write_failed.get() {
             self.permit = None;
-            shelf.idle.borrow_mut().push(self);
+            shelf.put(self);
         } else {
             self.farewell();
         }
+    }
+
+    /// Nobody uses it after all.
+    pub fn rest(self) {
+        match self.shelf.upgrade() {
+            Some(shelf) => shelf.put(self),
+            None => self.farewell(),
+        }
+    }
+
+    /// Waits until it can take a request, which a connection can a moment after its last answer. Where it broke,
+    /// what it was permitted is left, unless that was given back already.
+    pub async fn ready(&mut self) -> Result<(), Option<Permit>> {
+        self.sender.ready().await.map_err(|_| self.line.permit.take())
     }
 
     /// Closes the connection as the protocol wants it, after what is still being sent.
@@ -338,8 +506,17 @@ impl Drop for Open {
     }
 }
 
-/// Moves one connection's bytes until it ends or is handed over to a tunnel.
-async fn drive(mut connection: Connection<TokioIo<Wire>, Body>, line: Rc<Line>, open: Open) {
+/// Moves one connection's bytes until it ends or is handed over to a tunnel. The connection comes last, so that
+/// it is dropped first: its permit is free when its socket is closed, not before.
+async fn drive(line: Rc<Line>, open: Open, connection: Connection<TokioIo<Wire>, Body>) {
+    carry(&line, open, connection).await;
+    // One that ended at rest may lie on its shelf for a moment more: its permit must not.
+    if line.at_rest() {
+        drop(line.permit.take());
+    }
+}
+
+async fn carry(line: &Line, open: Open, mut connection: Connection<TokioIo<Wire>, Body>) {
     if let Err(error) = std::future::poll_fn(|cx| connection.poll_without_shutdown(cx)).await {
         *line.ended.borrow_mut() = Fault::inside(&error).cloned();
         // Whoever waits to take the connection over learns that there is none.

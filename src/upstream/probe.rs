@@ -127,6 +127,7 @@ async fn keep_asking(backend: Weak<Backend>) {
             let answer = ask(&backend.0, &probe).await;
             window.note(answer.is_ok());
             backend.0.health.probed(window, answer.err(), clock::now(), clock::wall());
+            backend.0.send_away();
         }
         sleep_until(begun + probe.interval).await;
     }

@@ -15,10 +15,11 @@ use http_body::Body as _;
 use hyper::upgrade::OnUpgrade;
 use tokio::sync::oneshot;
 
-use super::backend::{Backend, Inner, Permit};
+use super::backend::{Backend, Inner};
 use super::body::{Receiving, Sending};
 use super::config::Protocol;
-use super::pool::{Alarm, Held, Pool};
+use super::permits::{self, Limit, Permit, Way};
+use super::pool::{Alarm, Held, Pool, Shelf};
 use super::wire::{Line, Upload};
 use super::{connect, fastcgi, framing, streams};
 use crate::base::cause::Cause;
@@ -146,9 +147,7 @@ impl Pool {
         };
         track.unsent.set(true);
         let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
-        let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
-        let flight = Flight::begin(&backend.0, self.worker(), permit);
-        let outcome = self.try_twice(backend, request, &wish, flight, track).await;
+        let outcome = self.in_turn(backend, request, &wish, track).await;
         backend.0.came_of(turn, &outcome);
         outcome
     }
@@ -163,38 +162,69 @@ impl Pool {
         fastcgi::measure(&mut request).await?;
         track.unsent.set(true);
         let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
-        let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
-        let busy = fastcgi::Busy::begin(&backend.0, self.worker(), permit);
-        let outcome = fastcgi::ask(self, backend, request, patience, busy, track).await;
+        let outcome = fastcgi::ask(self, backend, request, patience, track).await;
         backend.0.came_of(turn, &outcome);
         outcome
+    }
+
+    /// Sends it when it is its turn: at once, where there is no limit.
+    async fn in_turn(
+        &self,
+        backend: &Arc<Backend>,
+        request: Request<Body>,
+        wish: &Wish,
+        track: &Track,
+    ) -> Result<Answer, Fault> {
+        let shelf = self.shelf(backend);
+        let mut way = match &backend.0.limit {
+            None => Way { kept: shelf.take(), ..Way::default() },
+            Some(limit) => match permits::at_once(&backend.0, limit, &shelf) {
+                Some(way) => way,
+                None => Box::pin(permits::in_turn(&backend.0, limit, &shelf)).await?,
+            },
+        };
+        let flight = Flight::begin(&backend.0, self.worker(), way.request.take());
+        self.try_twice(backend, &shelf, way, request, wish, (flight, track)).await
     }
 
     async fn try_twice(
         &self,
         backend: &Arc<Backend>,
+        shelf: &Rc<Shelf>,
+        mut way: Way,
         mut request: Request<Body>,
         wish: &Wish,
-        flight: Flight<'_>,
-        track: &Track,
+        (flight, track): (Flight<'_>, &Track),
     ) -> Result<Answer, Fault> {
-        let shelf = self.shelf(backend);
         if backend.0.config.protocol == Protocol::Http2 {
-            return Box::pin(streams::send(self, &shelf, backend, request, wish, flight, track)).await;
+            return Box::pin(streams::send(self, shelf, backend, request, wish, flight, track)).await;
         }
-        let mut kept = shelf.take();
         // One place for both tries, and opening in a box: this lies in every visit, and most never open anything.
         loop {
-            let first = kept.is_some();
-            let held = match kept.take() {
-                Some(held) => held,
-                None => Box::pin(Held::open(backend, &shelf, self.worker(), wish.patience.connect)).await?,
+            let (held, line) = match way.kept.take() {
+                Some(held) => {
+                    let line = Rc::clone(&held.line);
+                    (held, Some(line))
+                }
+                None => {
+                    let permit = way.connection.take();
+                    let opened = Held::open(backend, shelf, permit, wish.patience.connect);
+                    (Box::pin(opened).await?, None)
+                }
             };
             track.unsent.set(false);
-            match exchange(held, request, wish, &flight).await {
-                Ok(answer) => return Ok(answer),
-                Err(Failure { again: Some(same), .. }) if first => request = *same,
-                Err(Failure { fault, .. }) => return Err(fault),
+            let line = match (exchange(held, request, wish, &flight).await, line) {
+                (Ok(answer), _) => return Ok(answer),
+                (Err(Failure { again: Some(same), .. }), Some(line)) => {
+                    request = *same;
+                    line
+                }
+                (Err(Failure { fault, .. }), _) => return Err(fault),
+            };
+            // The backend has closed the dead one: a new one takes its place among those it may have.
+            way.connection = line.permit.take();
+            if way.connection.is_none() && backend.0.limit.as_ref().is_some_and(Limit::counts_connections) {
+                way.connection = Box::pin(permits::take(&backend.0)).await?;
             }
             backend.0.retried(self.worker());
             track.repeated.set(true);

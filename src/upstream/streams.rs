@@ -22,9 +22,10 @@ use http::{Method, Request, Response, StatusCode, Uri, Version, request};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 use tokio::task::{AbortHandle, spawn_local};
 
-use super::backend::{Backend, Inner, Permit};
+use super::backend::{Backend, Inner};
 use super::body::Sending;
 use super::names::Names;
+use super::permits::Permit;
 use super::pool::{Alarm, Open, Pool, Shelf};
 use super::send::{Answer, Failure, Flight, Track, Wish, first_byte};
 use super::wire::{INTERIM_MAX, Line, Upload};
@@ -128,7 +129,8 @@ impl Streams {
 }
 
 async fn open(backend: &Arc<Inner>, worker: usize, limit: Duration) -> Result<Trunk, Fault> {
-    let connect::Opened { io, peer } = connect::open(backend, limit).await?;
+    let opened = connect::open(backend, limit).await.inspect_err(|fault| backend.out_of_reach(fault))?;
+    let connect::Opened { io, peer } = opened;
     let mut builder = Builder::new();
     builder
         .enable_push(false)

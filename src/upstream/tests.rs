@@ -7,6 +7,7 @@ mod directors;
 mod fastcgi;
 mod health;
 mod hostile;
+mod limits;
 mod names;
 mod pooling;
 mod streams;
@@ -51,6 +52,9 @@ pub fn config(address: Address) -> Config {
         idle_max: 4,
         slow_start: Duration::ZERO,
         max_connections: 0,
+        workers: 0,
+        queue: None,
+        queue_timeout: Duration::from_secs(10),
         probe: None,
         breaker: BreakerTerms::default(),
         resolve_every: Duration::from_secs(10),

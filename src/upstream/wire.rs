@@ -12,9 +12,9 @@ use memchr::memchr;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::oneshot;
 
-use super::backend::Permit;
 use super::connect::tls_inside;
 use super::framing;
+use super::permits::Permit;
 use super::pool::Open;
 use super::trust;
 use crate::base::clock::{self, Instant};
@@ -63,6 +63,9 @@ pub struct Line {
     pub tunnel: Cell<Option<oneshot::Sender<Tunnel>>>,
     /// The fault the connection ended with.
     pub ended: RefCell<Option<Fault>>,
+    /// Where the backend's connections are limited: one of those it may have. Given back when the last who holds
+    /// this line lets go of it, and that is the socket.
+    pub permit: Cell<Option<Permit>>,
 }
 
 impl Line {
@@ -82,6 +85,7 @@ impl Line {
             listener: Cell::new(None),
             tunnel: Cell::new(None),
             ended: RefCell::new(None),
+            permit: Cell::new(None),
         })
     }
 
@@ -99,6 +103,11 @@ impl Line {
     pub fn rest(&self) {
         self.watch.borrow_mut().phase = Phase::Rest;
         *self.hints.borrow_mut() = None;
+    }
+
+    /// Between two requests.
+    pub fn at_rest(&self) -> bool {
+        self.watch.borrow().phase == Phase::Rest
     }
 
     pub fn uploading(&self) -> bool {
@@ -343,7 +352,7 @@ pub struct Tunnel {
     pub wire: Wire,
     /// The connection stays counted.
     pub _open: Open,
-    /// And one of those its backend may have, where it has a limit.
+    /// And its request, where the backend's requests are limited.
     pub permit: Option<Permit>,
 }
 

@@ -90,6 +90,11 @@ impl Time {
         }
     }
 
+    /// Rings at its end; `None` where there is none.
+    pub fn alarm(&self) -> Option<Alarm> {
+        self.end.map(|end| Alarm { most: self.most, end: Box::pin(sleep_until(end)) })
+    }
+
     /// A body that breaks off when the time is up.
     pub fn limit(&self, body: Body) -> Body {
         match self.end {
@@ -98,6 +103,18 @@ impl Time {
             }
             _ => body,
         }
+    }
+}
+
+/// Rings when a visit has had its time.
+pub struct Alarm {
+    most: Duration,
+    end: Pin<Box<Sleep>>,
+}
+
+impl Alarm {
+    pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Fault> {
+        self.end.as_mut().poll(cx).map(|()| too_long(self.most))
     }
 }
 

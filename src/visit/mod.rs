@@ -7,7 +7,10 @@
 //! what the backend gets; whatever goes wrong becomes an answer in `rescue`, and nothing lets anyone in by
 //! failing.
 
+mod buffers;
+mod collect;
 mod doorplate;
+mod drain;
 mod errand;
 mod maintenance;
 mod meter;
@@ -32,6 +35,8 @@ use crate::record::{self, Asked, Pen, Ticket};
 use crate::rules::{self, Way};
 use crate::upstream::{Passage, Pool, Waits};
 
+pub use self::buffers::Buffers;
+use self::collect::Collecting;
 use self::errand::Bearer;
 pub use self::maintenance::{Closure, Closures};
 pub use self::rulebook::{Outside, Rulebook, explain};
@@ -117,6 +122,9 @@ impl Corridor {
         ticket.backend(target.name());
         let way = Way::of(found, route, covered.names.values(), &request.path);
         let destination = way::judge(world, found, &request, &request.headers, &[backend])?;
+        let form = Collecting::on(Some(route), &request);
+        let body =
+            form.collect(body, &mut request.headers, luggage.hints.as_ref(), &time, &world.buffers).await?;
         let spare = settle::spare(found, &request.headers);
         let (mut errand, wish) = errand::compose(&mut request, body, &way)?;
         errand::find_script(&mut errand, target, Some(route), &request, street, ticket)?;
@@ -147,7 +155,8 @@ impl Corridor {
             return Ok(rescue::replaced(answer, ticket, asker));
         }
         let home = Home { way: &way, request: &request, target, told: None };
-        errand::bring_back(answer, &wish, &time, |parts, body| home.put_right(parts, body))
+        let departure = errand::bring_back(answer, &wish, &time, |parts, body| home.put_right(parts, body))?;
+        Ok(drain::departing(departure, Some(route), &time, &world.buffers))
     }
 }
 

@@ -18,10 +18,11 @@ use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use hyper::ext::ReasonPhrase;
 
+use super::collect::Collecting;
 use super::errand::{self, Bearer, Wish};
 use super::settle::{self, Settled};
 use super::way::{self, Home};
-use super::{Corridor, Luggage, World, meter, rescue};
+use super::{Corridor, Luggage, World, drain, meter, rescue};
 use crate::answer;
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Wall};
@@ -441,8 +442,9 @@ impl<'a> Visit<'a> {
         let route = self.covered.as_ref().ok().map(|covered| covered.route);
         let bounds = &world.terms.bounds;
         let most = route.and_then(|route| route.body_bytes_max).unwrap_or(bounds.body_bytes_max);
-        let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
         let time = self.begin_time();
+        let collecting = Collecting::on(route, &self.request);
+        let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
         self.spare = settle::spare(self.found, &question.headers);
         let own = self.covered.as_ref().ok().and_then(|covered| covered.backend.clone().ok().flatten());
         let asked = [Some(backend), own];
@@ -450,6 +452,12 @@ impl<'a> Visit<'a> {
         let destination = way::judge(world, self.found, &self.request, &question.headers, &asked)?;
         let told = question.headers.get(HOST).filter(|host| **host != self.request.host.header()).cloned();
         let (mut errand, wish) = errand::compose_ruled(&self.request, question, body, way)?;
+        if with_body && !self.body.collected && collecting.takes(errand.body(), errand.headers()) {
+            let body = std::mem::take(errand.body_mut());
+            let (hints, buffers) = (self.hints.as_ref(), &world.buffers);
+            let form = collecting.collect(body, errand.headers_mut(), hints, &time, buffers).await?;
+            *errand.body_mut() = self.body.gathered(form);
+        }
         let street = self.ground.street;
         errand::find_script(&mut errand, target, route, &self.request, street, self.around.ticket)?;
         let corridor = self.ground.corridor;
@@ -473,7 +481,7 @@ impl<'a> Visit<'a> {
 
     /// The answer as rules left it.
     fn deliver(self) -> Result<Departure, Fault> {
-        let Self { ground, flow, around, fault, answer, length, cookie, time, request, .. } = self;
+        let Self { ground, flow, around, fault, answer, length, cookie, time, request, covered, .. } = self;
         let case = flow.into_case();
         if let Some(fault) = &around.fault {
             around.ticket.fault(fault);
@@ -533,7 +541,9 @@ impl<'a> Visit<'a> {
         if let Some(reason) = told.and_then(|told| ReasonPhrase::try_from(told).ok()) {
             response.extensions_mut().insert(reason);
         }
-        Ok(Departure::answer(response))
+        let route = covered.as_ref().ok().map(|covered| covered.route);
+        let time = time.unwrap_or(meter::Time::begin(Duration::ZERO));
+        Ok(Departure::answer(drain::drained(response, route, &time, &ground.world.buffers)))
     }
 }
 
@@ -571,13 +581,22 @@ fn wait(said: Option<f64>) -> Option<Duration> {
 struct Loan {
     /// Empty from the start: there is nothing to lend, as often as one likes.
     none: bool,
+    /// It was read before anybody was asked.
+    collected: bool,
     lent: Option<Lent>,
     body: Option<Body>,
 }
 
 impl Loan {
     fn new(body: Body) -> Self {
-        Self { none: body.is_end_stream(), lent: None, body: Some(body) }
+        Self { none: body.is_end_stream(), collected: false, lent: None, body: Some(body) }
+    }
+
+    /// What was read of it before anybody was asked: nobody has taken anything yet.
+    fn gathered(&mut self, form: Body) -> Body {
+        self.collected = true;
+        let lent = self.lent.insert(Lent::new(form));
+        lent.lend().unwrap_or_default()
     }
 
     fn lend(&mut self, most: u64, ticket: &mut Ticket) -> Result<Body, Fault> {

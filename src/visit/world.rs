@@ -7,6 +7,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use arc_swap::ArcSwap;
 
+use super::buffers::Buffers;
 use super::maintenance::Closures;
 use super::rulebook::Rulebook;
 use crate::answer::{self, Voice};
@@ -45,6 +46,8 @@ pub struct World {
     /// The key of the day, which the control thread changes.
     pub pseudonyms: Arc<ArcSwap<PseudonymKey>>,
     pub terms: Arc<Terms>,
+    /// What slow visitors may take, over all generations.
+    pub buffers: Arc<Buffers>,
 }
 
 impl World {

@@ -19,6 +19,11 @@ fn before(server: &OldServer) -> Stage {
     Stage::with(ROUTE, &server.declared_with("old", ".failures_max = 0;"))
 }
 
+/// The same, where no form is collected: what is sent is passed on as it comes.
+fn streaming_to(server: &OldServer) -> Stage {
+    Stage::with("route \"/\" { .backend = old; .collect_max = 0; }", &server.declared("old"))
+}
+
 /// A gateway with these settings.
 fn with_settings(settings: &str, server: &OldServer) -> Stage {
     Stage::raw(settings, &format!("site \"www.test\" {{ {ROUTE} }}\n{}", server.declared("old")))
@@ -326,7 +331,7 @@ fn an_upload_is_answered_while_it_goes_on() {
         connection.write(b"0\r\n\r\n");
         read_to_end(connection);
     });
-    let stage = before(&server);
+    let stage = streaming_to(&server);
     let mut visitor = stage.visitor();
     visitor.send("POST / HTTP/1.1\r\nHost: www.test\r\nContent-Length: 15\r\n\r\n");
     let mut line = String::new();
@@ -355,7 +360,7 @@ fn a_hundred_is_passed_on_once() {
             connection.write(&ok("got it"));
         }
     });
-    let stage = before(&server);
+    let stage = streaming_to(&server);
     let mut visitor = stage.visitor();
     for _ in 0..2 {
         visitor
@@ -383,7 +388,7 @@ fn a_refusal_instead_of_a_hundred_ends_the_connection() {
             read_to_end(connection);
         }
     });
-    let stage = before(&server);
+    let stage = streaming_to(&server);
     let mut visitor = stage.visitor();
     visitor.send("POST / HTTP/1.1\r\nHost: www.test\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n");
     let reply = visitor.any_reply(false);
@@ -508,7 +513,7 @@ fn what_is_left_of_a_small_upload_is_read_away() {
         }
     });
     let stage = Stage::with(
-        "route \"/\" { .backend = old; }\nroute \"/denied\" { .backend = old; .allow = nobody; }",
+        "route \"/\" { .backend = old; .collect_max = 0; }\nroute \"/denied\" { .backend = old; .allow = nobody; }",
         &server.declared("old"),
     );
     let body = "x".repeat(1_000);
@@ -594,7 +599,7 @@ fn a_visitor_who_leaves_frees_the_old_server_and_is_recorded_once() {
         ("/endless/answer", "GET /endless/answer HTTP/1.1\r\nHost: www.test\r\n\r\n"),
         ("/quiet/answer", "GET /quiet/answer HTTP/1.1\r\nHost: www.test\r\n\r\n"),
         ("/thinking", "GET /thinking HTTP/1.1\r\nHost: www.test\r\n\r\n"),
-        ("/upload", "POST /upload HTTP/1.1\r\nHost: www.test\r\nContent-Length: 1000\r\n\r\nhello"),
+        ("/upload", "POST /upload HTTP/1.1\r\nHost: www.test\r\nContent-Length: 100000\r\n\r\nhello"),
         (
             "/chunks",
             "POST /chunks HTTP/1.1\r\nHost: www.test\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhello\r\n",

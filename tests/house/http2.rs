@@ -246,7 +246,7 @@ fn interim_answers_come_ahead() {
             connection.write(&ok("done"));
         }
     });
-    let stage = Stage::with(ROUTE, &server.declared("old"));
+    let stage = Stage::with("route \"/\" { .backend = old; .collect_max = 0; }", &server.declared("old"));
     run(async {
         let mut browser = Browser::open(&stage).await;
         let (mut answer, _) = browser.send(asking(Method::GET, "/"), true);

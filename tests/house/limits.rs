@@ -282,7 +282,7 @@ fn who_stops_in_the_middle_is_given_up() {
     drop(reader);
     // Sends half of its upload.
     let mut sender = stage.plain_visitor();
-    let reply = sender.ask("POST /half HTTP/1.1\r\nHost: www.test\r\nContent-Length: 10\r\n\r\nhello");
+    let reply = sender.ask("POST /half HTTP/1.1\r\nHost: www.test\r\nContent-Length: 100000\r\n\r\nhello");
     assert_eq!(reply.status, 408);
     assert!(sender.hung_up() && gone().contains("/half"));
     // Waits for an answer that takes longer than the route allows.

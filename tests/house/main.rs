@@ -28,6 +28,7 @@ mod mirror;
 mod pages;
 mod records;
 mod rules;
+mod slow;
 mod stage;
 mod tls;
 mod tools;

@@ -46,6 +46,7 @@ impl Compiler<'_> {
             _ => None,
         };
         let (address, protocol, tls) = url?;
+        self.judge_queue(backend, protocol);
         if !tls {
             for name in ["ca", "tls_name", "pin", "client_certificate"] {
                 if let Some(setting) = backend.setting(name) {
@@ -112,10 +113,62 @@ impl Compiler<'_> {
             }),
             slow_start: duration(backend, "slow_start").unwrap_or(Duration::ZERO),
             max_connections: number(backend, "max_connections").unwrap_or(0),
+            workers: number(backend, "workers").unwrap_or(0),
+            queue: number(backend, "queue"),
+            queue_timeout: wait("queue_timeout", 10),
             probe,
             breaker: breaker(backend),
             resolve_every: wait("resolve_every", 10),
         })
+    }
+
+    /// What is said of waiting for it must have something to wait for.
+    fn judge_queue(&mut self, backend: &Declaration, protocol: Protocol) {
+        let (workers, most) = (backend.setting("workers"), backend.setting("max_connections"));
+        // One whose value is a fault was meant to be one.
+        let limits = |name| backend.setting(name).is_some() && number(backend, name) != Some(0);
+        if let (Some(workers), Some(most)) = (workers, most)
+            && limits("workers")
+            && limits("max_connections")
+        {
+            self.found.push(
+                Diagnostic::new(
+                    Code::Contradiction,
+                    most.name_span,
+                    "`.workers` counts its connections, `.max_connections` its requests",
+                )
+                .label("take out one of the two: each request has a connection of its own")
+                .at(workers.name_span, "this is a limit already"),
+            );
+        }
+        if let Some(workers) = workers
+            && protocol == Protocol::Http2
+            && limits("workers")
+        {
+            self.found.push(
+                Diagnostic::new(
+                    Code::Contradiction,
+                    workers.name_span,
+                    format!("{} speaks HTTP/2, where many requests share a connection", backend.title()),
+                )
+                .label("say how many requests it takes: `.max_connections = 8;`"),
+            );
+        }
+        for name in ["queue", "queue_timeout"] {
+            if let Some(setting) = backend.setting(name)
+                && !limits("workers")
+                && !limits("max_connections")
+            {
+                self.found.push(
+                    Diagnostic::new(
+                        Code::Contradiction,
+                        setting.name_span,
+                        format!("`.{name}` is about waiting, and nobody has to wait for {}", backend.title()),
+                    )
+                    .label("say how many connections it takes: `.workers = 8;`"),
+                );
+            }
+        }
     }
 
     /// Where it is, what is spoken to it, and whether by TLS.

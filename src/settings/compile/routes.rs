@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Compiler, called, duration, reference, switch, text, texts, word};
+use super::{Compiler, called, duration, reference, size, switch, text, texts, word};
 use crate::base::cause::Statuses;
 use crate::language::program::{self, Choice};
 use crate::language::source::quoted;
@@ -116,11 +116,10 @@ impl Compiler<'_> {
             },
             read,
             write,
-            body_bytes_max: match route.value("body_bytes_max").map(|valued| &valued.value) {
-                Some(Value::Size(size)) => Some(*size),
-                _ => None,
-            },
+            body_bytes_max: size(route, "body_bytes_max"),
             total_timeout: duration(route, "total_timeout"),
+            collect_max: size(route, "collect_max").unwrap_or(Route::COLLECT_MAX),
+            answer_buffer: size(route, "answer_buffer").unwrap_or(Route::ANSWER_BUFFER),
             encoded_slash: match word(route, "encoded_slash") {
                 Some("keep") => EncodedSlash::Keep,
                 _ => EncodedSlash::Refuse,

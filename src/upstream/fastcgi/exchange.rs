@@ -22,8 +22,9 @@ use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
 use crate::message::Body;
 use crate::message::exchange::Murmurs;
-use crate::upstream::backend::{Inner, Permit};
+use crate::upstream::backend::Inner;
 use crate::upstream::connect;
+use crate::upstream::permits::Permit;
 use crate::upstream::pool::{Alarm, Shelf};
 
 /// How long a program may work on behind its answer where no pause is too long.

@@ -15,6 +15,7 @@ use crate::base::fault::Fault;
 use crate::message::exchange::Io;
 use crate::upstream::backend::Inner;
 use crate::upstream::connect;
+use crate::upstream::permits::Permit;
 use crate::upstream::pool::Open;
 
 /// What is read at once: a small answer is whole then.
@@ -33,6 +34,8 @@ pub struct Link {
     pub used: bool,
     since: Instant,
     _open: Open,
+    /// Where the backend's connections are limited: one of those it may have, until it is closed.
+    _permit: Option<Permit>,
 }
 
 /// Why no event comes.
@@ -46,10 +49,12 @@ impl Link {
     pub async fn open(
         backend: &Arc<Inner>,
         worker: usize,
+        permit: Option<Permit>,
         limit: Duration,
         now: Instant,
     ) -> Result<Self, Fault> {
-        let io = connect::open(backend, limit).await?.io;
+        let opened = connect::open(backend, limit).await;
+        let io = opened.inspect_err(|fault| backend.out_of_reach(fault))?.io;
         Ok(Self {
             io,
             input: BytesMut::new(),
@@ -58,6 +63,7 @@ impl Link {
             used: false,
             since: now,
             _open: Open::new(Arc::clone(backend), worker),
+            _permit: permit,
         })
     }
 

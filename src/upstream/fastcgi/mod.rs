@@ -32,6 +32,7 @@ use self::exchange::{Exchange, Failure, Receiving};
 pub(super) use self::link::{Link, Shelf};
 use super::backend::Backend;
 use super::connect;
+use super::permits::{self, Limit};
 use super::pool::Pool;
 use super::send::{Answer, Patience, Track, is_safe};
 use crate::base::amount;
@@ -70,7 +71,6 @@ pub(super) async fn ask(
     backend: &Arc<Backend>,
     request: Request<Body>,
     patience: Patience,
-    busy: Busy,
     track: &Track,
 ) -> Result<Answer, Fault> {
     let inner = &backend.0;
@@ -95,12 +95,19 @@ pub(super) async fn ask(
     let head = head.freeze();
     let repeatable = matches!(body, Body::Empty) && is_safe(&asked.method);
 
-    let mut busy = Some(busy);
-    let mut kept = shelf.fastcgi.take();
+    let limit = inner.limit.as_ref();
+    let of_connections = limit.is_some_and(Limit::counts_connections);
+    let for_request = if of_connections { None } else { permits::take(inner).await? };
+    let mut busy = Some(Busy::begin(inner, pool.worker(), for_request));
+    // Nobody is overtaken by who comes when others wait.
+    let mut kept = if limit.is_some_and(|limit| limit.waiting() > 0) { None } else { shelf.take_link() };
     loop {
         let link = match kept.take() {
             Some(link) => link,
-            None => Link::open(inner, pool.worker(), patience.connect, shelf.tick()).await?,
+            None => {
+                let permit = if of_connections { permits::take(inner).await? } else { None };
+                Link::open(inner, pool.worker(), permit, patience.connect, shelf.tick()).await?
+            }
         };
         track.unsent.set(false);
         let mut exchange = Exchange::begin(link, head.clone(), body, keep, murmurs.clone(), shelf.clone());
