@@ -13,7 +13,7 @@ use rustix::io::Errno;
 use tokio::sync::Semaphore;
 
 use super::encodings::{self, Encoding};
-use super::{Shared, broken, types};
+use super::{Shared, broken, names, types};
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant, Wall};
 use crate::base::fault::Fault;
@@ -288,7 +288,7 @@ fn look_at(
             if !slash && !asked {
                 return Err(Missed::Absent("a folder lies where a file is looked for"));
             }
-            for index in &plan.index {
+            for index in plan.index.iter().filter(|index| plan.hidden || names::may_be_shown(index)) {
                 let name = if name.is_empty() { index.to_string() } else { format!("{name}/{index}") };
                 match root.read(&name, plan.links, pace) {
                     Ok((file, stat)) if kind(&stat) == FileType::RegularFile => {

@@ -151,7 +151,9 @@ fn candidates(plan: &plan::Files, below: Option<&Candidate>) -> Vec<Candidate> {
         }
         plan::Try::Status(_) => None,
     };
-    plan.tries.iter().filter_map(tried).collect()
+    let shown =
+        |candidate: &Candidate| plan.hidden || candidate.asked || names::may_be_shown(&candidate.name);
+    plan.tries.iter().filter_map(tried).filter(shown).collect()
 }
 
 async fn file(plan: &plan::Files, ask: &Ask<'_>, found: Found) -> Result<Served, Fault> {

@@ -371,6 +371,31 @@ async fn what_is_hidden_is_shown_where_the_route_says_so() {
 }
 
 #[tokio::test]
+async fn a_programs_source_is_no_index_and_nothing_to_try() {
+    let folder = Folder::new();
+    folder.write("index.php", "<?php secret");
+    folder.write("page.php", "<?php secret");
+    folder.write("app/index.php", "<?php secret");
+    folder.write("app/index.html", "index");
+    // As people write it who know it from servers that run what they find.
+    let plan = plan::Files {
+        index: Box::from([Box::from("index.php"), Box::from("index.html")]),
+        tries: Box::from([
+            plan::Try::Below { before: "".into(), behind: "".into() },
+            plan::Try::Below { before: "".into(), behind: ".php".into() },
+            plan::Try::At("/index.php".into()),
+        ]),
+        ..folder.plan()
+    };
+    for path in ["", "page", "page.php", "nothing", "index.php"] {
+        assert_eq!(get(&plan, path).await.status, 404, "{path}");
+    }
+    assert_eq!(get(&plan, "app/").await.text(), "index");
+    let plan = plan::Files { hidden: true, ..plan };
+    assert_eq!(get(&plan, "nothing").await.text(), "<?php secret");
+}
+
+#[tokio::test]
 async fn a_folder_has_an_index_or_is_listed_or_is_nothing() {
     let folder = Folder::new();
     folder.write("with/index.html", "index");
