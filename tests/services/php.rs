@@ -345,8 +345,8 @@ fn php_that_is_gone_has_its_page() {
     php.script("sleep.php", "sleep(60);");
     let stage = php.stage(".first_byte_timeout = 200ms;", "");
     let mut visitor: Visitor<_> = stage.visitor();
-    assert_eq!(visitor.get("/die.php").status, 502);
-    assert_eq!(visitor.get("/sleep.php").status, 504);
+    assert_eq!(visitor.get("/die.php").status, 503);
+    assert_eq!(visitor.get("/sleep.php").status, 503);
     drop(php);
     assert_eq!(visitor.get("/die.php").status, 500, "the folder of the scripts went with it");
     let stage = Stage::with(
