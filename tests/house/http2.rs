@@ -800,7 +800,7 @@ fn files_are_served_over_streams_too() {
         assert_eq!((reply.status, reply.body.as_slice()), (200, b"body{}".as_slice()));
         let head = read(browser.send(asking(Method::HEAD, "/s/large.bin"), true).0).await;
         assert_eq!(
-            head.headers.get("content-length").map(|value| value.as_bytes()),
+            head.headers.get("content-length").map(http::HeaderValue::as_bytes),
             Some(b"3000000".as_slice())
         );
         assert!(head.body.is_empty() && head.broken.is_none());

@@ -1,5 +1,6 @@
 //! Debian's Apache with Subversion and `WebDAV`, as communities run it: on a free port, with folders of its own.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
 use std::os::unix::process::CommandExt;
@@ -53,10 +54,10 @@ impl Apache {
             "dav_lock",
             "dav_svn",
         ];
-        let load: String = modules
-            .iter()
-            .map(|name| format!("LoadModule {name}_module {MODULES}/mod_{name}.so\n"))
-            .collect();
+        let mut load = String::new();
+        for name in modules {
+            let _ = writeln!(load, "LoadModule {name}_module {MODULES}/mod_{name}.so");
+        }
         // As root Apache wants to serve as somebody else, who must then own what is written.
         let user =
             if fs::metadata("/proc/self").is_ok_and(|proc| std::os::unix::fs::MetadataExt::uid(&proc) == 0) {

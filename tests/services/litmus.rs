@@ -18,7 +18,7 @@ fn litmus(url: &str) -> Vec<String> {
     let mut results = Vec::new();
     for line in said.lines().map(str::trim) {
         if let Some(rest) = line.strip_prefix("-> running `") {
-            suite = rest.trim_end_matches("':").to_owned();
+            rest.trim_end_matches("':").clone_into(&mut suite);
         }
         // ` 3. put_get............... pass`
         let Some((name, result)) = line.split_once("..") else { continue };

@@ -150,7 +150,7 @@ fn djangos_admin_signs_in_saves_a_form_and_signs_out() {
     assert!(list.contains("Käse &amp; ☃"), "{list}");
 }
 
-const ECHO: &str = r#"
+const ECHO: &str = r"
 import asyncio, sys, websockets
 async def echo(socket):
     async for message in socket:
@@ -159,7 +159,7 @@ async def main():
     async with websockets.unix_serve(echo, sys.argv[1]):
         await asyncio.Future()
 asyncio.run(main())
-"#;
+";
 
 const TALK: &str = r#"
 import asyncio, ssl, sys, websockets

@@ -193,7 +193,7 @@ fn only_whole_plain_pages_are_read() {
     let length = ("content-length", "3");
     assert_eq!(with(200, &[html, length]), (true, String::new()));
     assert_eq!(with(404, &[("content-type", "Text/HTML")]), (true, String::new()));
-    assert_eq!(with(200, &[html, ("content-encoding", "identity")]).0, true);
+    assert!(with(200, &[html, ("content-encoding", "identity")]).0);
     let told = [("etag", "\"x\""), ("accept-ranges", "bytes"), ("content-md5", "x"), ("repr-digest", "x")];
     assert_eq!(with(200, &[&[html, length][..], &told].concat()), (true, "etag: W/\"x\"".to_owned()));
     assert_eq!(with(200, &[html, ("etag", "W/\"x\"")]), (true, "etag: W/\"x\"".to_owned()));
