@@ -108,6 +108,7 @@ http {{
             fastcgi_param REDIRECT_STATUS 200;
             fastcgi_pass program;
         }}
+        location /static/ {{ alias {dir}/static/; }}
     }}
 }}
 """
@@ -162,6 +163,7 @@ backend program {{ .url = "fastcgi://127.0.0.1:{fastcgi}"; .idle_max = 64; }}
 site "localhost" {{
     .certificate = files("{dir}/chain.pem", "{dir}/key.pem");
     .force_https = no;
+    route "/static/" {{ .files = "{dir}/static"; }}
 {routes}
     route "/script/" {{ .backend = program; .root = "{files}"; }}
 }}

@@ -7,8 +7,9 @@ use std::fmt::Write as _;
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use doorward::answer::Hole;
 use doorward::base::bound::Bounds;
-use doorward::base::cause::Cause;
+use doorward::base::cause::{Cause, Statuses};
 use doorward::language::{self, Diagnostics, Memory};
 use doorward::settings;
 
@@ -37,6 +38,36 @@ fn the_table_of_limits_is_the_one_in_the_code() {
     let expected = between_marks(&page, &limits());
     if page != expected && std::env::var_os("UPDATE").is_some() {
         fs::write(&path, &expected).expect("docs/limits.md can be written");
+    } else {
+        assert_eq!(page, expected, "write it anew with: UPDATE=1 cargo test --test docs");
+    }
+}
+
+/// Every cause with its page and its statuses.
+fn causes() -> String {
+    let mut table = String::from(
+        "| cause | page | status | `by_cause` | what a program is told |\n|---|---|--:|--:|---|\n",
+    );
+    for cause in Cause::ALL {
+        let other = Statuses::ByCause.of(*cause);
+        let other = if other == cause.status() { String::new() } else { other.to_string() };
+        let (name, page, status) = (cause.name(), cause.page(), cause.status());
+        writeln!(table, "| `{name}` | `{page}` | {status} | {other} | {} |", cause.sentence())
+            .expect("a String takes everything");
+    }
+    table
+}
+
+#[test]
+fn the_page_about_pages_names_every_cause_and_every_hole() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/pages.md");
+    let page = fs::read_to_string(&path).expect("docs/pages.md");
+    for (name, ..) in Hole::OF_PAGES {
+        assert!(page.contains(&format!("`{{{name}}}`")), "docs/pages.md says nothing of {{{name}}}");
+    }
+    let expected = between_marks(&page, &causes());
+    if page != expected && std::env::var_os("UPDATE").is_some() {
+        fs::write(&path, &expected).expect("docs/pages.md can be written");
     } else {
         assert_eq!(page, expected, "write it anew with: UPDATE=1 cargo test --test docs");
     }

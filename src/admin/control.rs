@@ -40,6 +40,8 @@ pub const SOCKET: &str = "control.sock";
 
 const PROTOCOL: u32 = 1;
 const GREETING: &str = "doorward-control";
+/// The one word with something behind it.
+const TELL: &str = "tell";
 /// Longest line in either direction, its end included.
 const LINE_BYTES_MAX: u64 = 4 << 10;
 /// Most a command reads of an answer.
@@ -52,32 +54,46 @@ const STEP_TIMEOUT: Duration = Duration::from_secs(5);
 const GREETING_TIMEOUT: Duration = Duration::from_secs(3);
 
 /// What the running gateway can be told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Command {
     /// How it is: rules since when, connections, backends.
     Status,
     /// Read the rules again and swap them, all or nothing.
     Reload,
+    /// What an operator says of a backend or a site: one line, which the house reads.
+    Tell(Box<str>),
     /// Finish what is open, take nothing new, end.
     Stop,
 }
 
 impl Command {
-    pub const ALL: &'static [Command] = &[Command::Status, Command::Reload, Command::Stop];
+    /// Those that are a word and nothing else.
+    pub const WORDS: &'static [Command] = &[Command::Status, Command::Reload, Command::Stop];
 
-    pub const fn word(self) -> &'static str {
+    pub const fn word(&self) -> &'static str {
         match self {
             Command::Status => "status",
             Command::Reload => "reload",
+            Command::Tell(_) => TELL,
             Command::Stop => "stop",
         }
     }
 
+    fn into_line(self) -> String {
+        match self {
+            Command::Tell(order) => format!("{TELL} {order}"),
+            plain => plain.word().to_owned(),
+        }
+    }
+
     fn parse(line: &str) -> Result<Self, String> {
-        let mut words = line.split(' ');
+        let mut words = line.splitn(2, ' ');
         let word = words.next().unwrap_or_default();
-        let Some(command) = Self::ALL.iter().copied().find(|command| command.word() == word) else {
-            let known: Vec<&str> = Self::ALL.iter().map(|command| command.word()).collect();
+        if word == TELL {
+            return Ok(Command::Tell(words.next().unwrap_or_default().into()));
+        }
+        let Some(command) = Self::WORDS.iter().find(|command| command.word() == word).cloned() else {
+            let known: Vec<&str> = Self::WORDS.iter().map(Command::word).chain([TELL]).collect();
             return Err(format!(
                 "the running gateway is doorward {} and does not know `{}`; it knows {}",
                 env!("CARGO_PKG_VERSION"),
@@ -399,17 +415,17 @@ pub fn ask(path: &Path, command: Command, patience: Duration) -> Result<Answer, 
     if too_long(path) {
         return Err(AskFault::PathTooLong(path.to_owned()));
     }
+    let said = format!("{PROTOCOL} {}\n", command.into_line());
+    if said.len() as u64 > LINE_BYTES_MAX || said.trim_end_matches('\n').contains('\n') {
+        return Err(AskFault::Io(path.to_owned(), io::Error::other("the order is too long for one line")));
+    }
     let mut stream = BufReader::new(net::UnixStream::connect(path).map_err(fault)?.take(ANSWER_BYTES_MAX));
     stream.get_ref().get_ref().set_write_timeout(Some(STEP_TIMEOUT)).map_err(fault)?;
     match greeted_through(&mut stream).map_err(fault)? {
         Hello::Gateway(_) => {}
         Hello::Refusal => return Err(AskFault::Forbidden(path.to_owned())),
     }
-    stream
-        .get_ref()
-        .get_ref()
-        .write_all(format!("{PROTOCOL} {}\n", command.word()).as_bytes())
-        .map_err(fault)?;
+    stream.get_ref().get_ref().write_all(said.as_bytes()).map_err(fault)?;
     let mut next = || -> io::Result<String> {
         let left = until.saturating_duration_since(clock::now());
         if left.is_zero() {

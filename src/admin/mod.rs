@@ -2,21 +2,25 @@
 //! trusted networks; whatever changes something goes over the control socket.
 //!
 //! Called by `front` through its own listener, on the control runtime. Promises: answers while the house
-//! is starting, open or draining, without touching a worker or a disk but `/proc`. It shows no visitor,
-//! no address and no setting.
+//! is starting, open or draining, without touching a worker or a disk but `/proc`. It shows no visitor and no
+//! address; of the rules it shows what a backend or a site that is not as usual is called.
 
 pub mod control;
 
+use std::fmt::Write as _;
 use std::rc::Rc;
 
 use http::header::{ALLOW, CONTENT_TYPE};
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
-use crate::answer::{self, Ask, Form, form_for};
+use crate::answer::{self, Ask, Form, Taste};
 use crate::base::cause::Cause;
+use crate::base::clock::Wall;
+use crate::base::json;
 use crate::base::random::RequestId;
 use crate::message::Body;
 use crate::message::exchange::{Arrival, Departure, Door, Street};
+use crate::upstream;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Standing {
@@ -41,11 +45,60 @@ impl Standing {
     }
 }
 
+/// What is not as usual, though the house takes visitors.
+#[derive(Default)]
+pub struct Troubles {
+    /// Backends that are not well, by name.
+    pub backends: Vec<(Box<str>, upstream::Standing)>,
+    /// Sites that are closed for maintenance, and until when where that is known.
+    pub closed: Vec<(Box<str>, Option<Wall>)>,
+}
+
 /// What the house tells the pages.
 pub struct State {
     pub standing: Box<dyn Fn() -> Standing>,
+    pub troubles: Box<dyn Fn() -> Troubles>,
     /// The text of `/metrics`.
     pub metrics: Box<dyn Fn() -> String>,
+}
+
+impl Troubles {
+    fn in_lines(&self) -> String {
+        let mut text = String::new();
+        for (name, standing) in &self.backends {
+            let (word, since) = (standing.condition.word(), standing.since.minute());
+            // Writing to a String can't fail.
+            let _ = writeln!(text, "backend {name}: {word} since {since}, {}", standing.reason);
+        }
+        for (site, until) in &self.closed {
+            let until = until.map(|until| format!(" until {}", until.minute())).unwrap_or_default();
+            let _ = writeln!(text, "site {site}: closed for maintenance{until}");
+        }
+        text
+    }
+
+    fn in_json(&self, standing: Standing) -> String {
+        let mut text = format!("{{\"status\":\"{}\"", standing.word());
+        for (at, (name, standing)) in self.backends.iter().enumerate() {
+            let begin = if at == 0 { ",\"backends\":[" } else { "," };
+            let _ = write!(
+                text,
+                "{begin}{{\"name\":{},\"state\":\"{}\",\"since\":\"{}\",\"reason\":{}}}",
+                json::quoted(name),
+                standing.condition.word(),
+                standing.since.iso(),
+                json::quoted(&standing.reason)
+            );
+        }
+        text.push_str(if self.backends.is_empty() { "" } else { "]" });
+        for (at, (site, until)) in self.closed.iter().enumerate() {
+            let begin = if at == 0 { ",\"maintenance\":[" } else { "," };
+            let until = until.map(|until| format!(",\"until\":\"{}\"", until.iso())).unwrap_or_default();
+            let _ = write!(text, "{begin}{{\"site\":{}{until}}}", json::quoted(site));
+        }
+        text.push_str(if self.closed.is_empty() { "}\n" } else { "]}\n" });
+        text
+    }
 }
 
 pub struct Admin {
@@ -58,8 +111,10 @@ impl Admin {
     }
 
     fn answer(&self, method: &Method, target: &[u8], headers: &HeaderMap) -> Response<Body> {
+        let taste = Taste::of(method, headers);
         let ask = Ask {
-            form: form_for(method, headers),
+            form: taste.form(),
+            languages: taste.languages(),
             method_head: *method == Method::HEAD,
             ..Ask::blind(RequestId::next())
         };
@@ -104,10 +159,13 @@ impl Admin {
     }
 
     fn health(&self, ask: &Ask<'_>) -> Response<Body> {
-        let standing = (self.state.standing)();
+        let (standing, troubles) = ((self.state.standing)(), (self.state.troubles)());
         let (form, text) = match ask.form {
-            Form::Json => (Form::Json, format!("{{\"status\":\"{}\"}}\n", standing.word())),
-            Form::Plain | Form::Html => (Form::Plain, format!("{}\n", standing.word())),
+            Form::Json => (Form::Json, troubles.in_json(standing)),
+            // The first line is what a script looks at.
+            Form::Plain | Form::Html => {
+                (Form::Plain, format!("{}\n{}", standing.word(), troubles.in_lines()))
+            }
         };
         answer::answer(standing.status(), &Ask { form, ..ask.clone() }, text)
     }
@@ -154,12 +212,13 @@ mod tests {
     use super::*;
     use crate::base::address::Peer;
     use crate::base::fault::Fault;
-    use crate::message::exchange::Head;
+    use crate::message::exchange::{Head, Pace};
 
     fn house(standing: &Rc<Cell<Standing>>) -> Rc<Admin> {
         let standing = Rc::clone(standing);
         Rc::new(Admin::new(State {
             standing: Box::new(move || standing.get()),
+            troubles: Box::new(Troubles::default),
             metrics: Box::new(|| "doorward_build_info 1\n".to_owned()),
         }))
     }
@@ -186,7 +245,7 @@ mod tests {
             }
             Err(cause) => Err(Fault::new(cause)),
         };
-        let arrival = Arrival { head, body: Body::Empty, hints: None };
+        let arrival = Arrival { head, body: Body::Empty, hints: None, pace: Pace::default() };
         let (parts, body) = Rc::clone(admin).visit(&street, arrival).await.response.into_parts();
         let text = match body {
             Body::Full(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),

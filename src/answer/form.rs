@@ -1,8 +1,10 @@
 //! In which form an answer of ours is read: by a person, by a program that wants JSON, or by a program
 //! that wants one line.
 
-use http::header::ACCEPT;
+use http::header::{ACCEPT, ACCEPT_LANGUAGE};
 use http::{HeaderMap, HeaderName, HeaderValue, Method};
+
+use super::Languages;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Form {
@@ -22,15 +24,18 @@ static SEC_FETCH_MODE: HeaderName = HeaderName::from_static("sec-fetch-mode");
 pub struct Taste {
     method: Method,
     accept: Vec<HeaderValue>,
+    languages: Vec<HeaderValue>,
     navigates: bool,
 }
 
 impl Taste {
     pub fn of(method: &Method, headers: &HeaderMap) -> Self {
+        // A browser says one; a stranger may say thousands.
+        let few = |name| headers.get_all(name).iter().take(8).cloned().collect();
         Self {
             method: method.clone(),
-            // A browser says one; a stranger may say thousands.
-            accept: headers.get_all(ACCEPT).iter().take(8).cloned().collect(),
+            accept: few(ACCEPT),
+            languages: few(ACCEPT_LANGUAGE),
             navigates: headers.get(&SEC_FETCH_MODE).is_some_and(|mode| mode.as_bytes() == b"navigate"),
         }
     }
@@ -51,11 +56,10 @@ impl Taste {
             Form::Plain
         }
     }
-}
 
-/// The form for a request at hand.
-pub fn form_for(method: &Method, headers: &HeaderMap) -> Form {
-    Taste::of(method, headers).form()
+    pub fn languages(&self) -> Languages {
+        Languages::read(&self.languages)
+    }
 }
 
 /// How much each kind is wanted, in thousandths.
@@ -96,7 +100,7 @@ impl Wishes {
 }
 
 /// `1`, `0.8`, `0.123`; what is no quality at all counts as little.
-fn thousandths(text: &str) -> u16 {
+pub(super) fn thousandths(text: &str) -> u16 {
     let (whole, fraction) = text.split_once('.').unwrap_or((text, ""));
     if whole == "1" {
         return 1_000;
@@ -163,7 +167,7 @@ mod tests {
                 headers.append(HeaderName::from_static(name), HeaderValue::from_static(value));
             }
             let method = Method::from_bytes(method.as_bytes()).unwrap();
-            assert_eq!(form_for(&method, &headers), form, "{what}");
+            assert_eq!(Taste::of(&method, &headers).form(), form, "{what}");
         }
         assert_eq!(
             ["1", "0", "0.5", "0.123", "1.000", "0.1234", "x", ""].map(thousandths),

@@ -6,33 +6,47 @@
 //! is never kept by a cache (a redirect for an hour at most), and lets nothing run or load. Never fails.
 
 mod form;
+mod languages;
 mod listing;
 mod page;
-mod words;
+mod pages;
+mod sample;
+mod template;
+mod voice;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 use http::header::{
-    ALLOW, CACHE_CONTROL, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE, HeaderName, LOCATION,
-    REFERRER_POLICY, RETRY_AFTER, X_CONTENT_TYPE_OPTIONS,
+    ALLOW, CACHE_CONTROL, CONTENT_LANGUAGE, CONTENT_LENGTH, CONTENT_SECURITY_POLICY, CONTENT_TYPE,
+    HeaderName, LOCATION, REFERRER_POLICY, RETRY_AFTER, SET_COOKIE, VARY, X_CONTENT_TYPE_OPTIONS,
 };
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 
+use self::page::Told;
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Wall};
+use crate::base::fault::Fault;
+use crate::base::json;
 use crate::base::random::RequestId;
 use crate::message::Body;
+use crate::plan::{Route, Serves};
 
-pub use form::{Form, Taste, form_for};
+pub use form::{Form, Taste};
+pub use languages::Languages;
 pub use listing::{Row, listing};
 pub use page::escape_html;
+pub use pages::{PAGES, Page, REDIRECT, Version};
+pub use sample::{Scheme, occasion, sample};
+pub use template::Hole;
+pub use voice::{HOUSE, Problem, Voice};
 
 /// The visitor reads it on the page, the operator finds it in the log.
 pub const X_REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// When to come back, where nobody knows better.
 const RETRY_UPSTREAM: Duration = Duration::from_secs(30);
+const RETRY_MENDED: Duration = Duration::from_secs(300);
 const RETRY_CLOSING: Duration = Duration::from_secs(5);
 const RETRY_CROWDED: Duration = Duration::from_secs(10);
 
@@ -40,8 +54,11 @@ const RETRY_CROWDED: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Ask<'a> {
     pub form: Form,
+    pub languages: Languages,
+    /// How the site speaks, or the house where it is none of ours.
+    pub voice: &'a Voice,
     pub request_id: RequestId,
-    /// The site that was asked; `None` where it is none of ours.
+    /// The host that was asked, where there is one.
     pub site_name: Option<&'a str>,
     /// HEAD: all headers, no body.
     pub method_head: bool,
@@ -53,11 +70,18 @@ pub struct Ask<'a> {
     pub until: Option<Wall>,
 }
 
-impl Ask<'_> {
+impl<'a> Ask<'a> {
     /// For a request of which nothing is known but that it failed.
     pub const fn blind(request_id: RequestId) -> Self {
+        Self::of(request_id, &HOUSE)
+    }
+
+    /// For a request to a site, of which nothing else is known.
+    pub const fn of(request_id: RequestId, voice: &'a Voice) -> Self {
         Self {
             form: Form::Plain,
+            languages: Languages::ENGLISH,
+            voice,
             request_id,
             site_name: None,
             method_head: false,
@@ -70,22 +94,15 @@ impl Ask<'_> {
 
 /// The answer to a visit that went wrong.
 pub fn fault(cause: Cause, ask: &Ask<'_>) -> Response<Body> {
-    fault_as(StatusCode::from_u16(cause.status()).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), cause, ask)
+    let status = StatusCode::from_u16(ask.voice.statuses.of(cause));
+    fault_as(status.unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), cause, ask)
 }
 
 fn fault_as(status: StatusCode, cause: Cause, ask: &Ask<'_>) -> Response<Body> {
-    let text = match ask.form {
-        Form::Html => page::fault(cause, status, ask),
-        Form::Plain => page::fault_line(cause, status, ask),
-        Form::Json => page::fault_json(cause, status, ask),
-    };
-    let mut response = answer(status, ask, text);
     let until = ask.until.map(|until| Duration::from_secs_f64((until.as_seconds() - now()).max(1.0)));
-    if let Some(wait) = ask.retry_after.or(until).or_else(|| retry_after(cause)) {
-        // Rounded up: a second early is one refusal more.
-        let seconds = wait.as_secs() + u64::from(wait.subsec_nanos() > 0);
-        response.headers_mut().insert(RETRY_AFTER, HeaderValue::from(seconds));
-    }
+    let retry = ask.retry_after.or(until).or(retry_after(cause));
+    let told = Told { status, cause: cause.name(), detail: cause.sentence(), note: ask.note, retry };
+    let mut response = tell(cause.page(), &told, ask);
     if cause == Cause::MethodNotAllowed {
         // Said of files and of what the house answers by itself: backends say their own.
         response.headers_mut().insert(ALLOW, HeaderValue::from_static("GET, HEAD, OPTIONS"));
@@ -93,12 +110,55 @@ fn fault_as(status: StatusCode, cause: Cause, ask: &Ask<'_>) -> Response<Body> {
     response
 }
 
-fn now() -> f64 {
-    clock::wall().as_seconds()
+fn tell(page: &str, told: &Told<'_>, ask: &Ask<'_>) -> Response<Body> {
+    let mut response = match ask.form {
+        Form::Html => in_html(told.status, page::fill(page, told, ask), ask),
+        Form::Plain => answer(told.status, ask, page::line(told, ask)),
+        Form::Json => {
+            let mut response = answer(told.status, ask, page::problem(told, ask));
+            let kind = HeaderValue::from_static("application/problem+json");
+            response.headers_mut().insert(CONTENT_TYPE, kind);
+            response
+        }
+    };
+    let headers = response.headers_mut();
+    if let Some(wait) = told.retry {
+        headers.insert(RETRY_AFTER, HeaderValue::from(page::seconds(wait)));
+    }
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-language"));
+    response
+}
+
+/// Whether our page takes the place of what a backend answered. A program that speaks Subversion, `WebDAV` or git
+/// finds the backend's own words in its answer, and would find none in ours.
+pub fn replaces(route: &Route, status: StatusCode, form: Form) -> bool {
+    route.replace_errors && status.is_server_error() && (route.serves == Serves::Web || form != Form::Plain)
+}
+
+/// What went wrong where a backend's answer is replaced.
+pub fn own_fault(status: StatusCode) -> Fault {
+    Fault::with(Cause::BackendError, format!("it answered {}", status.as_str()))
+}
+
+/// The page that takes the place of a backend's own, of which `headers` were kept: see [`keep_of_replaced`].
+pub fn replaced(status: StatusCode, headers: HeaderMap, ask: &Ask<'_>) -> Response<Body> {
+    ruled_with(status, None, Some(Cause::BackendError), headers, ask)
+}
+
+/// What is left of the headers of a backend's answer when our page takes its place: when to come back, and the
+/// cookies, which are about the visitor and not about the page.
+pub fn keep_of_replaced(headers: &mut HeaderMap) {
+    let mut kept = HeaderMap::new();
+    for name in [RETRY_AFTER, SET_COOKIE] {
+        for value in headers.get_all(&name) {
+            kept.append(name.clone(), value.clone());
+        }
+    }
+    *headers = kept;
 }
 
 /// Headers that rules set, beside those of our page: what describes the page itself stays ours.
-pub fn dress(page: &mut HeaderMap, ruled: HeaderMap) {
+fn dress(page: &mut HeaderMap, ruled: HeaderMap) {
     let ours: Vec<_> = page.keys().filter(|name| name.as_str().starts_with("content-")).cloned().collect();
     let mut replaced = Vec::new();
     let mut last = None;
@@ -123,41 +183,77 @@ pub fn ruled(status: StatusCode, told: Option<&str>, cause: Option<Cause>, ask: 
     if let Some(cause) = cause {
         return fault_as(status, cause, ask);
     }
-    let told = told.filter(|told| !told.is_empty() && Some(*told) != status.canonical_reason());
-    let text = match ask.form {
-        Form::Html => page::ruled(status, told, ask),
-        Form::Plain => format!(
-            "{} {} (request {})\n",
-            status.as_str(),
-            told.unwrap_or(reason(status)).replace(char::is_control, " "),
-            ask.request_id
-        ),
-        Form::Json => format!(
-            "{{\"status\":{},\"message\":{},\"request_id\":\"{}\"}}\n",
-            status.as_str(),
-            page::json_text(told.unwrap_or(reason(status))),
-            ask.request_id
-        ),
-    };
-    answer(status, ask, text)
+    let note = told.filter(|told| !told.is_empty() && Some(*told) != status.canonical_reason());
+    let Some(page) = pages::of_status(status.as_u16()) else { return well(status, note, ask) };
+    let detail = note.unwrap_or(reason(status));
+    // A person reads the rules' own words beside the page's; a program gets them alone.
+    let note = note.filter(|_| ask.form == Form::Html);
+    tell(page, &Told { status, cause: "rules", detail, note, retry: ask.retry_after }, ask)
+}
+
+/// The same with headers of the rules', or of a backend: who says when to come back there knows it better than we do.
+/// A date is passed on as it is.
+pub fn ruled_with(
+    status: StatusCode,
+    told: Option<&str>,
+    cause: Option<Cause>,
+    headers: HeaderMap,
+    ask: &Ask<'_>,
+) -> Response<Body> {
+    let said = headers.get(RETRY_AFTER).and_then(|value| value.to_str().ok()?.parse().ok());
+    let ask = Ask { retry_after: said.map(Duration::from_secs).or(ask.retry_after), ..ask.clone() };
+    let mut response = ruled(status, told, cause, &ask);
+    dress(response.headers_mut(), headers);
+    response
+}
+
+/// A status without a fault, said without a page.
+fn well(status: StatusCode, told: Option<&str>, ask: &Ask<'_>) -> Response<Body> {
+    let told = told.unwrap_or(reason(status));
+    let id = ask.request_id;
+    match ask.form {
+        Form::Html => {
+            let site = ask.site_name.map(|site| format!("<p class=\"lead\">{}</p>\n", escape_html(site)));
+            let content =
+                format!("{}<footer><p class=\"id\"><code>{id}</code></p></footer>", site.unwrap_or_default());
+            small_page(status, told, &content, ask)
+        }
+        Form::Plain => {
+            let told = told.replace(char::is_control, " ");
+            answer(status, ask, format!("{} {told} (request {id})\n", status.as_str()))
+        }
+        Form::Json => {
+            let text = json::quoted(told);
+            let status_text = status.as_str();
+            answer(
+                status,
+                ask,
+                format!("{{\"status\":{status_text},\"message\":{text},\"request_id\":\"{id}\"}}\n"),
+            )
+        }
+    }
 }
 
 /// Sends the visitor elsewhere. A location that is no header value becomes a fault of our own.
 pub fn redirect(status: StatusCode, location: &str, ask: &Ask<'_>) -> Response<Body> {
     let Ok(value) = HeaderValue::from_str(location) else { return fault(Cause::Internal, ask) };
-    let text = match ask.form {
-        Form::Html => page::redirect(location),
-        Form::Plain => format!("{}: {location}\n", reason(status)),
-        Form::Json => format!(
-            "{{\"status\":{},\"location\":{},\"request_id\":\"{}\"}}\n",
-            status.as_u16(),
-            page::json_text(location),
-            ask.request_id
+    let mut response = match ask.form {
+        Form::Html => in_html(status, page::redirect(location, ask), ask),
+        Form::Plain => answer(status, ask, format!("{}: {location}\n", reason(status))),
+        Form::Json => answer(
+            status,
+            ask,
+            format!(
+                "{{\"status\":{},\"location\":{},\"request_id\":\"{}\"}}\n",
+                status.as_u16(),
+                json::quoted(location),
+                ask.request_id
+            ),
         ),
     };
-    let mut response = answer(status, ask, text);
     let headers = response.headers_mut();
     headers.insert(LOCATION, value);
+    headers.insert(VARY, HeaderValue::from_static("accept, accept-language"));
     if matches!(status, StatusCode::MOVED_PERMANENTLY | StatusCode::PERMANENT_REDIRECT) {
         // Browsers keep these for good, and one that was a mistake can't be called back: an hour is enough.
         headers.insert(CACHE_CONTROL, HeaderValue::from_static("max-age=3600"));
@@ -167,7 +263,21 @@ pub fn redirect(status: StatusCode, location: &str, ask: &Ask<'_>) -> Response<B
 
 /// A small page of our own, from a headline and paragraphs that are HTML already.
 pub fn small_page(status: StatusCode, headline: &str, content: &str, ask: &Ask<'_>) -> Response<Body> {
-    answer(status, &Ask { form: Form::Html, ..ask.clone() }, page::small(headline, content))
+    in_html(status, (page::small(headline, content), pages::small(), "en"), ask)
+}
+
+fn in_html(
+    status: StatusCode,
+    (text, ready, language): (String, &pages::Ready, &str),
+    ask: &Ask<'_>,
+) -> Response<Body> {
+    let mut response = answer(status, &Ask { form: Form::Html, ..ask.clone() }, text);
+    let headers = response.headers_mut();
+    headers.insert(CONTENT_SECURITY_POLICY, ready.policy.clone());
+    if let Ok(language) = HeaderValue::from_str(language) {
+        headers.insert(CONTENT_LANGUAGE, language);
+    }
+    response
 }
 
 /// An answer in the form that was asked for, its text made by the caller.
@@ -188,29 +298,26 @@ pub fn answer(status: StatusCode, ask: &Ask<'_>, text: String) -> Response<Body>
     headers.insert(CACHE_CONTROL, HeaderValue::from_static("no-store"));
     headers.insert(X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
     headers.insert(REFERRER_POLICY, HeaderValue::from_static("no-referrer"));
-    headers.insert(CONTENT_SECURITY_POLICY, page::policy());
+    headers.insert(CONTENT_SECURITY_POLICY, pages::small().policy.clone());
     if let Ok(id) = HeaderValue::from_bytes(&ask.request_id.letters()) {
         headers.insert(X_REQUEST_ID, id);
     }
     response
 }
 
-/// Where coming back helps. A server that can't prove who it is needs a person, not patience.
+fn now() -> f64 {
+    clock::wall().as_seconds()
+}
+
+/// Where coming back helps. What needs a person needs his time, too.
 const fn retry_after(cause: Cause) -> Option<Duration> {
     match cause {
         Cause::Closing => Some(RETRY_CLOSING),
         Cause::Overloaded | Cause::TooManyConnections | Cause::MaxConnections | Cause::QueueFull => {
             Some(RETRY_CROWDED)
         }
-        Cause::Refused
-        | Cause::Dns
-        | Cause::Unreachable
-        | Cause::ConnectTimeout
-        | Cause::Unhealthy
-        | Cause::NoneHealthy
-        | Cause::AllFailed
-        | Cause::BackendError
-        | Cause::Maintenance => Some(RETRY_UPSTREAM),
+        Cause::Tls | Cause::Protocol | Cause::Maintenance => Some(RETRY_MENDED),
+        _ if cause.is_upstream() => Some(RETRY_UPSTREAM),
         _ => None,
     }
 }
@@ -221,156 +328,4 @@ fn reason(status: StatusCode) -> &'static str {
 }
 
 #[cfg(test)]
-mod tests {
-    use http_body::Body as _;
-
-    use super::*;
-
-    fn ask(form: Form) -> Ask<'static> {
-        Ask {
-            form,
-            request_id: RequestId::next(),
-            site_name: Some("www.example.org"),
-            method_head: false,
-            retry_after: None,
-            note: None,
-            until: None,
-        }
-    }
-
-    fn text(response: Response<Body>) -> String {
-        match response.into_body() {
-            Body::Full(bytes) => String::from_utf8(bytes.to_vec()).unwrap(),
-            _ => String::new(),
-        }
-    }
-
-    fn header<'a>(response: &'a Response<Body>, name: &str) -> &'a str {
-        response.headers().get(name).map_or("", |value| value.to_str().unwrap())
-    }
-
-    #[test]
-    fn every_cause_is_answered_in_every_form() {
-        for cause in Cause::ALL {
-            for form in [Form::Html, Form::Plain, Form::Json] {
-                let ask = ask(form);
-                let id = ask.request_id.to_string();
-                let response = fault(*cause, &ask);
-                let head = fault(*cause, &Ask { method_head: true, ..ask.clone() });
-                assert_eq!(response.status().as_u16(), cause.status());
-                assert_eq!(header(&response, "x-request-id"), id);
-                assert_eq!(header(&response, "cache-control"), "no-store");
-                assert_eq!(header(&response, "x-content-type-options"), "nosniff");
-                assert!(header(&response, "content-type").ends_with("; charset=utf-8"));
-                assert!(header(&response, "content-security-policy").starts_with("default-src 'none'; "));
-                assert_eq!(
-                    header(&response, "retry-after").is_empty(),
-                    !matches!(cause.status(), 503 | 429),
-                    "{cause:?}"
-                );
-                assert_eq!(
-                    header(&response, "content-length"),
-                    response.body().size_hint().exact().unwrap().to_string()
-                );
-                assert_eq!(head.headers(), response.headers());
-                assert!(head.body().is_end_stream());
-                let text = text(response);
-                assert!(text.contains(&id) && text.contains(cause.name()), "{text}");
-                assert_eq!(text.lines().count() == 1, form != Form::Html, "{text}");
-            }
-        }
-    }
-
-    #[test]
-    fn what_rules_say_without_a_page_gets_one() {
-        for form in [Form::Html, Form::Plain, Form::Json] {
-            for status in [200, 302, 403, 404, 418, 429, 451, 500, 503, 599, 750] {
-                let ask = ask(form);
-                let status = StatusCode::from_u16(status).unwrap();
-                let response = ruled(status, Some("Go <away>"), None, &ask);
-                assert_eq!(response.status(), status);
-                let length = response.body().size_hint().exact().unwrap().to_string();
-                assert_eq!(header(&response, "content-length"), length);
-                let text = text(response);
-                let said = if form == Form::Html { "Go &lt;away&gt;" } else { "Go <away>" };
-                assert!(text.contains(said) && text.contains(&ask.request_id.to_string()), "{text}");
-                let head = ruled(status, None, None, &Ask { method_head: true, ..ask.clone() });
-                assert!(head.body().is_end_stream() && header(&head, "content-length") != "0");
-            }
-            let known = ruled(StatusCode::NOT_FOUND, None, Some(Cause::Refused), &ask(form));
-            assert_eq!((known.status().as_u16(), header(&known, "retry-after")), (404, "30"));
-            let text = text(known);
-            assert!(text.contains("refused") && text.contains("404") && !text.contains("503"), "{text}");
-        }
-        let plain = text(ruled(StatusCode::FORBIDDEN, Some("a\r\nb"), None, &ask(Form::Plain)));
-        assert_eq!(plain.lines().count(), 1, "{plain}");
-    }
-
-    #[test]
-    fn lines_and_json_read_well() {
-        let ask = ask(Form::Plain);
-        let id = ask.request_id;
-        assert_eq!(
-            text(fault(Cause::Refused, &ask)),
-            format!(
-                "503 Service Unavailable: The server behind this page is not running. (refused, request {id})\n"
-            )
-        );
-        assert_eq!(
-            text(fault(Cause::NoRoute, &Ask { form: Form::Json, site_name: Some("a\"b"), ..ask.clone() })),
-            format!(
-                "{{\"status\":404,\"cause\":\"no_route\",\"message\":\"There is no page at this address.\",\
-                 \"site\":\"a\\\"b\",\"request_id\":\"{id}\"}}\n"
-            )
-        );
-        assert_eq!(fault(Cause::VisitorLeft, &ask).status().as_u16(), 499);
-    }
-
-    #[test]
-    fn who_knows_when_to_come_back_is_believed() {
-        let told = Ask { retry_after: Some(Duration::from_millis(1_200)), ..ask(Form::Plain) };
-        assert_eq!(header(&fault(Cause::FirstByteTimeout, &told), "retry-after"), "2");
-        assert_eq!(header(&fault(Cause::Closing, &ask(Form::Plain)), "retry-after"), "5");
-    }
-
-    #[test]
-    fn nothing_from_outside_becomes_html() {
-        let evil = "<script>\"'&";
-        let page = text(fault(Cause::NoRoute, &Ask { site_name: Some(evil), ..ask(Form::Html) }));
-        assert!(page.contains("&lt;script&gt;&quot;&#39;&amp;") && !page.contains("<script"), "{page}");
-        let location = "https://a.example/?x=\"><script>alert(1)</script>";
-        let page = text(redirect(StatusCode::MOVED_PERMANENTLY, location, &ask(Form::Html)));
-        assert!(!page.contains("<script"), "{page}");
-    }
-
-    #[test]
-    fn redirects_say_where_and_are_soon_forgotten() {
-        for form in [Form::Html, Form::Plain, Form::Json] {
-            let location = "https://www.example.org:8443/x?y=1&z=2";
-            let response = redirect(StatusCode::MOVED_PERMANENTLY, location, &ask(form));
-            assert_eq!(response.status(), 301);
-            assert_eq!(header(&response, "location"), location);
-            assert_eq!(header(&response, "cache-control"), "max-age=3600");
-            assert!(text(response).contains("https://www.example.org:8443/x?y=1&"));
-        }
-        assert_eq!(redirect(StatusCode::FOUND, "https://a\r\nx: y", &ask(Form::Plain)).status(), 500);
-    }
-
-    /// Writes every page to a folder, to be looked at: `PAGES=/some/folder cargo test --lib pages_to_look_at -- --ignored`.
-    #[test]
-    #[ignore = "writes files to look at"]
-    fn pages_to_look_at() {
-        let folder = std::path::PathBuf::from(std::env::var_os("PAGES").expect("PAGES names a folder"));
-        std::fs::create_dir_all(&folder).unwrap();
-        for cause in Cause::ALL {
-            std::fs::write(
-                folder.join(format!("{}.html", cause.name())),
-                text(fault(*cause, &ask(Form::Html))),
-            )
-            .unwrap();
-        }
-        let location = "https://www.example.org/trac/wiki/WikiStart";
-        let page = text(redirect(StatusCode::MOVED_PERMANENTLY, location, &ask(Form::Html)));
-        std::fs::write(folder.join("redirect.html"), page).unwrap();
-    }
-}
+mod tests;

@@ -1,165 +1,161 @@
-//! Fills the pages. Templates are parted once, at the first page; filling one is a few copies.
+//! What stands in a page's holes, and the same said to programs.
 
-use std::sync::LazyLock;
+use std::fmt::Write as _;
+use std::time::Duration;
 
-use aws_lc_rs::digest;
-use http::{HeaderValue, StatusCode};
+use http::StatusCode;
 
-use super::{Ask, reason, words};
-use crate::base::base64;
-use crate::base::cause::Cause;
+use super::template::Hole;
+use super::{Ask, pages, reason};
+use crate::base::clock::Wall;
+use crate::base::json;
 
-const STYLE: &str = include_str!("../../error-pages/style.css");
-static FAULT: LazyLock<Template> =
-    LazyLock::new(|| Template::new(include_str!("../../error-pages/page.html")));
-static REDIRECT: LazyLock<Template> =
-    LazyLock::new(|| Template::new(include_str!("../../error-pages/redirect.html")));
-static SMALL: LazyLock<Template> =
-    LazyLock::new(|| Template::new(include_str!("../../error-pages/plain.html")));
-
-static POLICY: LazyLock<HeaderValue> = LazyLock::new(|| {
-    let hash = base64::encode(digest::digest(&digest::SHA256, STYLE.as_bytes()).as_ref());
-    let text = format!(
-        "default-src 'none'; style-src 'sha256-{hash}'; img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
-    );
-    // Without the hash the page is only plainer.
-    HeaderValue::try_from(text).unwrap_or(HeaderValue::from_static("default-src 'none'"))
-});
-
-/// Only our own style, nothing else, nowhere else.
-pub(super) fn policy() -> HeaderValue {
-    POLICY.clone()
+/// What an answer tells, in whatever form.
+pub(super) struct Told<'a> {
+    pub status: StatusCode,
+    /// As the log calls it.
+    pub cause: &'a str,
+    /// One sentence, for programs.
+    pub detail: &'a str,
+    /// What the people who run the site say of it.
+    pub note: Option<&'a str>,
+    pub retry: Option<Duration>,
 }
 
-/// Text and the words that stand between its pieces.
-struct Template(Vec<(&'static str, Option<&'static str>)>);
-
-impl Template {
-    /// `{word}` is a hole; braces of any other kind are text.
-    fn new(text: &'static str) -> Self {
-        let mut pieces = Vec::new();
-        let mut start = 0;
-        let mut from = 0;
-        while let Some(open) = text.get(from..).and_then(|rest| rest.find('{')).map(|at| at + from) {
-            let word = text.get(open + 1..).and_then(|rest| rest.split_once('}')).map(|(word, _)| word);
-            match word {
-                Some(word) if !word.is_empty() && word.bytes().all(|byte| byte.is_ascii_lowercase()) => {
-                    pieces.push((text.get(start..open).unwrap_or(""), Some(word)));
-                    start = open + word.len() + 2;
-                    from = start;
-                }
-                _ => from = open + 1,
-            }
-        }
-        pieces.push((text.get(start..).unwrap_or(""), None));
-        Self(pieces)
-    }
-
-    fn fill(&self, capacity: usize, word: impl Fn(&mut String, &str)) -> String {
-        let mut page = String::with_capacity(capacity);
-        for (text, hole) in &self.0 {
-            page.push_str(text);
-            match hole {
-                Some("style") => page.push_str(STYLE),
-                Some(hole) => word(&mut page, hole),
-                None => {}
-            }
-        }
-        page
+impl Told<'_> {
+    /// Where we are at fault, and the site has one.
+    fn status_page<'a>(&self, ask: &Ask<'a>) -> Option<&'a str> {
+        ask.voice.status_page.as_deref().filter(|_| self.status.is_server_error())
     }
 }
 
-pub(super) fn fault(cause: Cause, status: StatusCode, ask: &Ask<'_>) -> String {
-    with_words(&words::of(cause), None, status, cause.name(), ask)
+/// The page of that name, with its language and policy.
+pub(super) fn fill<'a>(name: &str, told: &Told<'_>, ask: &Ask<'a>) -> (String, &'a pages::Ready, &'a str) {
+    let (ready, language) = ask.voice.page(name, &ask.languages);
+    let page = ready.template.fill(|page, hole| match hole {
+        Hole::Site => put(page, ask.site_name),
+        Hole::Status => put(page, Some(told.status.as_str())),
+        Hole::Reason => put(page, Some(reason(told.status))),
+        Hole::Cause => put(page, Some(told.cause)),
+        Hole::Id => put(page, Some(&ask.request_id.to_string())),
+        Hole::Retry => put(page, told.retry.map(|wait| in_words(wait, language)).as_deref()),
+        Hole::StatusPage => put(page, told.status_page(ask)),
+        Hole::Note => put(page, told.note),
+        Hole::Until => put(page, ask.until.map(moment).as_deref()),
+        Hole::Location | Hole::Headline | Hole::Content => false,
+    });
+    (page, ready, language)
 }
 
-fn with_words(
-    words: &words::Words,
-    headline: Option<&str>,
-    status: StatusCode,
-    cause: &str,
-    ask: &Ask<'_>,
-) -> String {
-    FAULT.fill(6 << 10, |page, hole| match hole {
-        "headline" => escape_into(page, headline.unwrap_or(words.headline)),
-        "meaning" => {
-            escape_into(page, words.meaning);
-            if let Some(note) = ask.note {
-                page.push(' ');
-                escape_into(page, note);
-            }
-        }
-        "advice" => {
-            for (at, advice) in words.advice.iter().enumerate() {
-                page.push_str(if at > 0 { "\n<li>" } else { "<li>" });
-                escape_into(page, advice);
-                page.push_str("</li>");
-            }
-        }
-        "site" => escape_into(page, ask.site_name.unwrap_or("")),
-        "id" => page.push_str(&ask.request_id.to_string()),
-        "status" => page.push_str(status.as_str()),
-        "reason" => page.push_str(reason(status)),
-        "cause" => page.push_str(cause),
-        _ => {}
-    })
+pub(super) fn redirect<'a>(location: &str, ask: &Ask<'a>) -> (String, &'a pages::Ready, &'a str) {
+    let (ready, language) = ask.voice.page(pages::REDIRECT, &ask.languages);
+    let page = ready.template.fill(|page, hole| match hole {
+        Hole::Location => put(page, Some(location)),
+        Hole::Site => put(page, ask.site_name),
+        Hole::Id => put(page, Some(&ask.request_id.to_string())),
+        _ => false,
+    });
+    (page, ready, language)
 }
 
-/// A page for a status that rules asked for; `told` is their own reason.
-pub(super) fn ruled(status: StatusCode, told: Option<&str>, ask: &Ask<'_>) -> String {
-    let Some(words) = words::of_status(status) else {
-        let mut content = String::new();
-        if let Some(site) = ask.site_name {
-            content.push_str("<p class=\"lead\">");
-            escape_into(&mut content, site);
-            content.push_str("</p>\n");
-        }
-        content.push_str("<footer><p class=\"id\"><code>");
-        content.push_str(&ask.request_id.to_string());
-        content.push_str("</code></p></footer>");
-        return small(told.unwrap_or(reason(status)), &content);
-    };
-    with_words(&words, told, status, "rules", ask)
-}
-
-pub(super) fn fault_line(cause: Cause, status: StatusCode, ask: &Ask<'_>) -> String {
-    let note = ask.note.map(|note| format!(" {}", note.replace(char::is_control, " "))).unwrap_or_default();
-    format!(
-        "{} {}: {}{note} ({}, request {})\n",
-        status.as_str(),
-        reason(status),
-        cause.sentence(),
-        cause.name(),
-        ask.request_id
-    )
-}
-
-pub(super) fn fault_json(cause: Cause, status: StatusCode, ask: &Ask<'_>) -> String {
-    let site = ask.site_name.map_or_else(String::new, |name| format!("\"site\":{},", json_text(name)));
-    let note = ask.note.map_or_else(String::new, |note| format!("\"note\":{},", json_text(note)));
-    format!(
-        "{{\"status\":{},\"cause\":\"{}\",\"message\":{},{note}{site}\"request_id\":\"{}\"}}\n",
-        status.as_str(),
-        cause.name(),
-        json_text(cause.sentence()),
-        ask.request_id
-    )
-}
-
-pub(super) fn redirect(location: &str) -> String {
-    REDIRECT.fill(4 << 10, |page, hole| {
-        if hole == "location" {
-            escape_into(page, location);
-        }
-    })
-}
-
+/// `content` is HTML already.
 pub(super) fn small(headline: &str, content: &str) -> String {
-    SMALL.fill(4 << 10, |page, hole| match hole {
-        "headline" => escape_into(page, headline),
-        "content" => page.push_str(content),
-        _ => {}
+    pages::small().template.fill(|page, hole| match hole {
+        Hole::Headline => put(page, Some(headline)),
+        Hole::Content => {
+            page.push_str(content);
+            true
+        }
+        _ => false,
     })
+}
+
+/// One line, whatever was said.
+pub(super) fn line(told: &Told<'_>, ask: &Ask<'_>) -> String {
+    let mut line = format!("{} {}", told.status.as_str(), reason(told.status));
+    if told.detail != reason(told.status) {
+        let _ = write!(line, ": {}", told.detail);
+    }
+    if let Some(note) = told.note {
+        let _ = write!(line, " {note}");
+    }
+    if let Some(until) = ask.until {
+        let _ = write!(line, " Until {}.", moment(until));
+    }
+    if let Some(page) = told.status_page(ask) {
+        let _ = write!(line, " See {page}");
+    }
+    let _ = write!(line, " ({}, request {})", told.cause, ask.request_id);
+    line.replace(char::is_control, " ") + "\n"
+}
+
+/// A problem as RFC 9457 has it. Its type is the general one: what tells causes apart is `cause`.
+pub(super) fn problem(told: &Told<'_>, ask: &Ask<'_>) -> String {
+    let mut out = format!(
+        "{{\"type\":\"about:blank\",\"title\":{},\"status\":{},\"detail\":{},\"instance\":\"{}\",\"cause\":{}",
+        json::quoted(reason(told.status)),
+        told.status.as_str(),
+        json::quoted(told.detail),
+        ask.request_id,
+        json::quoted(told.cause),
+    );
+    let mut member = |name: &str, value: Option<String>| {
+        if let Some(value) = value {
+            let _ = write!(out, ",\"{name}\":{value}");
+        }
+    };
+    member("site", ask.site_name.map(json::quoted));
+    member("note", told.note.map(json::quoted));
+    member("until", ask.until.map(|until| json::quoted(&until.iso())));
+    member("retry_after", told.retry.map(|wait| seconds(wait).to_string()));
+    member("status_page", told.status_page(ask).map(json::quoted));
+    out.push_str("}\n");
+    out
+}
+
+/// Rounded up: a second early is one refusal more.
+pub(super) fn seconds(wait: Duration) -> u64 {
+    wait.as_secs() + u64::from(wait.subsec_nanos() > 0)
+}
+
+/// A wait as a person says it, rounded up: `30 seconds`, `2 minutes`. A language whose words we do not have gets
+/// the signs that everybody knows.
+fn in_words(wait: Duration, language: &str) -> String {
+    // In each: one second, several of them, and so on for minutes, hours and days.
+    const EN: [&str; 8] = ["second", "seconds", "minute", "minutes", "hour", "hours", "day", "days"];
+    const DE: [&str; 8] = ["Sekunde", "Sekunden", "Minute", "Minuten", "Stunde", "Stunden", "Tag", "Tagen"];
+    const FR: [&str; 8] = ["seconde", "secondes", "minute", "minutes", "heure", "heures", "jour", "jours"];
+    const ES: [&str; 8] = ["segundo", "segundos", "minuto", "minutos", "hora", "horas", "día", "días"];
+    const SIGNS: [&str; 8] = ["s", "s", "min", "min", "h", "h", "d", "d"];
+    let words = match language.split('-').next().unwrap_or_default() {
+        "en" => EN,
+        "de" => DE,
+        "fr" => FR,
+        "es" => ES,
+        _ => SIGNS,
+    };
+    let wait = seconds(wait);
+    let (number, unit) = match wait {
+        0..=119 if wait != 60 => (wait, 0),
+        0..=7_199 if wait != 3_600 => (wait.div_ceil(60), 1),
+        0..=172_799 if wait != 86_400 => (wait.div_ceil(3_600), 2),
+        _ => (wait.div_ceil(86_400), 3),
+    };
+    let word = words.get(unit * 2 + usize::from(number != 1)).copied().unwrap_or_default();
+    format!("{number} {word}")
+}
+
+/// `2026-11-20, 21:30 UTC`: the same in every language, and whoever reads it may be anywhere.
+fn moment(time: Wall) -> String {
+    let civil = time.civil();
+    format!("{}, {:02}:{:02} UTC", time.day(), civil.hour, civil.minute)
+}
+
+/// Whether there was anything to put.
+fn put(page: &mut String, text: Option<&str>) -> bool {
+    let text = text.unwrap_or_default();
+    escape_into(page, text);
+    !text.is_empty()
 }
 
 /// Text that can stand between tags and in a quoted attribute.
@@ -182,80 +178,31 @@ fn escape_into(page: &mut String, text: &str) {
     }
 }
 
-/// A JSON string, quotes included.
-pub(super) fn json_text(text: &str) -> String {
-    use std::fmt::Write;
-    let mut out = String::with_capacity(text.len() + 2);
-    out.push('"');
-    for character in text.chars() {
-        match character {
-            '"' => out.push_str("\\\""),
-            '\\' => out.push_str("\\\\"),
-            ' '..='~' => out.push(character),
-            _ => {
-                let mut units = [0_u16; 2];
-                for unit in character.encode_utf16(&mut units) {
-                    // Writing to a String can't fail.
-                    let _ = write!(out, "\\u{unit:04x}");
-                }
-            }
-        }
-    }
-    out.push('"');
-    out
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn templates_hold_what_we_fill_in_and_load_nothing() {
-        for (template, holes) in [
-            (
-                &*FAULT,
-                &[
-                    "advice", "cause", "headline", "headline", "id", "meaning", "reason", "site", "status",
-                    "style",
-                ][..],
-            ),
-            (&*REDIRECT, &["location", "location", "style"]),
-            (&*SMALL, &["content", "headline", "headline", "style"]),
+    fn waits_are_said_as_people_say_them() {
+        for (wait, language, said) in [
+            (0, "en", "0 seconds"),
+            (1, "en", "1 second"),
+            (30, "en", "30 seconds"),
+            (30, "de", "30 Sekunden"),
+            (60, "fr", "1 minute"),
+            (61, "es", "61 segundos"),
+            (121, "es", "3 minutos"),
+            (3_600, "de", "1 Stunde"),
+            (3_601, "de", "61 Minuten"),
+            (7_201, "fr", "3 heures"),
+            (86_400, "es", "1 día"),
+            (200_000, "de-at", "3 Tagen"),
+            (90, "pl", "90 s"),
+            (600, "pl", "10 min"),
         ] {
-            let mut found: Vec<_> = template.0.iter().filter_map(|(_, hole)| *hole).collect();
-            found.sort_unstable();
-            assert_eq!(found, holes);
-            let text: String = template.0.iter().map(|(text, _)| *text).collect();
-            for never in ["<script", "http:", "https:", "src=", "@import", "url(", " style=", "onload"] {
-                assert!(!text.contains(never) && !STYLE.contains(never), "{never}");
-            }
+            assert_eq!(in_words(Duration::from_secs(wait), language), said, "{wait} {language}");
         }
-        assert!(!STYLE.contains('<'));
-    }
-
-    #[test]
-    fn every_cause_has_words_of_its_own() {
-        for (at, cause) in Cause::ALL.iter().enumerate() {
-            let words = words::of(*cause);
-            assert!(!words.headline.ends_with('.') && words.headline.len() < 60, "{}", words.headline);
-            assert!(words.meaning.ends_with('.') && !words.advice.is_empty());
-            assert!(words.advice.iter().all(|advice| advice.ends_with('.')), "{cause:?}");
-            let others = Cause::ALL.iter().skip(at + 1);
-            assert!(
-                others.clone().all(|other| words::of(*other).headline != words.headline),
-                "{}",
-                words.headline
-            );
-            assert!(
-                others.clone().all(|other| words::of(*other).meaning != words.meaning),
-                "{}",
-                words.meaning
-            );
-        }
-    }
-
-    #[test]
-    fn the_style_is_allowed_by_its_hash() {
-        assert!(policy().to_str().unwrap().contains("style-src 'sha256-"));
+        assert_eq!(in_words(Duration::from_millis(1_200), "en"), "2 seconds");
+        assert_eq!(moment(Wall::from_seconds(784_111_777)), "1994-11-06, 08:49 UTC");
     }
 }

@@ -154,6 +154,68 @@ impl Wall {
         )
     }
 
+    /// `1994-11-06T08:49Z`.
+    pub fn minute(self) -> String {
+        let c = self.civil();
+        format!("{:04}-{:02}-{:02}T{:02}:{:02}Z", c.year, c.month, c.day, c.hour, c.minute)
+    }
+
+    /// `1994-11-06`, `1994-11-06T08:49`, `1994-11-06 08:49:37+01:00`: UTC where no zone stands there.
+    pub fn read(text: &str) -> Option<Self> {
+        let (day, time) = text.split_once(['T', ' ']).unwrap_or((text, "00:00Z"));
+        let numbers = |text: &str, mark: char, widths: &[usize]| -> Option<Vec<u64>> {
+            let parts: Vec<&str> = text.split(mark).collect();
+            if parts.len() != widths.len() {
+                return None;
+            }
+            let number = |(part, width): (&&str, &usize)| {
+                let digits = part.len() == *width && part.bytes().all(|byte| byte.is_ascii_digit());
+                digits.then(|| part.parse().ok())?
+            };
+            parts.iter().zip(widths).map(number).collect()
+        };
+        let &[year, month, day] = numbers(day, '-', &[4, 2, 2])?.as_slice() else { return None };
+        let (time, ahead) = match time.strip_suffix('Z') {
+            Some(time) => (time, 0),
+            None => match time.rfind(['+', '-']) {
+                None => (time, 0),
+                Some(at) => {
+                    let (time, zone) = time.split_at_checked(at)?;
+                    let &[hours, minutes] = numbers(zone.get(1..)?, ':', &[2, 2])?.as_slice() else {
+                        return None;
+                    };
+                    let ahead = i64::try_from(hours * 3_600 + minutes * 60).ok()?;
+                    (time, if zone.starts_with('-') { -ahead } else { ahead })
+                }
+            },
+        };
+        let time = numbers(time, ':', &[2, 2, 2]).or_else(|| numbers(time, ':', &[2, 2]))?;
+        let (hour, minute, second) = match *time.as_slice() {
+            [hour, minute] => (hour, minute, 0),
+            [hour, minute, second] => (hour, minute, second),
+            _ => return None,
+        };
+        if hour > 23
+            || minute > 59
+            || second > 59
+            || !(1..=12).contains(&month)
+            || !(1970..=9999).contains(&year)
+        {
+            return None;
+        }
+        // Days by counting from March on, so that a leap day is a year's last.
+        let (shifted_year, from_march) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
+        let (era, of_era) = (shifted_year / 400, shifted_year % 400);
+        let days =
+            era * 146_097 + of_era * 365 + of_era / 4 - of_era / 100 + (153 * from_march + 2) / 5 + day;
+        let days = days.checked_sub(1 + 719_468)?;
+        let seconds = (days * 86_400 + hour * 3_600 + minute * 60 + second).checked_add_signed(-ahead)?;
+        let read = Self::from_seconds(seconds);
+        // A day that its month does not have comes out as another.
+        let civil = Self::from_seconds(days * 86_400).civil();
+        ((u64::from(civil.month), u64::from(civil.day)) == (month, day)).then_some(read)
+    }
+
     /// `1994-11-06`.
     pub fn day(self) -> String {
         let c = self.civil();
@@ -194,6 +256,19 @@ mod tests {
         assert_eq!(time.log_date(), "06/Nov/1994:08:49:37 +0000");
         assert_eq!(time.iso(), "1994-11-06T08:49:37.005Z");
         assert_eq!(time.day(), "1994-11-06");
+    }
+
+    #[test]
+    fn what_is_written_is_read() {
+        for seconds in [0, 951_782_400, 1_709_164_800, 1_735_689_540, 4_107_542_400] {
+            let time = Wall::from_seconds(seconds);
+            assert_eq!(Wall::read(&time.minute()), Some(time), "{time}");
+            assert_eq!(Wall::read(&time.day()).map(Wall::day), Some(time.day()));
+        }
+        for text in ["1970-01-01T00:00+00:01", "2023-02-29", "1969-12-31", "2024-02-29T12", "2024-2-29", "Z"]
+        {
+            assert_eq!(Wall::read(text), None, "{text}");
+        }
     }
 
     #[test]

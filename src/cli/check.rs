@@ -12,6 +12,7 @@ use std::time::Duration;
 
 use super::arguments::{Flag, Given};
 use super::{End, JSON, Paper, format, rules};
+use crate::answer::{Problem, Voice};
 use crate::base::{clock, json};
 use crate::language::mend::{Mended, mend};
 use crate::language::{self, Diagnostics, Files, Span};
@@ -101,7 +102,12 @@ fn summary(settings: &Settings, findings: &[Finding]) -> String {
         (0, warnings) => format!("good, but for {}", many(warnings, "warning")),
         (errors, _) => many(errors, "fault"),
     };
-    format!("{}, {}, {}: {verdict}", many(sites, "site"), many(routes, "route"), many(backends, "backend"))
+    let directors = match settings.directors.len() {
+        0 => String::new(),
+        some => format!(", {}", many(some, "director")),
+    };
+    let (sites, routes, backends) = (many(sites, "site"), many(routes, "route"), many(backends, "backend"));
+    format!("{sites}, {routes}, {backends}{directors}: {verdict}")
 }
 
 fn counted(settings: &Settings) -> (usize, usize, usize) {
@@ -116,6 +122,14 @@ fn many(count: usize, what: &str) -> String {
 fn look(settings: &Settings) -> Vec<Finding> {
     let mut findings = Vec::new();
     let now = clock::wall();
+    for (at, site) in settings.sites.iter().enumerate() {
+        let (_, problems) = Voice::open(site);
+        let place = place(settings, settings.places.site(at));
+        findings.extend(problems.into_iter().map(|Problem { is_error, text }| Finding {
+            is_error,
+            text: format!("site `{}`: {text}{place}", site.name),
+        }));
+    }
     for (at, site) in settings.sites.iter().enumerate() {
         let CertificateWish::Files { chain, key } = &site.certificate else { continue };
         let names: Vec<Box<str>> = std::iter::once(&site.name).chain(&site.aliases).cloned().collect();

@@ -15,6 +15,8 @@ mod explain;
 mod format;
 mod help;
 mod lsp;
+mod order;
+mod pages;
 mod paper;
 mod replay;
 mod routes;
@@ -52,6 +54,13 @@ impl From<End> for ExitCode {
 }
 
 const STATE: Flag = Flag::new("state", Some("DIR"), "the state folder of the gateway to ask");
+const UNTIL: Flag = Flag::new(
+    "until",
+    Some("TIME"),
+    "when the site opens by itself: 2h, 3d, or 2026-12-01T08:00 (UTC, or with +01:00 behind it)",
+);
+const NOTE: Flag = Flag::new("note", Some("TEXT"), "what visitors are told beside the usual");
+const ALLOW: Flag = Flag::new("allow", Some("ACL"), "who sees the site all the same: an `acl` of the rules");
 const CONFIG: Flag = Flag::new("config", Some("MAIN.VCL"), "the rules that name the state folder");
 const MAIN: Flag = Flag::new("main", Some("MAIN.VCL"), "the rules to ask");
 const METHOD: Flag = Flag::new("method", Some("METHOD"), "the method; GET if nothing is said");
@@ -235,6 +244,31 @@ const COMMANDS: &[Spec] = &[
         run: talk::reload,
     },
     Spec {
+        name: "backend",
+        operand: Operand::Exactly(&["NAME", "ORDER"]),
+        flags: &[STATE, CONFIG],
+        summary: "drain a backend, or resume it: whether visitors are sent there",
+        story: "`drain` sends nobody new there and lets what is under way end; a director sends its visitors to\n\
+                the others. Holds over reloads and restarts, until `resume`.",
+        examples: &["doorward backend wiki drain", "doorward backend wiki resume"],
+        run: order::backend,
+    },
+    Spec {
+        name: "maintenance",
+        operand: Operand::Any("WORD"),
+        flags: &[UNTIL, NOTE, ALLOW, STATE, CONFIG],
+        summary: "close a site, open it again, or say which are closed",
+        story: "Visitors get the page for maintenance, with your note and when to come back. Holds over reloads\n\
+                and restarts, until `off` or until the time that you said.",
+        examples: &[
+            "doorward maintenance on wiki.example.org --until 2h --note \"We move to a new disk.\"",
+            "doorward maintenance on wiki.example.org --until 2026-12-01T08:00 --allow office",
+            "doorward maintenance off wiki.example.org",
+            "doorward maintenance",
+        ],
+        run: order::maintenance,
+    },
+    Spec {
         name: "stop",
         operand: Operand::None,
         flags: &[STATE, CONFIG],
@@ -253,6 +287,21 @@ const COMMANDS: &[Spec] = &[
                 program. Leaves nothing behind but its state folder; without rules, that is ./doorward-demo.",
         examples: &["doorward demo"],
         run: demo::run,
+    },
+    Spec {
+        name: "pages",
+        operand: Operand::Any("export|preview"),
+        flags: &[pages::FORCE, pages::LISTEN],
+        summary: "look at the error pages, or write them out to change them",
+        story: "`preview` shows every page in every language, in light and in dark, with its holes filled; with rules,\n\
+                as each site of theirs has it. `export` writes ours to a folder, where they can be changed: the\n\
+                `.pages` of a site names it (docs/pages.md). Nothing is overwritten but with --force.",
+        examples: &[
+            "doorward pages preview",
+            "doorward pages preview main.vcl --listen 127.0.0.1:8090",
+            "doorward pages export my-pages",
+        ],
+        run: pages::run,
     },
     Spec {
         name: "docs",

@@ -21,7 +21,7 @@ pub(super) fn stop(given: &Given, paper: &mut Paper<'_>) -> End {
     ask(given, paper, Command::Stop, Duration::from_secs(60))
 }
 
-fn ask(given: &Given, paper: &mut Paper<'_>, command: Command, patience: Duration) -> End {
+pub(super) fn ask(given: &Given, paper: &mut Paper<'_>, command: Command, patience: Duration) -> End {
     let state = match state(given, paper) {
         Ok(state) => state,
         Err(end) => return end,

@@ -411,3 +411,70 @@ fn what_leaves_no_doubt_is_mended_in_the_files() {
     assert_eq!(end, End::Good);
     assert!(out.starts_with("{\"rules\":") && !out.contains("mended"), "programs read one object: {out}");
 }
+
+#[test]
+fn pages_are_written_out_whole_and_overwrite_nothing() {
+    let tree = Tree::new(RULES);
+    let folder = tree.0.join("pages");
+    let export = |more: &[&str]| typed(&[&["pages", "export", folder.to_str().unwrap()], more].concat());
+    let (end, out, err) = export(&[]);
+    assert_eq!((end, err.as_str()), (End::Good, ""));
+    assert!(out.contains("49 pages in 4 languages") && out.contains(".pages = "), "{out}");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 49 * 4);
+    let page = folder.join("connection-refused.de.html");
+    let ours = std::fs::read_to_string(&page).unwrap();
+    assert!(ours.contains("{id}") && ours.contains("<html lang=\"de\">"));
+    std::fs::write(&page, "mine").unwrap();
+    let (end, out, err) = export(&[]);
+    assert_eq!((end, out.as_str()), (End::Faults, ""));
+    assert!(
+        err.contains("and 195 more already, and nothing was written") && err.contains("--force"),
+        "{err}"
+    );
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), "mine");
+    assert_eq!(export(&["--force"]).0, End::Good);
+    assert_eq!(std::fs::read_to_string(&page).unwrap(), ours);
+    // What is written is what a site takes.
+    let rules = RULES.replace(".certificate = local;", ".certificate = local; .pages = \"pages\";");
+    std::fs::write(tree.0.join("main.vcl"), &rules).unwrap();
+    let (end, out, _) = typed(&["check", &tree.main()]);
+    assert_eq!(end, End::Good, "{out}");
+    std::fs::write(folder.join("404.html"), "{id} <script>").unwrap();
+    std::fs::write(folder.join("connexion-refused.html"), "").unwrap();
+    let (end, out, _) = typed(&["check", &tree.main()]);
+    assert_eq!(end, End::Faults);
+    assert!(out.contains("error: site `www.example`: ") && out.contains("404.html holds a script"), "{out}");
+    assert!(out.contains("did you mean `connection-refused.html`?"), "{out}");
+    let (end, _, err) = typed(&["pages", "preview", &tree.main()]);
+    assert_eq!(end, End::Faults);
+    assert!(err.contains("404.html holds a script"), "{err}");
+    std::fs::write(tree.0.join("file"), "").unwrap();
+    let (end, _, err) = typed(&["pages", "export", tree.0.join("file").to_str().unwrap()]);
+    assert!(end == End::Faults && err.contains("can't be written to"), "{err}");
+}
+
+#[test]
+fn what_pages_cannot_do_is_said() {
+    for (line, said) in [
+        (&["pages"][..], "say what to do: `pages export DIR` or `pages preview`"),
+        (&["pages", "export"], "wants a folder to write to"),
+        (&["pages", "exprot", "x"], "`pages` can't `exprot`; did you mean `export`?"),
+        (&["pages", "frobnicate"], "it can export and preview"),
+        (&["pages", "export", "a", "b"], "one thing to do, and one folder or file"),
+        (&["pages", "export", "a", "--listen", ":0"], "`pages export` knows no `--listen`"),
+        (&["pages", "preview", "--force"], "`pages preview` knows no `--force`"),
+        (
+            &["pages", "preview", "--listen", "80"],
+            "`80` is no address to listen on: write a `:` before the port",
+        ),
+    ] {
+        let (end, out, err) = typed(line);
+        assert_eq!((end, out.as_str()), (End::Usage, ""), "{line:?}");
+        assert!(err.contains(said), "{line:?}: {err}");
+    }
+    let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let (end, _, err) = typed(&["pages", "preview", "--listen", &address]);
+    assert_eq!(end, End::Faults);
+    assert!(err.contains(&format!("can't be shown on {address}")), "{err}");
+}

@@ -207,7 +207,7 @@ pub(super) mod tests {
     use super::*;
     use crate::base::address::Peer;
     use crate::base::fault::Fault;
-    use crate::message::{Door, Head, Street};
+    use crate::message::{Door, Head, Pace, Street};
 
     pub(in crate::demo) fn street() -> Rc<Street> {
         Rc::new(Street { peer: Peer::unknown(), trusted: false, local: Street::UNKNOWN, secure: None })
@@ -235,6 +235,7 @@ pub(super) mod tests {
             }),
             body: Body::full(body.to_owned()),
             hints: None,
+            pace: Pace::default(),
         }
     }
 
@@ -287,6 +288,7 @@ pub(super) mod tests {
             head: Err(Fault::new(crate::base::cause::Cause::HeadTooLarge)),
             body: Body::Empty,
             hints: None,
+            pace: Pace::default(),
         };
         let Err(departure) = Asked::of(arrival) else { panic!("a page for no request") };
         assert_eq!(departure.response.status(), 431);

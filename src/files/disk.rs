@@ -105,8 +105,10 @@ enum Missed {
 
 impl Root {
     /// A folder that is missing now may be there later: it is looked for with each request.
-    pub fn new(path: impl Into<PathBuf>) -> Self {
-        Self { path: path.into(), opened: ArcSwapOption::empty() }
+    pub fn new(path: &Path) -> Self {
+        // What backends name begins at the root of the file system, whatever the rules begin at.
+        let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+        Self { path, opened: ArcSwapOption::empty() }
     }
 
     pub fn path(&self) -> &Path {

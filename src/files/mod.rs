@@ -221,14 +221,34 @@ fn describe(
     if varies {
         headers.insert(VARY, HeaderValue::from_static("accept-encoding"));
     }
-    if let Some(expires) = plan.expires {
-        let said = match expires.as_secs() {
-            0 => HeaderValue::from_static("no-cache"),
-            seconds => header(&format!("public, max-age={seconds}"))?,
-        };
-        headers.insert(CACHE_CONTROL, said);
+    if let Some(said) = kept(plan) {
+        headers.insert(CACHE_CONTROL, header(&said)?);
     }
     Ok(())
+}
+
+/// How long an answer may be kept, as `Cache-Control` has it.
+fn kept(plan: &plan::Files) -> Option<String> {
+    Some(match plan.expires?.as_secs() {
+        0 => "no-cache".to_owned(),
+        seconds => format!("public, max-age={seconds}"),
+    })
+}
+
+/// What would be said of a file by its name alone, for who reads no disk. `below` is the rest of a canonical path.
+pub fn assumed(plan: &plan::Files, below: &str) -> HeaderMap {
+    let mut headers = HeaderMap::new();
+    let name = match (below.is_empty() || below.ends_with('/'), plan.index.first()) {
+        (true, Some(index)) => index,
+        _ => below,
+    };
+    let said = [(CONTENT_TYPE, Some(types::of(name).text())), (CACHE_CONTROL, kept(plan))];
+    for (name, text) in said {
+        if let Some(value) = text.and_then(|text| HeaderValue::try_from(text).ok()) {
+            headers.insert(name, value);
+        }
+    }
+    headers
 }
 
 fn header(text: &str) -> Result<HeaderValue, Fault> {

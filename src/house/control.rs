@@ -20,7 +20,7 @@ use super::generation::{self, Keep};
 use super::worker::{self, Phase, Post};
 use super::{Announce, Environment, Open, Options, Order, StartFault};
 use crate::admin::control::{self as socket, Answer, Command};
-use crate::admin::{Admin, Standing, State};
+use crate::admin::{Admin, Standing, State, Troubles};
 use crate::base::amount;
 use crate::base::bound::Bounds;
 use crate::base::clock::{self, Wall};
@@ -29,7 +29,7 @@ use crate::listen::{self, Gate};
 use crate::record::{Level, Office};
 use crate::settings::{Doors, Gateway};
 use crate::upstream::{self, Condition, Director, Event, MemberStanding, News};
-use crate::visit::Worlds;
+use crate::visit::{World, Worlds};
 
 /// How often certificates are looked at.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
@@ -207,10 +207,12 @@ impl House {
             let served = door.serve(move |command| {
                 let orders = orders.clone();
                 async move {
+                    let stop = command == Command::Stop;
                     let (answer, answered) = oneshot::channel();
                     let order = match command {
                         Command::Status => Order::Status(answer),
                         Command::Reload => Order::Reload(answer),
+                        Command::Tell(order) => Order::Tell(order, answer),
                         Command::Stop => {
                             drop(answer);
                             Order::Stop
@@ -219,7 +221,7 @@ impl House {
                     if orders.send(order).is_err() {
                         return Answer::fault("the gateway is closing");
                     }
-                    if command == Command::Stop {
+                    if stop {
                         return Answer::done("open visits are given their time, then the gateway ends");
                     }
                     answered.await.unwrap_or_else(|_| Answer::fault("the gateway is closing"))
@@ -246,8 +248,10 @@ impl House {
             .map_err(|error| StartFault(format!("cannot serve the admin pages: {error}")))?;
         let (worlds, closing) = (Arc::clone(&self.worlds), self.closing.clone());
         let office = Arc::clone(&self.keep.office);
+        let (keep, here) = (Rc::clone(&self.keep), Arc::clone(&self.worlds));
         let admin = Admin::new(State {
             standing: Box::new(move || if closing.begun() { Standing::Draining } else { Standing::Open }),
+            troubles: Box::new(move || troubles(&keep, &here.current())),
             metrics: Box::new(move || {
                 let world = worlds.current();
                 office.scrape(&generation::figures(&world), &generation::director_figures(&world))
@@ -267,6 +271,10 @@ impl House {
                 Some(order) = orders.recv() => match order {
                     Order::Status(answer) => drop(answer.send(Answer::done(self.status()))),
                     Order::Reload(answer) => drop(answer.send(self.reload())),
+                    Order::Tell(order, answer) => {
+                        let told = self.keep.obey(&order, &self.worlds.current()).await;
+                        drop(answer.send(told));
+                    }
                     Order::Stop => self.stop(),
                 },
                 said = Signals::next(&mut self.signals) => match said {
@@ -414,6 +422,9 @@ impl House {
             }
             text.push('\n');
         }
+        for shut in self.keep.orders.shut(&world) {
+            let _ = writeln!(text, "site {}: {}", shut.site, shut.tell(now));
+        }
         for director in world.directors() {
             let _ = writeln!(text, "{}", told(director));
         }
@@ -479,6 +490,15 @@ fn tell(office: &Office, news: &News<'_>) {
             office.note(Level::Warning, "nobody knows a backend's name", &[("backend", name)]);
         }
         Event::NameFound => office.note(Level::Info, "a backend's name is known again", &[("backend", name)]),
+    }
+}
+
+/// What is not as usual, for the health page.
+fn troubles(keep: &Keep, world: &World) -> Troubles {
+    let backends = world.servers().map(|backend| (backend.name().into(), backend.standing()));
+    Troubles {
+        backends: backends.filter(|(_, standing)| !standing.healthy()).collect(),
+        closed: keep.orders.shut(world).into_iter().map(|shut| (shut.site, shut.until)).collect(),
     }
 }
 

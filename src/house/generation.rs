@@ -9,6 +9,9 @@ use std::sync::Arc;
 use arc_swap::ArcSwap;
 
 use super::Environment;
+use super::orders::Orders;
+use crate::admin::control::Answer;
+use crate::answer::Voice;
 use crate::base::address::PseudonymKey;
 use crate::base::{clock, random};
 use crate::files::Root;
@@ -23,7 +26,7 @@ use crate::upstream::{self, Backend, Director, StickyKey, Target};
 use crate::visit::{Closures, Outside, Rulebook, Terms, World, explain};
 
 /// What the house keeps for itself in the store.
-const HOUSE: Space = Space::new("house");
+pub(super) const HOUSE: Space = Space::new("house");
 
 /// Days away after which pseudonyms begin anew.
 const PSEUDONYM_DAYS_MAX: u64 = 3_660;
@@ -35,6 +38,8 @@ const STORE_BYTES_MAX: u64 = 256 << 20;
 pub struct Keep {
     pub office: Arc<Office>,
     pub authority: Authority,
+    /// What operators said at run time.
+    pub orders: Orders,
     desk: Desk,
     pseudonyms: Arc<ArcSwap<PseudonymKey>>,
     /// Under which members of directors are named in visitors' cookies.
@@ -50,6 +55,7 @@ impl Keep {
         let desk =
             Desk::open(Box::new(embedded)).map_err(|error| format!("cannot open the store: {error}"))?;
         let pseudonyms = Arc::new(ArcSwap::from_pointee(kept_pseudonyms(&desk).await?));
+        let orders = Orders::kept(&desk).await?;
         let sticky = kept_sticky(&desk).await?;
         let authority = Authority::open(&gateway.state, clock::wall()).map_err(|fault| fault.to_string())?;
         let office = Office::open(crate::record::Options {
@@ -58,7 +64,7 @@ impl Keep {
             stderr: foreground,
         })
         .map_err(|error| format!("cannot open the log: {error}"))?;
-        Ok(Self { office, authority, desk, pseudonyms, sticky, https_port })
+        Ok(Self { office, authority, orders, desk, pseudonyms, sticky, https_port })
     }
 
     /// A new day has a new key, and the old one is forgotten. Kept first: a key that was used must not be lost.
@@ -71,6 +77,11 @@ impl Keep {
             self.pseudonyms.store(Arc::new(next));
         }
         Ok(())
+    }
+
+    /// Carries out what an operator says.
+    pub async fn obey(&self, order: &str, world: &World) -> Answer {
+        self.orders.obey(order, &self.desk, world).await
     }
 
     pub async fn close(&self) {
@@ -120,7 +131,7 @@ fn pseudonyms() -> Result<store::Key, String> {
     HOUSE.key("pseudonyms").map_err(|fault| unusable(&fault))
 }
 
-fn unusable(fault: &store::StoreFault) -> String {
+pub(super) fn unusable(fault: &store::StoreFault) -> String {
     format!("cannot use the store: {fault}")
 }
 
@@ -231,6 +242,7 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
             &[],
         );
     }
+    let voices = voices(settings, keep)?;
     let mut roots = BTreeMap::new();
     for route in settings.sites.iter().flat_map(|site| &site.routes) {
         let Answers::Files(files) = &route.answers else { continue };
@@ -242,7 +254,8 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
         }
         roots.insert(files.id, root);
     }
-    Ok(World {
+    let world = World {
+        voices,
         roots,
         sheets: settings.sites.iter().map(sheet).collect(),
         route_sheets,
@@ -258,7 +271,29 @@ fn world(settings: &Settings, keep: &Keep, acceptor: Acceptor, kept: &Kept) -> R
             trusted: Arc::clone(&gateway.trusted),
             proxy_protocol: gateway.proxy_protocol,
         }),
-    })
+    };
+    keep.orders.apply(settings, &world);
+    Ok(world)
+}
+
+/// How each site speaks. Pages that can't be taken stop the start, or the reload: whoever wrote them would learn of
+/// it on the worst of days.
+fn voices(settings: &Settings, keep: &Keep) -> Result<Vec<Voice>, String> {
+    let mut faults = Vec::new();
+    let voices = settings.sites.iter().map(|site| {
+        let (voice, problems) = Voice::open(site);
+        for problem in problems {
+            let text = format!("site {}: {}", site.name, problem.text);
+            if problem.is_error {
+                faults.push(text);
+            } else {
+                keep.office.note(Level::Warning, "a page needs attention", &[("what", &text)]);
+            }
+        }
+        voice
+    });
+    let voices = voices.collect();
+    if faults.is_empty() { Ok(voices) } else { Err(faults.join("\n")) }
 }
 
 /// The subs of the tree, started: one that refuses to is not loaded.

@@ -8,6 +8,7 @@
 
 mod control;
 mod generation;
+mod orders;
 mod worker;
 
 use std::fmt;
@@ -79,6 +80,8 @@ impl std::error::Error for StartFault {}
 enum Order {
     Status(oneshot::Sender<Answer>),
     Reload(oneshot::Sender<Answer>),
+    /// What an operator says of a backend or a site.
+    Tell(Box<str>, oneshot::Sender<Answer>),
     /// The first lets open visits finish, the second does not.
     Stop,
 }
@@ -98,6 +101,11 @@ impl Running {
 
     pub fn status(&self) -> Answer {
         self.ask(Order::Status)
+    }
+
+    /// The order of an operator, as it comes over the control socket.
+    pub fn tell(&self, order: &str) -> Answer {
+        self.ask(|answer| Order::Tell(order.into(), answer))
     }
 
     fn ask(&self, order: impl FnOnce(oneshot::Sender<Answer>) -> Order) -> Answer {

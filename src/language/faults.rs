@@ -343,6 +343,9 @@ faults! {
     E128 SecretShown, Error, "a secret would be shown",
         "What stands in a file that is included as `private` is a secret: a `let` of it, and a row of a table there. Rules may compare it, hash it and send it to a backend (`set bereq.http.Authorization = …;`); in an answer, in a reason or in a log everybody could read it. What rules put into a header of the request is not followed further.",
         Tree(&[("main.vcl", 0o644, "include private \"private.vcl\";\nbackend a { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { route \"/\" { .backend = a; } }\nsub vcl_deliver { set resp.http.X-Token = token; }\n"), ("private.vcl", 0o600, "let token = \"hunter2\";\n")]);
+    E160 BadLink, Error, "no address of a page",
+        "The address of a status page is a whole one, as a browser shows it: `\"https://status.example\"`. It stands on error pages, so it is best on another server than the one they speak of.",
+        Main("backend trac { .url = \"http://127.0.0.1:8000\"; }\nsite \"www.example\" { .status = \"status.example\"; route \"/\" { .backend = trac; } }\n");
     W001 Unused, Warning, "nothing uses this",
         "A `let`, `backend`, `acl`, `log`, `probe`, `table` or local variable that nothing names, or a `sub` that nothing calls. It is checked all the same. Most often the name was changed in one place, or a route still points at the old server.",
         Main("let domain = \"scipy.example\";\n");

@@ -215,22 +215,8 @@ pub const LATER: &[&str] = &["authority", "directory", "limit", "secret"];
 pub const LATER_SETTINGS: &[(Kind, &[&str])] = &[
     (Kind::Gateway, &["portal", "store", "memory"]),
     (Kind::Backend, &["workers", "queue", "shares", "identity"]),
-    (Kind::Site, &["directory", "hsts", "pages", "status", "limits"]),
-    (
-        Kind::Route,
-        &[
-            "sign_in",
-            "sign_out",
-            "realm",
-            "limits",
-            "class",
-            "cache",
-            "cookies",
-            "strip",
-            "replace",
-            "replace_errors",
-        ],
-    ),
+    (Kind::Site, &["directory", "hsts", "limits"]),
+    (Kind::Route, &["sign_in", "sign_out", "realm", "limits", "class", "cache", "cookies"]),
     (Kind::Log, &["archive", "readers"]),
 ];
 
@@ -255,6 +241,8 @@ pub enum Type {
     Target,
     /// Text whose form its reader knows.
     Text,
+    /// A path as a route's own is written, with names of the route's.
+    Path,
     /// Lines of a request, as strings side by side.
     Lines,
     /// `"204"` or `"200-299"`.
@@ -265,10 +253,12 @@ pub enum Type {
     Host,
     /// A path, relative to the rule file it stands in; `{state}` is the state folder.
     File,
-    /// A path, relative to the folder of the main file.
+    /// A path; relative to what its setting says.
     Folder,
     /// A path with `{state}`, `{site}` and `{day}`.
     Template,
+    /// The address of a page, as a browser has it: `"https://status.example"`.
+    Link,
     /// `"sha256:…"`
     Digest,
     /// Where visitors are sent: an address, or a path, with names of the path, `{path}` and `{query}`.
@@ -308,6 +298,9 @@ impl Type {
             Type::Socket => "the path of a socket in quotes",
             Type::Target => "a path in quotes, such as `\"/alive\"`",
             Type::Text => "text in quotes",
+            Type::Path => {
+                "a path in quotes, such as `\"/trac/env1/\"`, which may hold names of the route's own"
+            }
             Type::Lines => "the lines of a request, such as `\"GET / HTTP/1.1\" \"Connection: close\"`",
             Type::Statuses => "a status or a range of them in quotes, such as `\"204\"` or `\"200-299\"`",
             Type::Probe => "the name of a `probe`, or its settings between braces",
@@ -317,6 +310,7 @@ impl Type {
             Type::Template => {
                 "a file name in quotes, which may hold `{state}`, `{site}`, `{day}` and names of a path"
             }
+            Type::Link => "the address of a page, such as `\"https://status.example\"`",
             Type::Digest => "a fingerprint, such as `\"sha256:9f86…\"`",
             Type::Address => "an address in quotes, such as `\"https://new.example/{path}\"`",
             Type::Attempt => "a file such as `\"{path}.html\"` or `\"/index.html\"`, or a status",
@@ -337,10 +331,10 @@ impl Type {
             Type::Name(Kind::Probe) => "the name of a `probe`",
             Type::Name(_) => "a name",
             Type::Certificate => "`local` or `files(\"chain.pem\", \"key.pem\")`",
-            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Member => "the name of a `backend`, and `weight 2` behind it where it takes more",
             Type::HashBy => "`client`, `path`, `cookie(\"name\")` or `header(\"Name\")`",
             Type::Cookie => "the name of a cookie in quotes",
+            Type::OwnCertificate => "`files(\"chain.pem\", \"key.pem\")`",
             Type::Access => "who may pass: `anyone`, `nobody`, `network(acl)`, joined by `&&`, `||` and `!`",
         })
     }
@@ -357,10 +351,12 @@ impl Type {
                 | Type::Target
                 | Type::Statuses
                 | Type::Text
+                | Type::Path
                 | Type::Host
                 | Type::File
                 | Type::Folder
                 | Type::Template
+                | Type::Link
                 | Type::Digest
                 | Type::Address
                 | Type::Attempt
@@ -720,6 +716,27 @@ static SITE: &[Setting] = &[
     row("force_https", Type::Bool, "yes", "Whether plain http is redirected to https.", "no"),
     row("log", Type::Name(Kind::Log), "the default log", "Where this site's records go.", "visitors"),
     row(
+        "status",
+        Type::Link,
+        "none",
+        "The page that tells how the services are: error pages link to it, also before a backend is known to be sick.",
+        "\"https://status.example\"",
+    ),
+    row(
+        "fault_status",
+        Type::Word(STATUSES_WORDS),
+        "always_503",
+        "Which status visitors get when a backend fails; rules may say another.",
+        "by_cause",
+    ),
+    row(
+        "pages",
+        Type::Folder,
+        "none",
+        "A folder of pages that take the place of ours of the same names (docs/pages.md); relative to the rule file.",
+        "\"pages\"",
+    ),
+    row(
         "maintenance",
         Type::Bool,
         "no",
@@ -733,6 +750,14 @@ static SITE: &[Setting] = &[
         "Who sees the site while it is closed, unless `doorward maintenance on` says otherwise.",
         "office",
     ),
+];
+
+const STATUSES_WORDS: &[Word] = &[
+    Word { word: "always_503", doc: "503 for every fault of a backend: come back later." },
+    Word {
+        word: "by_cause",
+        doc: "502 where its answer was none, 504 where it came too late, 503 where it could not be asked.",
+    },
 ];
 
 const SLASH_WORDS: &[Word] = &[
@@ -886,7 +911,35 @@ static ROUTE: &[Setting] = &[
         "\".php\", \".phtml\"",
     )
     .several(),
+    row(
+        "strip",
+        Type::Bool,
+        "no",
+        "Whether the route's own path is taken off before the backend is asked: `/wiki/a` becomes `/a`.",
+        "yes",
+    ),
+    row(
+        "replace",
+        Type::Path,
+        "the route's own path",
+        "What the backend is asked for in the place of the route's own path; it may hold names of that.",
+        "\"/trac/env1/\"",
+    ),
+    row(
+        "rewrite_links",
+        Type::Bool,
+        "no",
+        "Whether links in its pages that name the backend, or this site by http, are put right on the way.",
+        "yes",
+    ),
     row("encoded_slash", Type::Word(SLASH_WORDS), "refuse", "What happens to `%2f` in a path.", "keep"),
+    row(
+        "replace_errors",
+        Type::Bool,
+        "no",
+        "Whether our page takes the place of the backend's own where it answers 500 or more; its status stays.",
+        "yes",
+    ),
     row(
         "log",
         Type::Name(Kind::Log),
@@ -902,6 +955,13 @@ static ROUTE: &[Setting] = &[
         "77s",
     )
     .range(WAIT_OR_NONE),
+    row(
+        "body_timeout",
+        Type::Duration,
+        "what the gateway says",
+        "Longest pause between two pieces of a request body, or of an answer the visitor does not read.",
+        "77s",
+    ),
 ];
 
 const FORMAT_WORDS: &[Word] = &[

@@ -3,9 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::pin::Pin;
 use std::rc::Rc;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http_body::{Body as HttpBody, Frame, SizeHint};
 
 use crate::base::fault::Fault;
@@ -31,6 +31,19 @@ impl Body {
 
     pub fn stream(body: impl HttpBody<Data = Bytes, Error = Fault> + 'static) -> Self {
         Self::Stream(Box::pin(body))
+    }
+
+    /// What is there of it without waiting; all of it, where nothing has to be waited for.
+    pub fn at_once(mut self) -> Bytes {
+        if let Body::Full(bytes) = self {
+            return bytes;
+        }
+        let mut all = BytesMut::new();
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(Some(Ok(frame))) = Pin::new(&mut self).poll_frame(&mut cx) {
+            all.extend_from_slice(&frame.into_data().unwrap_or_default());
+        }
+        all.freeze()
     }
 
     /// The length, where it is known before the body is read.

@@ -1,9 +1,11 @@
 //! What passes between a connection and a visit: what arrived, what leaves, and who opens the door.
 
+use std::cell::Cell;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::rc::Rc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Context, Poll, Waker};
+use std::time::Duration;
 
 use bytes::Bytes;
 use http::{HeaderMap, Method, Response, Version};
@@ -62,6 +64,25 @@ pub struct Head {
     pub headers: HeaderMap,
 }
 
+/// How long a visitor may pause while he sends or takes a body: what the gateway says, until his route says
+/// otherwise. Shared between his connection and his visit.
+#[derive(Clone, Debug, Default)]
+pub struct Pace(Rc<Cell<Duration>>);
+
+impl Pace {
+    pub fn new(pause: Duration) -> Self {
+        Self(Rc::new(Cell::new(pause)))
+    }
+
+    pub fn get(&self) -> Duration {
+        self.0.get()
+    }
+
+    pub fn set(&self, pause: Duration) {
+        self.0.set(pause);
+    }
+}
+
 /// One request at the door.
 pub struct Arrival {
     /// A head, or why there is none: malformed requests are answered and recorded like all others.
@@ -69,6 +90,7 @@ pub struct Arrival {
     pub body: Body,
     /// Where interim (1xx) answers go, when this visitor can take them.
     pub hints: Option<Hints>,
+    pub pace: Pace,
 }
 
 /// What leaves by the same door.

@@ -5,15 +5,20 @@
 //! with two readings gets through; no header from outside can pose as ours. Does no IO and reads no clock.
 
 pub mod body;
+pub mod destination;
 pub mod exchange;
 pub mod forwarded;
 pub mod headers;
+pub mod homeward;
 pub mod host;
+pub mod links;
+pub mod mapping;
 pub mod path;
 pub mod request;
 
 pub use body::Body;
-pub use exchange::{Arrival, Aside, Departure, Door, Head, Hints, Secure, Street, Tunnel, TunnelRider};
+pub use exchange::{Arrival, Aside, Departure, Door, Head, Hints, Pace, Secure, Street, Tunnel, TunnelRider};
 pub use host::Host;
+pub use mapping::Mapping;
 pub use path::SitePath;
 pub use request::Request;

@@ -6,7 +6,7 @@
 //! What has two readings is refused, but for one thing: an encoded slash stays `%2F` and is marked, because
 //! only the route knows whether its backend can take it (`ambiguous`).
 
-use bytes::Bytes;
+use bytes::{Bytes, BytesMut};
 use http::uri::PathAndQuery;
 
 use crate::base::cause::Cause;
@@ -109,8 +109,15 @@ impl SitePath {
         })
     }
 
-    pub(super) const fn as_target(&self) -> &PathAndQuery {
-        &self.text
+    /// The path, and a query behind it. Costs no copy without one.
+    pub fn target_with(&self, query: Option<&Query>) -> PathAndQuery {
+        let Some(query) = query else { return self.text.clone() };
+        let mut target = BytesMut::with_capacity(self.text.as_str().len() + 1 + query.0.len());
+        target.extend_from_slice(self.text.as_str().as_bytes());
+        target.extend_from_slice(b"?");
+        target.extend_from_slice(&query.0);
+        // Both parts exist in valid form only, and are bounded so that together they fit.
+        PathAndQuery::from_maybe_shared(target.freeze()).unwrap_or_else(|_| self.text.clone())
     }
 
     fn canonical(text: Bytes, params: bool) -> Result<Self, Fault> {
@@ -218,10 +225,6 @@ impl Query {
 
     pub fn as_str(&self) -> &str {
         std::str::from_utf8(&self.0).unwrap_or("")
-    }
-
-    pub(super) fn as_bytes(&self) -> &[u8] {
-        &self.0
     }
 }
 

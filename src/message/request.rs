@@ -1,6 +1,6 @@
 //! The one canonical request, and the door it comes through.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 use http::header::{CONTENT_LENGTH, EXPECT, TE, TRANSFER_ENCODING, UPGRADE};
 use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Version};
@@ -113,14 +113,7 @@ impl Request {
     /// What a backend is asked for: the path that was decided on and the query as it was sent. Costs no copy
     /// without a query.
     pub fn target_for_backend(&self) -> PathAndQuery {
-        let path = self.path.as_target();
-        let Some(query) = &self.query else { return path.clone() };
-        let mut target = BytesMut::with_capacity(path.as_str().len() + 1 + query.as_bytes().len());
-        target.extend_from_slice(path.as_str().as_bytes());
-        target.extend_from_slice(b"?");
-        target.extend_from_slice(query.as_bytes());
-        // Both parts exist in valid form only, and are bounded so that together they fit.
-        PathAndQuery::from_maybe_shared(target.freeze()).unwrap_or_else(|_| path.clone())
+        self.path.target_with(self.query.as_ref())
     }
 }
 

@@ -13,6 +13,7 @@ use std::time::Duration;
 use http::Method;
 
 use crate::base::address::{ClientIp, NetworkSet};
+use crate::base::cause::Statuses;
 
 pub use house::{Files, FilesId, Fixed, Links, Part, Redirect, Text, Try};
 
@@ -298,9 +299,17 @@ pub struct Route {
     /// `None`: what the gateway says.
     pub body_bytes_max: Option<u64>,
     pub total_timeout: Option<Duration>,
+    /// How long its visitors may pause while they send or take a body.
+    pub body_timeout: Option<Duration>,
     pub encoded_slash: EncodedSlash,
+    /// Our page takes the place of the backend's own where it reports a fault of its own.
+    pub replace_errors: bool,
     /// Where scripts lie, for a backend that runs them (FastCGI).
     pub scripts: Option<Box<Scripts>>,
+    /// What stands at the backend in the place of this path, canonical; `None`: this path.
+    pub moved_to: Option<Key>,
+    /// Links in pages that name a place of ours as the backend knows it are put right.
+    pub rewrite_links: bool,
     /// `None`: where its site's visits are written.
     pub log: Option<Box<Recorded>>,
 }
@@ -328,8 +337,12 @@ impl Route {
             write: Access::Anyone,
             body_bytes_max: None,
             total_timeout: None,
+            body_timeout: None,
             encoded_slash: EncodedSlash::Refuse,
+            replace_errors: false,
             scripts: None,
+            moved_to: None,
+            rewrite_links: false,
             log: None,
         }
     }
@@ -357,6 +370,11 @@ pub struct Site {
     pub maintenance_allow: Access,
     /// The name of the `log` declaration; `None` for the default log.
     pub log: Option<Box<str>>,
+    /// Where it is told how the services are: an address that stands on its pages when we are at fault.
+    pub status_page: Option<Box<str>>,
+    pub statuses: Statuses,
+    /// The folder of its own pages, for what goes wrong.
+    pub pages: Option<PathBuf>,
     pub routes: Vec<Route>,
 }
 
@@ -372,6 +390,9 @@ impl Site {
             maintenance: false,
             maintenance_allow: Access::Nobody,
             log: None,
+            status_page: None,
+            statuses: Statuses::default(),
+            pages: None,
             routes,
         }
     }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{CONNECTION, CONTENT_LENGTH, CONTENT_TYPE, HOST, UPGRADE};
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Method, Response, StatusCode, Version};
 
 use super::asked::Asked;
@@ -14,14 +15,16 @@ use super::decision::{Decision, Handling, Kind, Sent, Step};
 use super::gateway::{Gateway, changed};
 use super::script::{Given, Played, Scripted};
 use super::tell;
-use crate::answer::{self, Ask};
+use crate::answer::{self, Ask, Taste};
 use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::amount::write_size;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
+use crate::files;
 use crate::language::program::{Choice, Mark};
 use crate::language::vocabulary::{Action, Phase};
+use crate::message::destination::DESTINATION;
 use crate::message::exchange::Secure;
 use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
@@ -33,9 +36,10 @@ use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
 use crate::rules::doorplate::Decided;
 use crate::rules::flow::{Flow, Next};
 use crate::rules::machine::{RuleFault, Surroundings, Verdict};
-use crate::rules::{Rules, SiteRef, doorplate};
+use crate::rules::way::{destination, destination_told, place_told};
+use crate::rules::{Rules, SiteRef, Way, doorplate};
 use crate::script::{self, Script};
-use crate::upstream::Protocol;
+use crate::upstream::{self, Protocol};
 
 /// Noon of the first day of 2026, where a play names no time.
 pub const SOME_TIME: f64 = 1_767_268_800.0;
@@ -61,6 +65,8 @@ struct World<'s> {
     backends: BTreeMap<BackendId, Part>,
     /// The site that the visitor named, by its number.
     asked: Option<usize>,
+    /// The site that answers for it: rules may have led it to another.
+    speaker: Option<usize>,
     site: String,
     route: String,
     names: Vec<(String, String)>,
@@ -202,6 +208,46 @@ impl<'s> World<'s> {
         self.tell(Kind::Rewrite, text, None);
     }
 
+    /// A destination as its backend gets it.
+    fn tell_destination(&self, id: BackendId, headers: &mut HeaderMap, target: Option<&PathAndQuery>) {
+        let speaker = self.gateway.settings.backends.get(self.speaker(id).0);
+        let tls = speaker.is_some_and(|backend| backend.tls.is_some());
+        let told =
+            target.zip(headers.get(HOST)).and_then(|(target, host)| destination_told(tls, host, target));
+        if let Some(told) = told {
+            headers.insert(DESTINATION, told);
+        }
+    }
+
+    /// What a backend answered, as the corridor hands it on.
+    fn brought_home(
+        &self,
+        way: &Way<'_>,
+        request: &Request,
+        (asked, told): (BackendId, Option<&HeaderValue>),
+        scripted: Scripted,
+    ) -> (u16, HeaderMap, Bytes) {
+        let Scripted { status, headers, body } = scripted;
+        let mut answer = Response::new(());
+        *answer.headers_mut() = headers;
+        *answer.status_mut() = StatusCode::from_u16(status).unwrap_or_default();
+        let (mut parts, ()) = answer.into_parts();
+        headers::clean_answer(&mut parts.headers);
+        let mut servers = self.members(asked);
+        if servers.is_empty() {
+            servers.push(asked);
+        }
+        let backends = &self.gateway.settings.backends;
+        let servers = || servers.iter().filter_map(|id| backends.get(id.0));
+        let places = || {
+            let tls = servers().any(|backend| backend.tls.is_some());
+            let told = told.and_then(|told| place_told(told, tls));
+            servers().flat_map(upstream::Config::places).chain(told).collect()
+        };
+        let body = way.put_right(request, places, &mut parts, Body::full(body));
+        (status, parts.headers, body.at_once())
+    }
+
     fn backend(&self, id: BackendId) -> Result<Scripted, Cause> {
         if !self.healthy(id) {
             return Err(self.sickness(id));
@@ -258,9 +304,19 @@ impl<'s> World<'s> {
         answer.body = whole(body);
     }
 
+    /// The site speaks, once it is known.
+    fn voiced<'a>(&self, ask: &Ask<'a>) -> Ask<'a>
+    where
+        's: 'a,
+    {
+        let gateway: &'s Gateway = self.gateway;
+        let voice = self.speaker.and_then(|at| gateway.voices.get(at)).unwrap_or(ask.voice);
+        Ask { voice, ..ask.clone() }
+    }
+
     fn refuse(&mut self, fault: &Fault, ask: &Ask<'_>) {
         self.decision.cause = Some(fault.cause);
-        self.answer(answer::fault(fault.cause, ask));
+        self.answer(answer::fault(fault.cause, &self.voiced(ask)));
         self.tell(Kind::Fault, format!("{}: {}", fault.cause.name(), fault.detail()), None);
     }
 }
@@ -293,16 +349,14 @@ impl<'g> Stage<'g> {
         let mut world = World::new(self.gateway, given, self.asked);
         let id = RequestId::imagined(self.asked);
         let host = self.gateway.only_site().unwrap_or_default();
-        let form = answer::form_for(&asked.method, &asked.headers);
+        let taste = Taste::of(&asked.method, &asked.headers);
         let typed = asked.target.host.as_deref().unwrap_or(host).to_owned();
         let ask = Ask {
-            form,
-            request_id: id,
+            form: taste.form(),
+            languages: taste.languages(),
             site_name: (!typed.is_empty()).then_some(&*typed),
             method_head: asked.method == http::Method::HEAD,
-            retry_after: None,
-            note: None,
-            until: None,
+            ..Ask::blind(id)
         };
         match asked.admit(id, host, &self.gateway.settings.gateway.trusted) {
             Ok(request) => {
@@ -339,6 +393,7 @@ impl<'g> Stage<'g> {
         let number = found.site.id.0;
         let name = &found.site.plan.name;
         world.asked = Some(number);
+        world.speaker = Some(number);
         world.record_at_site();
         world.site = name.to_string();
         world.decision.site = Some(name.clone());
@@ -357,7 +412,7 @@ impl<'g> Stage<'g> {
                 (false, _) => "the site is served by https",
             };
             world.tell(Kind::Redirect, format!("{location}, since {why}"), None);
-            world.answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, &location, ask));
+            world.answer(answer::redirect(StatusCode::MOVED_PERMANENTLY, &location, &world.voiced(ask)));
             return Ok(());
         }
         match &self.rules {
@@ -366,7 +421,13 @@ impl<'g> Stage<'g> {
                 let backend = admit(world, &door, &request)?;
                 world.fits(Some(door.route), asked)?;
                 match backend {
-                    Some(backend) => Self::plain(&mut request, door.route, backend, world, ask)?,
+                    Some(backend) => {
+                        let way = Way::of(found, door.route, &door.names, &request.path);
+                        let destination =
+                            judge_destination(world, found, &request, &request.headers, &[backend])?;
+                        let road = (door.route, backend, &way, destination);
+                        Self::plain(&mut request, road, world, ask)?;
+                    }
                     None => {
                         world.decision.handling = Handling::Lookup;
                         let response = settle(world, door.route, &request, ask)?;
@@ -382,8 +443,7 @@ impl<'g> Stage<'g> {
     /// Without rules: the route's backend is asked, and its answer is the answer.
     fn plain(
         request: &mut Request,
-        route: &Route,
-        backend: BackendId,
+        (route, backend, way, destination): (&Route, BackendId, &Way<'_>, Option<PathAndQuery>),
         world: &mut World<'_>,
         ask: &Ask<'_>,
     ) -> Result<(), Fault> {
@@ -393,18 +453,26 @@ impl<'g> Stage<'g> {
         let own = world.host_header(backend);
         headers.insert(HOST, own.unwrap_or_else(|| request.host.header()));
         ask_to_switch(&mut headers, request.upgrade.as_ref());
-        let url = request.target_for_backend().to_string();
+        way.prepare(&mut headers);
+        world.tell_destination(backend, &mut headers, destination.as_ref());
+        let url = way.target(&request.path, request.query.as_ref())?.to_string();
         let method = request.method.clone();
         let script = to_run(world, backend, Some(route), &url)?;
         match send(world, backend, (method, url, headers), request, &before, script) {
             Ok(scripted) => {
-                let Scripted { status, mut headers, body } = scripted;
-                headers::clean_answer(&mut headers);
+                if let Some(status) = instead_of(route, scripted.status, ask) {
+                    let Scripted { mut headers, .. } = scripted;
+                    world.decision.cause = Some(Cause::BackendError);
+                    answer::keep_of_replaced(&mut headers);
+                    world.answer(answer::replaced(status, headers, &world.voiced(ask)));
+                    return Ok(());
+                }
+                let (status, headers, body) = world.brought_home(way, request, (backend, None), scripted);
                 world.decision.answer = super::decision::Answer { status, reason: None, headers, body };
             }
             Err(cause) => {
                 world.decision.cause = Some(cause);
-                world.answer(answer::fault(cause, ask));
+                world.answer(answer::fault(cause, &world.voiced(ask)));
             }
         }
         Ok(())
@@ -430,6 +498,7 @@ impl<'g> Stage<'g> {
         }
         let default = door.as_ref().ok().and_then(|door| door.backend);
         case.default = default.map_or(Choice::None, Choice::Backend);
+        case.statuses = found.site.plan.statuses;
         let mut flow = Flow::begin(rules, case);
         // A backend has taken something of the body: it can't be sent again.
         let mut taken = false;
@@ -444,6 +513,8 @@ impl<'g> Stage<'g> {
                             let target = request.target_for_backend();
                             world.rewritten(&request.method, found, target.as_str());
                             flow.case_mut().req.url = Url::Canonical(target);
+                            flow.case_mut().statuses = found.site.plan.statuses;
+                            world.speaker = Some(found.site.id.0);
                             door = look_up(world, found, &request);
                             admit(world, door.as_ref().map_err(Clone::clone)?, &request)
                         })
@@ -479,10 +550,13 @@ impl<'g> Stage<'g> {
                     if matches!(next, Next::Pipe) {
                         world.decision.handling = Handling::Pipe;
                     }
-                    if let Err(fault) = judge_again(world, &mut flow, found, &mut request) {
-                        refused(world, &mut flow, &fault);
-                        continue;
-                    }
+                    let way = match judge_again(world, &mut flow, found, door.as_ref().ok(), &mut request) {
+                        Ok(way) => way,
+                        Err(fault) => {
+                            refused(world, &mut flow, &fault);
+                            continue;
+                        }
+                    };
                     let errand = flow.errand();
                     let Some(errand) = errand else {
                         return Err(Fault::with(Cause::Internal, "rules ask for a fetch without a backend"));
@@ -500,8 +574,19 @@ impl<'g> Stage<'g> {
                         continue;
                     }
                     let Question { method, url, mut headers, .. } = errand.question;
+                    let own = door.as_ref().ok().and_then(|door| door.backend);
+                    let meant: Vec<BackendId> = [Some(errand.backend), own].into_iter().flatten().collect();
+                    let destination = match judge_destination(world, found, &request, &headers, &meant) {
+                        Ok(destination) => destination,
+                        Err(fault) => {
+                            refused(world, &mut flow, &fault);
+                            continue;
+                        }
+                    };
                     let own = world.host_header(errand.backend);
-                    let sent_host = doorplate::host_sent(&headers, request.host.header(), own.as_ref());
+                    let typed = request.host.header();
+                    let told = headers.get(HOST).filter(|host| **host != typed).cloned();
+                    let sent_host = doorplate::host_sent(&headers, typed, own.as_ref());
                     let upgrade = request.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
                     headers::clean_ruled(&mut headers, &method);
                     ask_to_switch(&mut headers, upgrade.as_ref());
@@ -510,8 +595,13 @@ impl<'g> Stage<'g> {
                         headers.insert(CONTENT_LENGTH, HeaderValue::from(asked.body_bytes()));
                     }
                     headers.insert(HOST, sent_host);
+                    way.prepare(&mut headers);
+                    world.tell_destination(errand.backend, &mut headers, destination.as_ref());
                     let head_only = method == Method::HEAD;
-                    let url = String::from_utf8_lossy(url.as_bytes()).into_owned();
+                    let url = match url {
+                        Url::Canonical(target) => way.ruled_target(target)?.to_string(),
+                        Url::Written(bytes) => String::from_utf8_lossy(&bytes).into_owned(),
+                    };
                     let script = match to_run(world, errand.backend, route, &url) {
                         Ok(script) => script,
                         Err(fault) => {
@@ -522,12 +612,24 @@ impl<'g> Stage<'g> {
                     let sent = (method, url, headers);
                     let answer = send(world, errand.backend, sent, &request, &before, script);
                     taken |= with_body && answer.as_ref().map_or_else(|cause| reached(*cause), |_| true);
+                    let replaced = route.zip(answer.as_ref().ok());
+                    let replaced =
+                        replaced.and_then(|(route, scripted)| instead_of(route, scripted.status, ask));
                     flow.answered(answer.map(|scripted| {
-                        let Scripted { status, mut headers, body } = scripted;
-                        headers::clean_answer(&mut headers);
+                        if replaced.is_some() {
+                            let Scripted { status, mut headers, .. } = scripted;
+                            answer::keep_of_replaced(&mut headers);
+                            let reply = Reply::of_backend(status, None, Version::HTTP_11, headers);
+                            return Reply { body: ReplyBody::Page, ..reply };
+                        }
+                        let asked = (errand.backend, told.as_ref());
+                        let (status, headers, body) = world.brought_home(&way, &request, asked, scripted);
                         world.decision.answer.body = if head_only { Bytes::new() } else { body };
                         Reply::of_backend(status, None, Version::HTTP_11, headers)
                     }));
+                    if replaced.is_some() {
+                        flow.case_mut().cause = Some(Cause::BackendError);
+                    }
                 }
                 Next::Deliver => return deliver(world, flow.into_case(), ask),
                 Next::Fail(fault) => {
@@ -539,6 +641,11 @@ impl<'g> Stage<'g> {
         }
         Err(Fault::with(Cause::Internal, "the rules come to no end"))
     }
+}
+
+/// The status of an answer that our page takes the place of.
+fn instead_of(route: &Route, status: u16, ask: &Ask<'_>) -> Option<StatusCode> {
+    StatusCode::from_u16(status).ok().filter(|status| answer::replaces(route, *status, ask.form))
 }
 
 fn whole(body: Body) -> Bytes {
@@ -560,13 +667,15 @@ fn settle(
     let names: Vec<&str> = world.names.iter().map(|(_, value)| value.as_str()).collect();
     let (own, response) = match &route.answers {
         Answers::Files(_) if !only_reads => return Err(refused()),
-        Answers::Files(files) => {
+        Answers::Files(folder) => {
             let below = doorplate::below(route, &request.path);
             let mut response = Response::new(Body::Empty);
             if request.method == Method::OPTIONS {
                 *response.status_mut() = StatusCode::NO_CONTENT;
+            } else {
+                *response.headers_mut() = files::assumed(folder, below);
             }
-            let told = format!("files {}", files.root.display());
+            let told = format!("files {}", folder.root.display());
             world.tell(
                 Kind::Answer,
                 format!("{told}: /{}, assumed: no disk is read", tell::plain(below)),
@@ -578,7 +687,7 @@ fn settle(
             let to = doorplate::location(redirect, route, &names, &request.path, request.query.as_ref());
             let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
             world.tell(Kind::Redirect, format!("{} {}", redirect.status, tell::plain(&to)), None);
-            (format!("redirect {} {to}", redirect.status), answer::redirect(status, &to, ask))
+            (format!("redirect {} {to}", redirect.status), answer::redirect(status, &to, &world.voiced(ask)))
         }
         Answers::Fixed(fixed) => {
             let status = StatusCode::from_u16(fixed.status).unwrap_or(StatusCode::OK);
@@ -590,7 +699,7 @@ fn settle(
                     *response.status_mut() = status;
                     response
                 }
-                None => answer::ruled(status, None, None, ask),
+                None => answer::ruled(status, None, None, &world.voiced(ask)),
             };
             world.tell(Kind::Answer, format!("{}, as the route says", fixed.status), None);
             (format!("answer {}", fixed.status), response)
@@ -617,18 +726,23 @@ const fn reached(cause: Cause) -> bool {
     )
 }
 
-/// What rules of the backend's side made of the request must be open to this visitor too.
+/// What rules of the backend's side made of the request must be open to this visitor too. Its path goes to the
+/// backend as the route says that covers it now.
 fn judge_again<'g>(
     world: &mut World<'g>,
     flow: &mut Flow<'_>,
     found: SiteRef<'g>,
+    own: Option<&Door<'g>>,
     request: &mut Request,
-) -> Result<(), Fault> {
+) -> Result<Way<'g>, Fault> {
+    let way =
+        |found, door: &Door<'g>, request: &Request| Way::of(found, door.route, &door.names, &request.path);
     let case = flow.case_mut();
-    let Some(bereq) = &mut case.bereq else { return Ok(()) };
-    if !case.sent_elsewhere && matches!(bereq.url, Url::Canonical(_)) {
-        return Ok(());
-    }
+    let rewritten = case.sent_elsewhere;
+    let Some(bereq) = case.bereq.as_mut().filter(|bereq| rewritten || matches!(bereq.url, Url::Written(_)))
+    else {
+        return Ok(own.map_or_else(|| Way::nowhere(found), |door| way(found, door, request)));
+    };
     let Decided { method, host, path, query } = doorplate::reread(bereq, &request.host)?;
     let found = doorplate::site_of(&world.gateway.table, found, &host);
     let before = (
@@ -641,10 +755,36 @@ fn judge_again<'g>(
     bereq.url = Url::Canonical(target);
     let (door, route) = (world.decision.door, world.decision.route.clone());
     // Access alone: who answers was decided by the rules.
-    let judged = look_up(world, found, request).and_then(|door| judge(world, door.route, request));
+    let judged = look_up(world, found, request).and_then(|door| {
+        judge(world, door.route, request)?;
+        Ok(way(found, &door, request))
+    });
     (world.decision.door, world.decision.route) = (door, route);
     (request.method, request.path, request.query) = before;
     judged
+}
+
+/// Where a copy or a move goes to, told with the term on which it hung.
+fn judge_destination(
+    world: &mut World<'_>,
+    found: SiteRef<'_>,
+    request: &Request,
+    headers: &HeaderMap,
+    asked: &[BackendId],
+) -> Result<Option<PathAndQuery>, Fault> {
+    let gateway = world.gateway;
+    let Some(destined) = destination(&gateway.table, found, request, headers, asked)? else {
+        return Ok(None);
+    };
+    let judged = destined.admits(request);
+    let word = if judged.is_ok() { "admitted" } else { "refused" };
+    let term = gateway.deciding(&destined.route.write, request.client);
+    let site = found.site.id.0;
+    let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, destined.route));
+    let place = at.and_then(|at| gateway.route_spot((site, at)));
+    let path = tell::plain(destined.path.as_str());
+    world.tell(Kind::Access, format!("{word} to write at the destination, {path}: {term}"), place);
+    judged.map(|()| Some(destined.target))
 }
 
 /// The connection as rules may see it.
@@ -676,6 +816,7 @@ impl<'s> World<'s> {
             chance: given.seed.unwrap_or(1).wrapping_add(turn.wrapping_mul(0x5851_f42d_4c95_7f2d)),
             backends,
             asked: None,
+            speaker: None,
             site: String::new(),
             route: String::new(),
             names: Vec::new(),
@@ -687,9 +828,11 @@ impl<'s> World<'s> {
 }
 
 /// A route that was found.
-#[derive(Clone, Copy)]
+#[derive(Clone)]
 struct Door<'g> {
     route: &'g Route,
+    /// What its names stand for.
+    names: Vec<Box<str>>,
     /// `None`: the route's table has no row for this path, or the house itself answers.
     backend: Option<BackendId>,
 }
@@ -708,16 +851,17 @@ fn look_up<'g>(world: &mut World<'_>, found: SiteRef<'g>, request: &Request) -> 
         route.names.iter().map(ToString::to_string).zip(values.iter().map(ToString::to_string)).collect();
     world.decision.route = Some(route.path.clone());
     let place = at.and_then(|at| gateway.route_spot((site, at)));
-    let names: Vec<String> = world.names.iter().map(|(name, value)| format!("{name} is {value}")).collect();
-    let names = if names.is_empty() { String::new() } else { format!(", {}", names.join(", ")) };
+    let shown: Vec<String> = world.names.iter().map(|(name, value)| format!("{name} is {value}")).collect();
+    let shown = if shown.is_empty() { String::new() } else { format!(", {}", shown.join(", ")) };
     let backend = covered.backend();
     let to = match backend {
         Some(id) => format!("backend {}", gateway.backend(id)),
         None if route.answers.is_ours() => doorplate::in_words(&route.answers, &route.names),
         None => "no row of its table".to_owned(),
     };
-    world.tell(Kind::Route, format!("{} → {to}{names}", route.path), place);
-    Ok(Door { route, backend })
+    world.tell(Kind::Route, format!("{} → {to}{shown}", route.path), place);
+    let names = values.iter().map(|value| (*value).into()).collect();
+    Ok(Door { route, names, backend })
 }
 
 /// Access, told with the term on which it hung.
@@ -882,8 +1026,8 @@ fn deliver(world: &mut World<'_>, case: Case, ask: &Ask<'_>) -> Result<(), Fault
         ReplyBody::Backend => from_backend,
         ReplyBody::Text(text) => text,
         ReplyBody::Page => {
-            let mut page = answer::ruled(status, reason.as_deref(), case.cause, ask);
-            answer::dress(page.headers_mut(), headers);
+            let ask = world.voiced(ask);
+            let page = answer::ruled_with(status, reason.as_deref(), case.cause, headers, &ask);
             world.answer(page);
             let own = &mut world.decision.answer;
             headers = std::mem::take(&mut own.headers);

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use http::HeaderMap;
 
 use super::decision::Spot;
+use crate::answer::Voice;
 use crate::base::address::ClientIp;
 use crate::language::program::{Mark, Program};
 use crate::language::{self, Diagnostics, Span};
@@ -18,6 +19,8 @@ use crate::settings::{self, Disk, Settings};
 pub struct Gateway {
     pub settings: Settings,
     pub(super) table: Table,
+    /// How each site speaks, in the order of the sites. What is wrong with its pages `check` tells.
+    pub(super) voices: Vec<Voice>,
     /// The files that hold built-in rules.
     built_in: BTreeSet<u32>,
 }
@@ -27,7 +30,8 @@ impl Gateway {
         let table = Table::new(settings.sites.clone());
         let subs = settings.program.iter().flat_map(|program| &program.subs);
         let built_in = subs.filter(|sub| sub.built_in).map(|sub| sub.span.file.0).collect();
-        Self { settings, table, built_in }
+        let voices = settings.sites.iter().map(|site| Voice::open(site).0).collect();
+        Self { settings, table, voices, built_in }
     }
 
     /// Reads rules from disk. What `environment` does not name is read from the process's own.

@@ -730,6 +730,46 @@ fn a_title_may_stand_above_the_rules_a_play_is_for() {
     assert_eq!(script.environment, [("X".to_owned(), "1".to_owned())]);
 }
 
+/// A director is decided as a backend of its own name; its members say how it plays.
+#[test]
+fn a_director_plays_as_its_members_do() {
+    let rules = |ruled: &str| {
+        format!(
+            "backend one {{ .url = \"http://127.0.0.1:1\"; .visitor_address = none; .host_header = \"one\"; }}
+             backend two {{ .url = \"http://127.0.0.1:2\"; .visitor_address = none; .host_header = \"two\"; }}
+             director home {{ .members = one, two; }} director single {{ .members = two; }}
+             site \"www.example\" {{ route \"/\" {{ .backend = home; }} route \"/single\" {{ .backend = single; }} }}
+             {ruled}"
+        )
+    };
+    for ruled in ["", "sub vcl_recv { set req.http.X-Home = if(std.healthy(home), \"well\", \"sick\"); }"] {
+        let gateway = gateway(&rules(ruled));
+        for (given, path, ending) in [
+            ("", "/", "200 from backend home"),
+            ("backend one is sick", "/", "200 from backend home"),
+            ("backend one is sick\nbackend two is sick", "/", "503, none_healthy"),
+            ("backend two is sick", "/single", "503, unhealthy"),
+            ("backend home is sick", "/", "503, none_healthy"),
+            ("backend one fails with refused", "/", "200 from backend home"),
+            ("backend one fails with refused\nbackend two fails with read", "/", "503, all_failed"),
+            ("backend one is sick\nbackend two answers 404", "/", "404 from backend home"),
+            ("backend two fails with refused", "/single", "503, refused"),
+            ("backend home answers 410\nbackend one answers 404", "/", "410 from backend home"),
+        ] {
+            let play = format!(
+                "```given\n{given}\n```\n```request\nGET https://www.example{path}\n```\n```expect\nstatus 200\n```\n"
+            );
+            let script = parse(&play).unwrap_or_else(|flaws| panic!("{flaws:?}"));
+            let scene = &script.cases[0].scenes[0];
+            let decision = Stage::new(&gateway, &scene.given).unwrap().decide(&scene.asked, &scene.given);
+            assert_eq!(decision.ending(), ending, "{given} {path} {ruled}");
+            if given == "backend one is sick" {
+                assert_eq!(decision.sent[0].headers["host"], "two", "who is well speaks for them");
+            }
+        }
+    }
+}
+
 #[test]
 fn what_runs_before_the_first_request_has_been_visited() {
     let rules = r#"

@@ -9,7 +9,7 @@ use http::uri::PathAndQuery;
 use http::{HeaderMap, Method, Version};
 
 use crate::base::address::ClientIp;
-use crate::base::cause::Cause;
+use crate::base::cause::{Cause, Statuses};
 use crate::base::random::RequestId;
 use crate::language::program::{Choice, Mark, ObjectId};
 use crate::message::{Request, Street};
@@ -43,6 +43,8 @@ pub struct Case {
     pub retries: u32,
     /// What went wrong, in the phases that answer for it.
     pub cause: Option<Cause>,
+    /// Which statuses the site uses for faults.
+    pub statuses: Statuses,
     /// Nothing of this is to be kept: a pass.
     pub pass: bool,
     pub wishes: Wishes,
@@ -260,6 +262,7 @@ impl Case {
             restarts: 0,
             retries: 0,
             cause: None,
+            statuses: Statuses::default(),
             pass: false,
             wishes: Wishes::default(),
             patience: Patience::default(),

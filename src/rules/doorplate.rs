@@ -62,8 +62,12 @@ pub fn not_ours(path: &SitePath) -> Result<(), Fault> {
 /// The route that covers the path. A path that its backend may read in another way must be covered by the
 /// same route in every reading. To a visitor, and to rules, an internal one is not there.
 pub fn route<'w, 'p>(found: SiteRef<'w>, request: &'p Request) -> Result<RouteRef<'w, 'p>, Fault> {
-    not_ours(&request.path)?;
-    let found = covering(found, &request.path)?;
+    route_of(found, &request.path)
+}
+
+pub(super) fn route_of<'w, 'p>(found: SiteRef<'w>, path: &'p SitePath) -> Result<RouteRef<'w, 'p>, Fault> {
+    not_ours(path)?;
+    let found = covering(found, path)?;
     if found.route.internal {
         return Err(Fault::with(Cause::NoRoute, format!("the route {} is internal", found.route.path)));
     }

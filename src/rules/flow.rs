@@ -150,7 +150,7 @@ impl<'r> Flow<'r> {
     /// answer, and may read why.
     pub fn refused(&mut self, cause: Cause) {
         self.case.cause = Some(cause);
-        self.at = At::Synth { status: cause.status(), reason: None };
+        self.at = At::Synth { status: self.case.statuses.of(cause), reason: None };
     }
 
     /// After `Fetch` or `Pipe`: what came back.
@@ -171,7 +171,7 @@ impl<'r> Flow<'r> {
             }
             (At::Piping, Err(cause)) => {
                 self.case.cause = Some(cause);
-                self.case.resp = Some(Reply::synthetic(cause.status(), None));
+                self.case.resp = Some(Reply::synthetic(self.case.statuses.of(cause), None));
                 self.at = At::Done;
             }
             _ => {}
@@ -317,7 +317,7 @@ impl<'r> Flow<'r> {
                     }
                     Err(cause) => {
                         self.case.cause = Some(cause);
-                        self.case.resp = Some(Reply::synthetic(cause.status(), None));
+                        self.case.resp = Some(Reply::synthetic(self.case.statuses.of(cause), None));
                         At::Done
                     }
                 }
@@ -379,7 +379,7 @@ impl<'r> Flow<'r> {
         }
         if self.rules.program.dialect == Dialect::Doorward {
             // What a visit without rules would be answered.
-            return self.stand_in(cause.status(), None, Some(cause));
+            return self.stand_in(self.case.statuses.of(cause), None, Some(cause));
         }
         self.stand_in(503, Some(Bytes::from_static(b"Backend fetch failed")), Some(cause))
     }

@@ -17,6 +17,7 @@ pub mod machine;
 mod needs;
 mod routes;
 pub mod value;
+pub mod way;
 
 use std::sync::Arc;
 
@@ -29,6 +30,7 @@ use machine::{RuleFault, Surroundings, Verdict};
 use needs::Needs;
 
 pub use routes::{NAMES_MAX, Names, RouteRef, SEGMENTS_MAX, Site, SiteRef, Table};
+pub use way::Way;
 
 /// The rules of a generation, ready to run.
 #[derive(Debug)]

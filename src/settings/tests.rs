@@ -91,7 +91,7 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
          backend app {{ {} }} backend asked {{ .url = \"http://127.0.0.1:8000\"; .probe = alive; }} backend other {{ .url = \"http://127.0.0.1:8000\"; }}
          backend php {{ .url = \"fastcgi:/run/php.sock\"; }}
          director home {{ {} }}
-         site \"www.example\" {{ {} route \"/\" {{ {} }} route \"/home/\" {{ .backend = home; }} }}",
+         site \"www.example\" {{ {} route \"/app/\" {{ {} }} route \"/home/\" {{ .backend = home; }} }}",
         body(Kind::Probe, ""),
         body(Kind::Log, ""),
         body(Kind::Gateway, trusted),

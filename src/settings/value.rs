@@ -125,6 +125,22 @@ pub fn host(text: &str) -> Result<Box<str>, Instead> {
     }
 }
 
+/// The address of a page, as it stands in a link.
+pub fn link(text: &str) -> Result<Box<str>, Instead> {
+    let scheme = text.split_once("://").map(|(scheme, _)| scheme);
+    if !scheme.is_some_and(|scheme| ["http", "https"].iter().any(|known| scheme.eq_ignore_ascii_case(known)))
+    {
+        return Err("begin it with `https://`");
+    }
+    if text.bytes().any(|byte| !byte.is_ascii_graphic() || matches!(byte, b'"' | b'<' | b'>')) {
+        return Err("write it as a browser sends it: letters, digits and `%XX`");
+    }
+    match text.parse::<http::Uri>() {
+        Ok(uri) if uri.host().is_some_and(|host| !host.is_empty()) => Ok(text.into()),
+        _ => Err("write a whole address, such as `\"https://status.example\"`"),
+    }
+}
+
 /// A `Host` header: a host, with a port where the server wants one.
 pub fn host_header(text: &str) -> Result<Box<str>, Instead> {
     match Host::parse(text.as_bytes()) {
@@ -429,6 +445,33 @@ pub fn ending(text: &str) -> Result<Box<str>, Instead> {
         return Err("write a dot and letters, such as `\".php\"`");
     }
     Ok(text.into())
+}
+
+/// What a route's path is replaced by; which names it may hold is looked at elsewhere.
+pub fn replacement(text: &str) -> Result<(), Instead> {
+    if !text.starts_with('/') {
+        return Err("begin it with `/`");
+    }
+    if text.contains(['?', '#']) {
+        return Err("it is a path alone: the query stays what the visitor sent");
+    }
+    if text.contains(';') {
+        return Err("what follows a `;` could be read in two ways: end the path before it");
+    }
+    if text.contains("//") {
+        return Err("write one `/` between two names");
+    }
+    if text.split('/').any(|segment| matches!(segment, "." | "..")) {
+        return Err("write the path without `.` and `..`");
+    }
+    let mut plain = text.to_owned();
+    for name in placeholders(text)? {
+        plain = plain.replacen(&format!("{{{name}}}"), "name", 1);
+    }
+    match SitePath::literal(&plain) {
+        Ok(path) if !path.ambiguous() => Ok(()),
+        _ => Err("this could be read in two ways: write plain text and `/`"),
+    }
 }
 
 /// The SHA-256 of a certificate.

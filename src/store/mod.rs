@@ -38,7 +38,7 @@ mod conformance;
 use std::fmt;
 use std::time::Duration;
 
-use bytes::Bytes;
+pub use bytes::Bytes;
 
 use crate::base::clock::Wall;
 

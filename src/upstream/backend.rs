@@ -13,11 +13,12 @@ use tokio_rustls::TlsConnector;
 use super::config::{Address, Config, Protocol};
 use super::health::{Condition, Health, Standing, Turn};
 use super::names::{self, Lookup, Names};
-use super::send::Patience;
+use super::send::{Answer, Patience};
 use super::{connect, probe, trust};
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
+use crate::message::Body;
 
 /// What one connection reads or writes ahead at most. Measured with 1 MiB answers, CPU against hyper's own
 /// 400 KiB: 128 KiB takes 0.66 of it (it stays in the core's cache), 64 KiB 0.71.
@@ -322,6 +323,20 @@ impl Inner {
                 Cause::MaxConnections,
                 &format!("all of its {most} connections are in use"),
             )),
+        }
+    }
+
+    /// What became of a request that was admitted in this turn.
+    pub fn came_of(&self, turn: Turn, outcome: &Result<Answer, Fault>) {
+        match outcome {
+            Ok(answer) => {
+                self.health.answered(turn, || (clock::now(), clock::wall()));
+                // The others say so when they are whole.
+                if !matches!(answer.body, Body::Stream(_)) {
+                    self.health.good();
+                }
+            }
+            Err(fault) => self.fault(fault.cause),
         }
     }
 

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use super::breaker::BreakerTerms;
+use crate::message::Host;
+use crate::message::homeward::Place;
 use crate::plan;
 
 /// One server behind the gateway. Two equal ones are the same: connections and counters outlive a reload.
@@ -37,6 +39,19 @@ pub struct Config {
     pub breaker: BreakerTerms,
     /// How often its name is asked for again.
     pub resolve_every: Duration,
+}
+
+impl Config {
+    /// What it may call itself: where it stands, and the `Host` it is told.
+    pub fn places(&self) -> impl Iterator<Item = Place> {
+        let tls = self.tls.is_some();
+        let stands = match &self.address {
+            Address::Tcp { host, port } => Some(Place { name: host.clone(), port: *port, told: false }),
+            Address::Unix(_) | Address::Nowhere => None,
+        };
+        let told = self.host_header.as_ref().and_then(|host| Host::parse(host.as_bytes()).ok());
+        stands.into_iter().chain(told.map(|host| Place::told(&host, tls)))
+    }
 }
 
 /// What is spoken to it.

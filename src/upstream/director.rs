@@ -11,7 +11,7 @@ mod ring;
 #[cfg(test)]
 mod tests;
 
-use std::fmt;
+use std::fmt::{self, Write as _};
 use std::net::IpAddr;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -37,13 +37,16 @@ const SHARE_LEAST: f64 = 0.1;
 /// Bytes of the hash that a visitor's cookie holds: nobody makes up one that is right.
 const COOKIE_BYTES: usize = 12;
 
+/// A member by its name, and its weight.
+pub type Weighed = (Box<str>, u32);
+
 /// What a `director` declaration means. Of two equal ones what was learned and set at run time outlives a reload.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DirectorConfig {
     pub name: Box<str>,
     pub policy: Policy,
     /// Backends by their names, each with its weight: at least 1.
-    pub members: Box<[(Box<str>, u32)]>,
+    pub members: Box<[Weighed]>,
     /// The cookie by which a visitor comes back to the same member.
     pub sticky: Option<Box<str>>,
     /// How many other members may be tried in one request.
@@ -153,7 +156,7 @@ impl Director {
         key: &StickyKey,
         kept: Option<&Director>,
     ) -> Result<Self, String> {
-        let member = |(name, _): &(Box<str>, u32)| match backends.iter().find(|it| it.name() == &**name) {
+        let member = |(name, _): &Weighed| match backends.iter().find(|it| it.name() == &**name) {
             Some(backend) => {
                 Ok(Member { backend: Arc::clone(backend), cookie: cookie_value(key, &config.name, name) })
             }
@@ -169,6 +172,11 @@ impl Director {
 
     pub fn config(&self) -> &DirectorConfig {
         &self.config
+    }
+
+    /// Its members.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        self.members.iter().map(|member| &member.backend)
     }
 
     pub fn name(&self) -> &str {
@@ -205,7 +213,8 @@ impl Director {
         let standing = |(at, member): (usize, &Member)| MemberStanding {
             name: member.backend.name().into(),
             weight: self.weight(at),
-            drained: self.state.shares.get(at).is_some_and(|share| share.drained.load(Ordering::Relaxed)),
+            drained: member.backend.drained()
+                || self.state.shares.get(at).is_some_and(|share| share.drained.load(Ordering::Relaxed)),
             healthy: member.backend.healthy(),
             gets: self.gets(at, now),
         };
@@ -353,7 +362,7 @@ impl Director {
 
 impl State {
     fn new(config: &DirectorConfig) -> Self {
-        let share = |(_, weight): &(Box<str>, u32)| Share {
+        let share = |(_, weight): &Weighed| Share {
             weight: AtomicU32::new(*weight),
             drained: AtomicBool::new(false),
         };
@@ -383,14 +392,12 @@ fn cookie_value(key: &StickyKey, director: &str, member: &str) -> Box<str> {
     context.update(director.as_bytes());
     context.update(&[0]);
     context.update(member.as_bytes());
-    context
-        .sign()
-        .as_ref()
-        .iter()
-        .take(COOKIE_BYTES)
-        .map(|byte| format!("{byte:02x}"))
-        .collect::<String>()
-        .into()
+    let mut value = String::new();
+    for byte in context.sign().as_ref().iter().take(COOKIE_BYTES) {
+        // Writing to a String can't fail.
+        let _ = write!(value, "{byte:02x}");
+    }
+    value.into()
 }
 
 impl fmt::Debug for Director {

@@ -79,6 +79,8 @@ struct Known {
     probe: Option<Probed>,
     since: Wall,
     changes: u64,
+    /// It was well before: who is found well for the first time does not come back.
+    was_well: bool,
 }
 
 struct Probed {
@@ -148,7 +150,13 @@ impl Health {
             wrong: AtomicU32::new(if sick { SICK } else { 0 }),
             recovered: AtomicU64::new(0),
             born,
-            known: Mutex::new(Known { breaker: Breaker::new(terms), probe, since: now, changes: 0 }),
+            known: Mutex::new(Known {
+                breaker: Breaker::new(terms),
+                probe,
+                since: now,
+                changes: 0,
+                was_well: !sick,
+            }),
             changed: Notify::new(),
             tended: AtomicBool::new(false),
         }
@@ -292,7 +300,7 @@ impl Health {
         if was & KEPT_BACK == is & KEPT_BACK {
             return;
         }
-        if is & KEPT_BACK == 0 {
+        if is & KEPT_BACK == 0 && std::mem::replace(&mut known.was_well, true) {
             let since =
                 u64::try_from(now.saturating_duration_since(self.born).as_millis()).unwrap_or(u64::MAX);
             self.recovered.store(since.max(1), Ordering::Relaxed);
@@ -405,7 +413,7 @@ mod tests {
         probed(true, None, 20);
         stands(Condition::Well, 20, "");
         assert_eq!(health.standing().probe, Some((1, 2)));
-        assert_eq!(health.well_since(), Some(at(20).0));
+        assert_eq!(health.well_since(), None, "who is found well for the first time is not back");
         probed(true, None, 30);
         stands(Condition::Well, 20, "");
         // Requests fail: what is not the backend's failing does not count.

@@ -48,7 +48,7 @@ mod wire;
 
 pub use backend::{Backend, Figures};
 pub use config::*;
-pub use director::{By, Director, DirectorConfig, MemberStanding, Policy, StickyKey};
+pub use director::{By, Director, DirectorConfig, MemberStanding, Policy, StickyKey, Weighed};
 pub use health::{Condition, Standing};
 pub use pool::Pool;
 pub use probe::{Event, News, tending};

@@ -39,6 +39,13 @@ pub struct Answer {
     pub cookie: Option<HeaderValue>,
 }
 
+impl Answer {
+    /// What a server says that was asked by its own name.
+    pub fn new(head: Response<()>, body: Body, upgraded: Option<Box<dyn Io>>) -> Self {
+        Self { head, body, upgraded, by: None, cookie: None }
+    }
+}
+
 /// How long a backend is waited for in one request. Zero is no limit.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Patience {
@@ -142,16 +149,7 @@ impl Pool {
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let flight = Flight::begin(&backend.0, self.worker(), permit);
         let outcome = self.try_twice(backend, request, &wish, flight, track).await;
-        match &outcome {
-            Ok(answer) => {
-                backend.0.health.answered(turn, || (clock::now(), clock::wall()));
-                // The others say so when they are whole.
-                if !matches!(answer.body, Body::Stream(_)) {
-                    backend.0.health.good();
-                }
-            }
-            Err(fault) => backend.0.fault(fault.cause),
-        }
+        backend.0.came_of(turn, &outcome);
         outcome
     }
 
@@ -164,10 +162,12 @@ impl Pool {
     ) -> Result<Answer, Fault> {
         fastcgi::measure(&mut request).await?;
         track.unsent.set(true);
+        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let permit = backend.0.admit().inspect_err(|fault| backend.0.fault(fault.cause))?;
         let busy = fastcgi::Busy::begin(&backend.0, self.worker(), permit);
         let outcome = fastcgi::ask(self, backend, request, patience, busy, track).await;
-        outcome.inspect_err(|fault| backend.0.fault(fault.cause))
+        backend.0.came_of(turn, &outcome);
+        outcome
     }
 
     async fn try_twice(
@@ -180,7 +180,7 @@ impl Pool {
     ) -> Result<Answer, Fault> {
         let shelf = self.shelf(backend);
         if backend.0.config.protocol == Protocol::Http2 {
-            return Box::pin(streams::send(self, &shelf, backend, request, wish, flight)).await;
+            return Box::pin(streams::send(self, &shelf, backend, request, wish, flight, track)).await;
         }
         let mut kept = shelf.take();
         // One place for both tries, and opening in a box: this lies in every visit, and most never open anything.
@@ -299,13 +299,7 @@ async fn exchange(
         tunnel.permit = flight.permit.take();
         held.farewell();
         let upgraded: Box<dyn Io> = Box::new(tunnel);
-        return Ok(Answer {
-            head: Response::from_parts(head, ()),
-            body: Body::Empty,
-            upgraded: Some(upgraded),
-            by: None,
-            cookie: None,
-        });
+        return Ok(Answer::new(Response::from_parts(head, ()), Body::Empty, Some(upgraded)));
     }
     held.line.tunnel.take();
     flight.hand_over(|permit| held.begin(permit));
@@ -332,7 +326,7 @@ async fn exchange(
         Poll::Ready(Some(Err(error))) => return Err(blame(&held, &error).into()),
         Poll::Pending => Body::stream(Receiving::new(None, incoming, held, pause)),
     };
-    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None, by: None, cookie: None })
+    Ok(Answer::new(Response::from_parts(head, ()), body, None))
 }
 
 /// Waits for the answer's head; `None` when it took too long. While the visitor is sending, the backend has

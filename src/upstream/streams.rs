@@ -26,7 +26,7 @@ use super::backend::{Backend, Inner, Permit};
 use super::body::Sending;
 use super::names::Names;
 use super::pool::{Alarm, Open, Pool, Shelf};
-use super::send::{Answer, Failure, Flight, Wish, first_byte};
+use super::send::{Answer, Failure, Flight, Track, Wish, first_byte};
 use super::wire::{INTERIM_MAX, Line, Upload};
 use super::{connect, framing};
 use crate::base::cause::Cause;
@@ -213,6 +213,7 @@ pub(super) async fn send(
     request: Request<Body>,
     wish: &Wish,
     flight: Flight<'_>,
+    track: &Track,
 ) -> Result<Answer, Fault> {
     if wish.upgrade.is_some() {
         let why = "a WebSocket cannot be opened to a backend that speaks HTTP/2: give it an `http://` url";
@@ -224,6 +225,7 @@ pub(super) async fn send(
     while let Some(this) = request.take() {
         let boarding = shelf.streams.board(backend, pool.worker(), wish.patience.connect);
         let (trunk, fresh) = Box::pin(boarding).await?;
+        track.unsent.set(false);
         match Box::pin(exchange(trunk, backend, pool.worker(), this, wish, &flight, fresh)).await {
             Ok(answer) => return Ok(answer),
             Err(Failure { again: Some(same), .. }) if first => request = Some(*same),
@@ -231,6 +233,7 @@ pub(super) async fn send(
         }
         first = false;
         backend.0.retried(pool.worker());
+        track.repeated.set(true);
     }
     Err(connect::fault(&backend.0, Cause::Internal, "a request was lost"))
 }
@@ -354,7 +357,7 @@ async fn exchange(
             Body::stream(Flowing::new(None, incoming, ride, wish.patience.between_bytes, length))
         }
     };
-    Ok(Answer { head: Response::from_parts(head, ()), body, upgraded: None, by: None, cookie: None })
+    Ok(Answer::new(Response::from_parts(head, ()), body, None))
 }
 
 /// The head as HTTP/2 has it: the host is part of the address, and nothing is said of the connection.

@@ -43,6 +43,15 @@ impl Target {
         }
     }
 
+    /// The servers that may be asked in its name.
+    pub fn servers(&self) -> impl Iterator<Item = &Arc<Backend>> {
+        let (one, several) = match self {
+            Target::Server(backend) => (Some(backend), None),
+            Target::Director(director) => (None, Some(director.servers())),
+        };
+        one.into_iter().chain(several.into_iter().flatten())
+    }
+
     /// Whether it may be asked.
     pub fn healthy(&self) -> bool {
         match self {

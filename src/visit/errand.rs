@@ -8,6 +8,8 @@ use aws_lc_rs::digest;
 use http::header::{
     CONNECTION, CONTENT_LENGTH, HOST, SEC_WEBSOCKET_ACCEPT, SEC_WEBSOCKET_KEY, SET_COOKIE, UPGRADE,
 };
+use http::response::Parts;
+use http::uri::PathAndQuery;
 use http::{HeaderMap, HeaderValue, Response, StatusCode, Uri};
 use http_body::Body as _;
 
@@ -17,13 +19,14 @@ use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::{base64, random};
+use crate::message::destination::DESTINATION;
 use crate::message::forwarded::Introduction;
 use crate::message::request::Upgrade;
 use crate::message::{Aside, Body, Departure, Request, SitePath, Street, Tunnel, TunnelRider, headers};
 use crate::plan::{Route, VisitorAddress};
 use crate::record::Ticket;
 use crate::rules::case::{Question, Url};
-use crate::rules::doorplate;
+use crate::rules::{self, Way, doorplate};
 use crate::script::{self, Script};
 use crate::upstream::{Answer, Backend, Target};
 
@@ -34,17 +37,22 @@ pub struct Wish {
     key: Option<HeaderValue>,
 }
 
-/// What was decided on, as it is sent: the canonical path and the visitor's own headers. Who speaks and how is
-/// written for each server that is asked: see `Bearer`.
-pub fn compose(request: &mut Request, body: Body) -> (http::Request<Body>, Wish) {
-    let target = request.target_for_backend();
+/// What was decided on, as it is sent: the canonical path, mapped as its route says, and the visitor's own headers.
+/// Who speaks and how is written for each server that is asked: see `Bearer`.
+pub fn compose(
+    request: &mut Request,
+    body: Body,
+    way: &Way<'_>,
+) -> Result<(http::Request<Body>, Wish), Fault> {
+    let target = way.target(&request.path, request.query.as_ref())?;
     let mut errand = http::Request::new(body);
     *errand.method_mut() = request.method.clone();
     *errand.uri_mut() = Uri::from(target);
     *errand.headers_mut() = std::mem::take(&mut request.headers);
+    way.prepare(errand.headers_mut());
     let upgrade = request.upgrade.clone();
     let key = upgrade.as_ref().and_then(|upgrade| ask_to_switch(errand.headers_mut(), upgrade));
-    (errand, Wish { upgrade, key })
+    Ok((errand, Wish { upgrade, key }))
 }
 
 /// The same for what rules made of a request. `asked` is what the visitor's side decided: it says who he is, and
@@ -54,10 +62,13 @@ pub fn compose_ruled(
     asked: &Request,
     question: Question,
     body: Body,
+    way: &Way<'_>,
 ) -> Result<(http::Request<Body>, Wish), Fault> {
     let Question { method, url: Url::Canonical(target), mut headers, .. } = question else {
         return Err(Fault::with(Cause::Internal, "an address that nobody has read would be sent"));
     };
+    let target = way.ruled_target(target)?;
+    way.prepare(&mut headers);
     let upgrade = asked.upgrade.clone().filter(|_| headers.contains_key(UPGRADE));
     let host = headers.remove(HOST);
     headers::clean_ruled(&mut headers, &method);
@@ -80,6 +91,8 @@ pub struct Bearer<'a> {
     pub request: &'a Request,
     pub world: &'a World,
     pub introductions: &'a Introductions,
+    /// Where a copy or a move goes to.
+    pub destination: Option<&'a PathAndQuery>,
 }
 
 impl Bearer<'_> {
@@ -88,6 +101,13 @@ impl Bearer<'_> {
     pub fn introduce(&self, backend: &Backend, headers: &mut HeaderMap) {
         let typed = self.request.host.header();
         let host = doorplate::host_sent(headers, typed, backend.host_header());
+        if let Some(target) = self.destination {
+            let tls = backend.config().tls.is_some();
+            match rules::way::destination_told(tls, &host, target) {
+                Some(told) => drop(headers.insert(DESTINATION, told)),
+                None => drop(headers.remove(DESTINATION)),
+            }
+        }
         headers.insert(HOST, host);
         let (seen_as, key) = (backend.config().visitor_address, self.world.pseudonyms.load());
         self.introductions.of(self.request, seen_as, &key).put(headers);
@@ -243,11 +263,17 @@ pub fn answered(answer: &Answer, ticket: &mut Ticket) {
     ticket.first_byte();
 }
 
-/// The backend's answer, cleaned of what was meant for us alone.
-pub fn bring_back(answer: Answer, wish: &Wish, time: &meter::Time) -> Result<Departure, Fault> {
+/// The backend's answer, cleaned of what was meant for us alone, and put right.
+pub fn bring_back(
+    answer: Answer,
+    wish: &Wish,
+    time: &meter::Time,
+    put_right: impl FnOnce(&mut Parts, Body) -> Body,
+) -> Result<Departure, Fault> {
     let Answer { head, body, upgraded, cookie, .. } = answer;
     let (mut parts, ()) = head.into_parts();
     headers::clean_answer(&mut parts.headers);
+    let body = put_right(&mut parts, body);
     if let Some(cookie) = cookie {
         parts.headers.append(SET_COOKIE, cookie);
     }
@@ -290,7 +316,7 @@ mod tests {
     fn answer(status: u16) -> Answer {
         let mut head = Response::new(());
         *head.status_mut() = StatusCode::from_u16(status).unwrap();
-        Answer { head, body: Body::full("page"), upgraded: None, by: None, cookie: None }
+        Answer::new(head, Body::full("page"), None)
     }
 
     #[test]
@@ -300,8 +326,9 @@ mod tests {
             upgrade: Some(Upgrade { protocol: HeaderValue::from_static("websocket"), extended }),
             key: None,
         };
-        let cause =
-            |status, wish: &Wish| bring_back(answer(status), wish, &time).err().map(|fault| fault.cause);
+        let cause = |status, wish: &Wish| {
+            bring_back(answer(status), wish, &time, |_, body| body).err().map(|fault| fault.cause)
+        };
         assert_eq!(cause(200, &asked(true)), Some(Cause::Protocol));
         assert_eq!(cause(403, &asked(true)), None);
         assert_eq!(cause(200, &asked(false)), None);

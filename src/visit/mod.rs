@@ -14,6 +14,7 @@ mod meter;
 mod rescue;
 mod rulebook;
 mod settle;
+mod way;
 mod world;
 
 use std::cell::{Cell, RefCell};
@@ -26,14 +27,15 @@ use http::StatusCode;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
 use crate::message::path::Query;
-use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Request, Street};
+use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Pace, Request, Street};
 use crate::record::{self, Asked, Pen, Ticket};
-use crate::rules;
+use crate::rules::{self, Way};
 use crate::upstream::{Passage, Pool, Waits};
 
 use self::errand::Bearer;
 pub use self::maintenance::{Closure, Closures};
 pub use self::rulebook::{Outside, Rulebook, explain};
+use self::way::Home;
 pub use self::world::{Terms, World, Worlds};
 
 /// One worker's corridor.
@@ -50,6 +52,7 @@ pub struct Corridor {
 struct Luggage {
     body: Body,
     hints: Option<Hints>,
+    pace: Pace,
 }
 
 impl Corridor {
@@ -80,9 +83,11 @@ impl Corridor {
     ) -> Result<Departure, Fault> {
         let found = doorplate::site(world, &request, street)?;
         ticket.site(world.sheet(found.site.id));
+        asker.at(found.site.id);
         maintenance::open(world, found, &request, asker)?;
         if let Some(location) = rules::doorplate::elsewhere(found, &request, world.https_port) {
-            return Ok(Departure::answer(rescue::redirect(StatusCode::MOVED_PERMANENTLY, &location, asker)));
+            let location = rescue::redirect(StatusCode::MOVED_PERMANENTLY, &location, asker);
+            return Ok(Departure::answer(location));
         }
         if let Some(book) = &world.rulebook {
             // In a box: most trees have no rules of their own, and their visits need no room for this.
@@ -92,23 +97,35 @@ impl Corridor {
         let covered = rules::doorplate::route(found, &request)?;
         let route = covered.route;
         rules::doorplate::access(route, &request)?;
+        // Before the line is anybody's: a name that is in no row names no file.
+        let backend = (!route.answers.is_ours()).then(|| rules::doorplate::backend(&covered)).transpose()?;
         world.recorded(ticket, found.site.id, route, covered.names.values());
         let body = meter::capped(
             ticket.upload(luggage.body),
             route.body_bytes_max.unwrap_or(world.terms.bounds.body_bytes_max),
         )?;
+        if let Some(pause) = route.body_timeout {
+            luggage.pace.set(pause);
+        }
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
-        if route.answers.is_ours() {
+        let Some(backend) = backend else {
             let settled = settle::settle(world, settle::question(&covered, &request), None, asker).await?;
             return Ok(settled.leave(&time, ticket));
-        }
-        let target = world.target(rules::doorplate::backend(&covered)?)?;
+        };
+        let target = world.target(backend)?;
         ticket.backend(target.name());
+        let way = Way::of(found, route, covered.names.values(), &request.path);
+        let destination = way::judge(world, found, &request, &request.headers, &[backend])?;
         let spare = settle::spare(found, &request.headers);
-        let (mut errand, wish) = errand::compose(&mut request, body);
+        let (mut errand, wish) = errand::compose(&mut request, body, &way)?;
         errand::find_script(&mut errand, target, Some(route), &request, street, ticket)?;
         let answer = {
-            let bearer = Bearer { request: &request, world, introductions: &self.introductions };
+            let bearer = Bearer {
+                request: &request,
+                world,
+                introductions: &self.introductions,
+                destination: destination.as_ref(),
+            };
             let passage = Passage {
                 hints: luggage.hints,
                 waits: Waits::default(),
@@ -124,21 +141,24 @@ impl Corridor {
         if let Some(settled) = settle::follow(&ground, &answer, &mut request, spare).await? {
             return Ok(settled.leave(&time, ticket));
         }
-        errand::bring_back(answer, &wish, &time)
+        if rescue::replaces(route, &answer, asker) {
+            return Ok(rescue::replaced(answer, ticket, asker));
+        }
+        let home = Home { way: &way, request: &request, target, told: None };
+        errand::bring_back(answer, &wish, &time, |parts, body| home.put_right(parts, body))
     }
 }
 
 impl Door for Corridor {
     async fn visit(self: Rc<Self>, street: &Rc<Street>, arrival: Arrival) -> Departure {
-        let world = self.world();
         let id = RequestId::next();
         let mut ticket = self.pen.ticket(id, street.peer.ip.anonymous());
-        let Arrival { head, body, hints } = arrival;
-        let luggage = Luggage { body, hints };
-        let mut asker = rescue::Asker::new(id);
+        let Arrival { head, body, hints, pace } = arrival;
+        let luggage = Luggage { body, hints, pace };
+        let mut asker = rescue::Asker::new(self.world(), id);
         let walked = match admit(id, head, street, &mut ticket, &mut asker) {
             Ok(request) => {
-                let walk = pin!(self.walk(&world, request, luggage, street, &mut ticket, &asker));
+                let walk = pin!(self.walk(asker.world(), request, luggage, street, &mut ticket, &asker));
                 rescue::surviving(walk).await
             }
             Err(fault) => Err(fault),

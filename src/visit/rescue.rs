@@ -1,6 +1,6 @@
 //! What a visitor gets when a visit stops: the page, the line or the JSON for its cause.
 
-use std::cell::OnceCell;
+use std::cell::{Cell, OnceCell};
 use std::future::poll_fn;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::pin::Pin;
@@ -15,27 +15,44 @@ use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::base::random::RequestId;
 use crate::message::{Body, Departure};
+use crate::plan::{Route, SiteId};
+use crate::record::Ticket;
+use crate::upstream::Answer;
+
+use super::World;
 
 /// Who asks, as far as it is known: enough to choose the form of an answer, also before there is a request.
 pub struct Asker {
+    /// The generation of this visit: it knows how each site speaks.
+    world: Arc<World>,
     id: RequestId,
     taste: Taste,
     head_only: bool,
     /// The host that was asked, empty while there is none.
-    site: String,
+    host: String,
+    /// Whose pages he gets.
+    site: Cell<Option<SiteId>>,
     /// Why the site is closed, where an operator said so.
     closure: OnceCell<Arc<Closure>>,
 }
 
 impl Asker {
-    pub fn new(id: RequestId) -> Self {
-        Self { id, taste: Taste::default(), head_only: false, site: String::new(), closure: OnceCell::new() }
+    pub fn new(world: Arc<World>, id: RequestId) -> Self {
+        Self {
+            world,
+            id,
+            taste: Taste::default(),
+            head_only: false,
+            host: String::new(),
+            site: Cell::new(None),
+            closure: OnceCell::new(),
+        }
     }
 
     pub fn know(&mut self, method: &Method, headers: &HeaderMap, host: &str) {
         self.taste = Taste::of(method, headers);
         self.head_only = *method == Method::HEAD;
-        self.site.push_str(host);
+        self.host.push_str(host);
     }
 
     /// The site is closed: its page says what the operator says.
@@ -49,17 +66,40 @@ impl Asker {
         self.head_only
     }
 
-    fn ask(&self) -> Ask<'_> {
+    pub fn world(&self) -> &World {
+        &self.world
+    }
+
+    /// The site is found; from here on it speaks in its own words.
+    pub fn at(&self, site: SiteId) {
+        self.site.set(Some(site));
+    }
+
+    pub fn ask(&self) -> Ask<'_> {
         Ask {
             form: self.taste.form(),
-            request_id: self.id,
-            site_name: (!self.site.is_empty()).then_some(&self.site),
+            languages: self.taste.languages(),
+            site_name: (!self.host.is_empty()).then_some(&self.host),
             method_head: self.head_only,
-            retry_after: None,
             note: self.closure.get().and_then(|closure| closure.note.as_deref()),
             until: self.closure.get().and_then(|closure| closure.until),
+            ..Ask::of(self.id, self.world.voice(self.site.get()))
         }
     }
+}
+
+/// Whether our page takes the place of this answer.
+pub fn replaces(route: &Route, answer: &Answer, asker: &Asker) -> bool {
+    answer.upgraded.is_none() && answer::replaces(route, answer.head.status(), asker.taste.form())
+}
+
+/// The page in the place of a backend's own. What is left of its body goes unread, and the connection with it where
+/// it has not arrived yet.
+pub fn replaced(answer: Answer, ticket: &mut Ticket, asker: &Asker) -> Departure {
+    let (mut head, ()) = answer.head.into_parts();
+    ticket.fault(&answer::own_fault(head.status));
+    answer::keep_of_replaced(&mut head.headers);
+    Departure::answer(answer::replaced(head.status, head.headers, &asker.ask()))
 }
 
 /// Every fault is answered; one that says the connection can't be trusted ends it.
@@ -94,6 +134,17 @@ pub async fn surviving<T>(mut visit: Pin<&mut impl Future<Output = Result<T, Fau
 /// The page for what rules said without writing one.
 pub fn ruled(status: StatusCode, told: Option<&str>, cause: Option<Cause>, asker: &Asker) -> Response<Body> {
     answer::ruled(status, told, cause, &asker.ask())
+}
+
+/// The same with the headers that rules set.
+pub fn ruled_with(
+    status: StatusCode,
+    told: Option<&str>,
+    cause: Option<Cause>,
+    headers: HeaderMap,
+    asker: &Asker,
+) -> Response<Body> {
+    answer::ruled_with(status, told, cause, headers, &asker.ask())
 }
 
 /// Sends the visitor to where the page really stands.

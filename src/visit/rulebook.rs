@@ -13,13 +13,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use http::header::{CONTENT_LENGTH, SET_COOKIE, UPGRADE};
+use http::header::{CONTENT_LENGTH, HOST, SET_COOKIE, UPGRADE};
 use http::{HeaderMap, HeaderValue, Response, StatusCode};
 use http_body::Body as _;
 use hyper::ext::ReasonPhrase;
 
 use super::errand::{self, Bearer, Wish};
 use super::settle::{self, Settled};
+use super::way::{self, Home};
 use super::{Corridor, Luggage, World, meter, rescue};
 use crate::answer;
 use crate::base::cause::Cause;
@@ -29,13 +30,13 @@ use crate::base::random;
 use crate::language::program::{Choice, Mark};
 use crate::language::source::Sources;
 use crate::message::body::Lent;
-use crate::message::{Body, Departure, Hints, Request, Street, headers};
+use crate::message::{Body, Departure, Hints, Pace, Request, Street, headers};
 use crate::plan::{BackendId, Route};
 use crate::record::{Level, Office, Ticket};
 use crate::rules::case::{Case, Reply, ReplyBody, Url};
 use crate::rules::flow::{Errand, Flow, Next};
 use crate::rules::machine::{RuleFault, Surroundings};
-use crate::rules::{Rules, SiteRef, doorplate};
+use crate::rules::{Rules, SiteRef, Way, doorplate};
 use crate::upstream::{Answer, Passage, Target, Waits};
 
 /// The rules of a generation that has some of its own.
@@ -146,6 +147,7 @@ struct Visit<'a> {
     covered: Result<Covered<'a>, Fault>,
     body: Loan,
     hints: Option<Hints>,
+    pace: Pace,
     time: Option<meter::Time>,
     /// What was sent last, for an internal route that the answer may lead to.
     spare: HeaderMap,
@@ -156,6 +158,16 @@ struct Visit<'a> {
     cookie: Option<HeaderValue>,
     /// What went wrong last, for the log.
     fault: Option<Fault>,
+}
+
+/// What came of a request to a backend.
+struct Asked<'a> {
+    answer: Answer,
+    wish: Wish,
+    time: meter::Time,
+    target: &'a Target,
+    /// A `Host` that rules wrote.
+    told: Option<HeaderValue>,
 }
 
 /// A route that covers the request.
@@ -177,6 +189,7 @@ impl<'a> Visit<'a> {
         doorplate::not_ours(&request.path)?;
         let covered = cover(found, &request);
         let mut case = Case::of(&mut request, ground.street, seconds());
+        case.statuses = found.site.plan.statuses;
         if let Some(upgrade) = &request.upgrade {
             // Rules may look for it, and take it away.
             case.req.headers.insert(UPGRADE, upgrade.protocol.clone());
@@ -204,6 +217,7 @@ impl<'a> Visit<'a> {
             covered,
             body: Loan::new(luggage.body),
             hints: luggage.hints,
+            pace: luggage.pace,
             time: None,
             spare: HeaderMap::new(),
             answer: Body::Empty,
@@ -276,6 +290,8 @@ impl<'a> Visit<'a> {
             case.req.url = Url::Canonical(self.request.target_for_backend());
             self.covered = cover(self.found, &self.request);
             self.around.found = self.found;
+            self.flow.case_mut().statuses = self.found.site.plan.statuses;
+            self.ground.asker.at(self.found.site.id);
             if let Ok(covered) = &self.covered {
                 self.around.stands_at(covered);
             }
@@ -283,6 +299,9 @@ impl<'a> Visit<'a> {
         let covered = self.covered.as_ref().map_err(Clone::clone)?;
         doorplate::access(covered.route, &self.request)?;
         let backend = covered.backend.clone()?;
+        if let Some(pause) = covered.route.body_timeout {
+            self.pace.set(pause);
+        }
         let Around { world, ticket, .. } = &mut self.around;
         world.recorded(ticket, self.found.site.id, covered.route, &covered.names);
         Ok(backend)
@@ -298,20 +317,24 @@ impl<'a> Visit<'a> {
     async fn fetch(&mut self) -> Option<Departure> {
         // An answer that rules did not want: its connection is not kept waiting.
         self.answer = Body::Empty;
-        if let Err(fault) = self.judge_again() {
-            self.refuse(fault);
-            return None;
-        }
-        match self.ask().await {
-            Ok((answer, wish, time))
+        let way = match self.judge_again() {
+            Ok(way) => way,
+            Err(fault) => {
+                self.refuse(fault);
+                return None;
+            }
+        };
+        match self.ask(&way).await {
+            Ok(Asked { answer, wish, time, target, told })
                 if answer.upgraded.is_some() || wish.takes_page_for_tunnel(answer.head.status()) =>
             {
-                match errand::bring_back(answer, &wish, &time) {
+                let home = Home { way: &way, request: &self.request, target, told };
+                match errand::bring_back(answer, &wish, &time, |parts, body| home.put_right(parts, body)) {
                     Ok(tunnel) => return Some(tunnel),
                     Err(fault) => self.unanswered(fault),
                 }
             }
-            Ok((answer, _, time)) => {
+            Ok(Asked { answer, time, target, told, .. }) => {
                 errand::answered(&answer, self.around.ticket);
                 self.cookie = answer.cookie.clone();
                 match self.follow(&answer, &time).await {
@@ -330,20 +353,41 @@ impl<'a> Visit<'a> {
                         return None;
                     }
                 }
+                let route = self.covered.as_ref().ok().map(|covered| covered.route);
+                if route.is_some_and(|route| rescue::replaces(route, &answer, self.ground.asker)) {
+                    self.replaced(answer);
+                    return None;
+                }
                 let (mut parts, ()) = answer.head.into_parts();
                 headers::clean_answer(&mut parts.headers);
+                // Before rules see it: what they write themselves stays as they wrote it.
+                let home = Home { way: &way, request: &self.request, target, told };
+                let body = home.put_right(&mut parts, answer.body);
                 let reason = parts.extensions.get::<ReasonPhrase>();
                 let reason = reason.map(|reason| Bytes::copy_from_slice(reason.as_bytes()));
                 self.length = parts.headers.get(CONTENT_LENGTH).cloned();
-                self.answer = answer.body;
+                self.answer = body;
                 let reply = Reply::of_backend(parts.status.as_u16(), reason, parts.version, parts.headers);
                 self.flow.answered(Ok(reply));
             }
             // What the visitor did is no failure of the backend, for rules to ask another.
-            Err(fault) if fault.cause.status() < 500 => self.refuse(fault),
+            Err(fault) if fault.cause.status() < 500 || fault.cause == Cause::Destination => {
+                self.refuse(fault)
+            }
             Err(fault) => self.unanswered(fault),
         }
         None
+    }
+
+    /// The route wants our page in the place of this answer. Rules of the backend's side see its status and what is
+    /// kept of its headers, and may ask again; the page is made where it is delivered.
+    fn replaced(&mut self, answer: Answer) {
+        let (mut parts, ()) = answer.head.into_parts();
+        answer::keep_of_replaced(&mut parts.headers);
+        let reply = Reply::of_backend(parts.status.as_u16(), None, parts.version, parts.headers);
+        self.flow.answered(Ok(Reply { body: ReplyBody::Page, ..reply }));
+        self.flow.case_mut().cause = Some(Cause::BackendError);
+        self.fault = Some(answer::own_fault(parts.status));
     }
 
     /// What a backend hands over to an internal route: rules see the answer that takes its place.
@@ -359,13 +403,19 @@ impl<'a> Visit<'a> {
         self.fault = Some(fault);
     }
 
-    /// What rules of the backend's side made of the request must be open to this visitor too.
-    fn judge_again(&mut self) -> Result<(), Fault> {
+    /// What rules of the backend's side made of the request must be open to this visitor too. Its path goes to the
+    /// backend as the route says that covers it now: rules see paths as visitors do.
+    fn judge_again(&mut self) -> Result<Way<'a>, Fault> {
         let case = self.flow.case_mut();
-        let Some(bereq) = &mut case.bereq else { return Ok(()) };
-        if !case.sent_elsewhere && matches!(bereq.url, Url::Canonical(_)) {
-            return Ok(());
-        }
+        let rewritten = case.sent_elsewhere;
+        let Some(bereq) =
+            case.bereq.as_mut().filter(|bereq| rewritten || matches!(bereq.url, Url::Written(_)))
+        else {
+            return Ok(match &self.covered {
+                Ok(covered) => Way::of(self.found, covered.route, &covered.names, &self.request.path),
+                Err(_) => Way::nowhere(self.found),
+            });
+        };
         let doorplate::Decided { method, host, path, query } = doorplate::reread(bereq, &self.request.host)?;
         let found = doorplate::site_of(&self.ground.world.rules, self.found, &host);
         let before = (
@@ -375,14 +425,17 @@ impl<'a> Visit<'a> {
         );
         bereq.url = Url::Canonical(self.request.target_for_backend());
         let covered = cover(found, &self.request);
-        let judged = covered.and_then(|covered| doorplate::access(covered.route, &self.request));
+        let judged = covered.and_then(|covered| {
+            doorplate::access(covered.route, &self.request)?;
+            Ok(Way::of(found, covered.route, &covered.names, &self.request.path))
+        });
         // A retry begins from what the visitor's side decided.
         (self.request.method, self.request.path, self.request.query) = before;
         judged
     }
 
     /// One request to the backend that rules chose.
-    async fn ask(&mut self) -> Result<(Answer, Wish, meter::Time), Fault> {
+    async fn ask(&mut self, way: &Way<'a>) -> Result<Asked<'a>, Fault> {
         let Errand { backend, question, patience, with_body } = self
             .flow
             .errand()
@@ -396,11 +449,21 @@ impl<'a> Visit<'a> {
         let body = if with_body { self.body.lend(most, self.around.ticket)? } else { Body::Empty };
         let time = self.begin_time();
         self.spare = settle::spare(self.found, &question.headers);
-        let (mut errand, wish) = errand::compose_ruled(&self.request, question, body)?;
+        let own = self.covered.as_ref().ok().and_then(|covered| covered.backend.clone().ok().flatten());
+        let asked = [Some(backend), own];
+        let asked: Vec<BackendId> = asked.into_iter().flatten().collect();
+        let destination = way::judge(world, self.found, &self.request, &question.headers, &asked)?;
+        let told = question.headers.get(HOST).filter(|host| **host != self.request.host.header()).cloned();
+        let (mut errand, wish) = errand::compose_ruled(&self.request, question, body, way)?;
         let street = self.ground.street;
         errand::find_script(&mut errand, target, route, &self.request, street, self.around.ticket)?;
         let corridor = self.ground.corridor;
-        let bearer = Bearer { request: &self.request, world, introductions: &corridor.introductions };
+        let bearer = Bearer {
+            request: &self.request,
+            world,
+            introductions: &corridor.introductions,
+            destination: destination.as_ref(),
+        };
         let passage = Passage {
             hints: self.hints.clone(),
             waits: waiting(patience),
@@ -410,7 +473,7 @@ impl<'a> Visit<'a> {
         };
         let sending = pin!(corridor.pool.ask(target, errand, passage));
         let answer = time.within(sending).await?;
-        Ok((answer, wish, time))
+        Ok(Asked { answer, wish, time, target, told })
     }
 
     /// The answer as rules left it.
@@ -459,9 +522,7 @@ impl<'a> Visit<'a> {
             }
             ReplyBody::Page => {
                 let told = told.map(String::from_utf8_lossy);
-                let mut response = rescue::ruled(status, told.as_deref(), case.cause, ground.asker);
-                answer::dress(response.headers_mut(), headers);
-                response
+                rescue::ruled_with(status, told.as_deref(), case.cause, headers, ground.asker)
             }
         };
         *response.status_mut() = status;

@@ -11,17 +11,19 @@ use http::header::{
 use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
 
 use super::errand::{self, Bearer};
+use super::way::Home;
 use super::{Corridor, World, meter, rescue};
 use crate::answer;
 use crate::base::cause::Cause;
 use crate::base::clock;
 use crate::base::fault::Fault;
 use crate::files::{self, Below, Served};
+use crate::message::destination::DESTINATION;
 use crate::message::path::Query;
 use crate::message::{Body, Departure, Request, SitePath, headers};
 use crate::plan::{self, Answers, BackendId, Route};
 use crate::record::Ticket;
-use crate::rules::{RouteRef, SiteRef, doorplate};
+use crate::rules::{RouteRef, SiteRef, Way, doorplate};
 use crate::upstream::{Answer, Passage, Waits};
 
 /// What is asked of a route, as it was decided on.
@@ -280,7 +282,7 @@ pub fn spare(found: SiteRef<'_>, headers: &HeaderMap) -> HeaderMap {
         return HeaderMap::new();
     }
     let mut spare = headers.clone();
-    for name in [CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE] {
+    for name in [CONTENT_TYPE, CONTENT_LENGTH, TRANSFER_ENCODING, UPGRADE, DESTINATION] {
         spare.remove(name);
     }
     spare
@@ -308,6 +310,7 @@ pub async fn follow(
                 settle(world, question, Some(&handed), asker).await?
             } else {
                 let backend = doorplate::backend(&covered)?;
+                let way = Way::of(ground.found, covered.route, covered.names.values(), path);
                 // What was decided on stays what rules and the record know of the request.
                 let before = (
                     std::mem::replace(&mut request.method, method),
@@ -316,7 +319,7 @@ pub async fn follow(
                     request.upgrade.take(),
                 );
                 request.headers = spare;
-                let asked = ask(ground, backend, request).await;
+                let asked = ask(ground, backend, &way, request).await;
                 (request.method, request.path, request.query, request.upgrade) = before;
                 let mut response = asked?;
                 handed.dress_answer(response.headers_mut());
@@ -326,7 +329,8 @@ pub async fn follow(
         To::File(file) => {
             let below = ground.found.site.internal().find_map(|route| match &route.answers {
                 Answers::Files(plan) => {
-                    let rest = file.strip_prefix(plan.root.to_str()?.trim_end_matches('/'))?;
+                    let root = world.root(plan.id).ok()?.path().to_str()?;
+                    let rest = file.strip_prefix(root.trim_end_matches('/'))?;
                     Some((route, plan, rest.strip_prefix('/')?))
                 }
                 _ => None,
@@ -347,12 +351,13 @@ pub async fn follow(
 async fn ask(
     ground: &Ground<'_>,
     backend: BackendId,
+    way: &Way<'_>,
     request: &mut Request,
 ) -> Result<Response<Body>, Fault> {
     let Ground { corridor, world, time, .. } = ground;
     let target = world.target(backend)?;
-    let (errand, wish) = errand::compose(request, Body::Empty);
-    let bearer = Bearer { request, world, introductions: &corridor.introductions };
+    let (errand, wish) = errand::compose(request, Body::Empty, way)?;
+    let bearer = Bearer { request, world, introductions: &corridor.introductions, destination: None };
     let passage = Passage {
         hints: None,
         waits: Waits::default(),
@@ -368,7 +373,10 @@ async fn ask(
             "it leads to an answer that leads on, and one step is followed",
         ));
     }
-    Ok(errand::bring_back(answer, &wish, time)?.response)
+    // Where an internal route lies is nobody's business: no path is put below it.
+    let way = Way::nowhere(ground.found);
+    let home = Home { way: &way, request, target, told: None };
+    Ok(errand::bring_back(answer, &wish, time, |parts, body| home.put_right(parts, body))?.response)
 }
 
 fn text(value: &HeaderValue) -> Option<&str> {

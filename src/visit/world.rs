@@ -9,6 +9,7 @@ use arc_swap::ArcSwap;
 
 use super::maintenance::Closures;
 use super::rulebook::Rulebook;
+use crate::answer::{self, Voice};
 use crate::base::address::{NetworkSet, PseudonymKey};
 use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
@@ -31,6 +32,8 @@ pub struct World {
     pub roots: BTreeMap<FilesId, Arc<Root>>,
     /// Where each site's lines go, by `plan::SiteId`.
     pub sheets: Vec<Sheet>,
+    /// How each site speaks when something is wrong, by `plan::SiteId`.
+    pub voices: Vec<Voice>,
     /// Where the lines of routes with a log of their own go.
     pub route_sheets: BTreeMap<(SiteId, LogId), Sheet>,
     /// Knows which certificate each name is shown: the host of a request must be one of its certificate's.
@@ -48,6 +51,11 @@ impl World {
     /// Where a site's lines go.
     pub fn sheet(&self, site: SiteId) -> Sheet {
         self.sheets.get(site.0).copied().unwrap_or(Sheet::NOBODY)
+    }
+
+    /// How a site speaks; how the house does, where it is none of ours.
+    pub fn voice(&self, site: Option<SiteId>) -> &Voice {
+        site.and_then(|site| self.voices.get(site.0)).unwrap_or(&answer::HOUSE)
     }
 
     /// The route is found and admits the visitor: if it has a log of its own, that gets the line. `names` is what

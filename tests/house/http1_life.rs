@@ -675,7 +675,7 @@ fn half_an_answer_never_looks_whole() {
             let mut first = [0; 12];
             visitor.stream.read_exact(&mut first).expect("an answer");
             // A reset may overtake what came before it: then the answer is a page of our own, and whole.
-            if first == *b"HTTP/1.1 502" {
+            if first == *b"HTTP/1.1 503" {
                 continue;
             }
             assert_eq!(&first, b"HTTP/1.1 200", "{path} {version}");
@@ -707,7 +707,7 @@ fn over_plain_http_half_an_answer_never_looks_whole_either() {
     let mut all = Vec::new();
     let end = visitor.stream.read_to_end(&mut all);
     assert!(
-        end.is_err() || all.starts_with(b"HTTP/1.1 502"),
+        end.is_err() || all.starts_with(b"HTTP/1.1 503"),
         "a clean end: {}",
         String::from_utf8_lossy(&all)
     );
@@ -917,7 +917,7 @@ fn an_old_server_cannot_switch_unasked() {
         "POST / HTTP/1.1\r\nHost: www.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\nContent-Length: 2\r\n\r\nhi",
         "GET / HTTP/1.0\r\nHost: www.test\r\nConnection: upgrade\r\nUpgrade: websocket\r\n\r\n",
     ] {
-        assert_eq!(stage.visitor().ask(request).status, 502, "{request}");
+        assert_eq!(stage.visitor().ask(request).status, 503, "{request}");
         let asked = server.heard();
         assert!(
             asked.header("upgrade").is_none_or(|to| to == "other")

@@ -523,7 +523,7 @@ fn a_websocket_opens_over_a_stream() {
 
         let (answer, _stream) = browser.send(websocket("/wrong"), false);
         let reply = read(answer).await;
-        assert_eq!(reply.status, 502);
+        assert_eq!(reply.status, 503);
         let (answer, _stream) = browser.send(websocket("/never"), false);
         let reply = read(answer).await;
         assert_eq!(

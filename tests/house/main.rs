@@ -13,9 +13,11 @@
 
 mod answers;
 mod corridor;
+mod directors;
 mod editor;
 mod files;
 mod frames;
+mod health;
 mod http1_life;
 mod http1_refused;
 mod http2;
@@ -23,9 +25,11 @@ mod http2_raw;
 mod life;
 mod limits;
 mod mirror;
+mod pages;
 mod records;
 mod rules;
 mod stage;
 mod tls;
 mod tools;
 mod trust;
+mod ways;

@@ -96,7 +96,7 @@ fn every_visit_has_one_line_however_it_ends() {
         ("/down", "503"),
         ("/closed", "403"),
         ("/.doorward/x", "404"),
-        ("/garbage", "502"),
+        ("/garbage", "503"),
     ] {
         assert_eq!(visitor.get(path).status.to_string(), status, "{path}");
         expected.insert(path, status);

@@ -393,7 +393,7 @@ fn one_request_has_its_own_clock() {
         "sub vcl_backend_fetch { if (bereq.url == \"/soon\") { set bereq.first_byte_timeout = 50ms; } }",
     );
     let reply = stage.visitor().get("/soon");
-    assert_eq!(reply.status, 504);
+    assert_eq!(reply.status, 503);
     assert!(reply.text().contains("first_byte_timeout"), "{}", reply.text());
 }
 

@@ -403,12 +403,12 @@ fn a_backend_over_tls_proves_who_it_is() {
     let wrong: String = pin.chars().rev().collect();
     let cases = [
         ("good", ".ca = \"ca.pem\"; .tls_name = \"app.internal\";".to_owned(), 200),
-        ("name", ".ca = \"ca.pem\"; .tls_name = \"other.internal\";".to_owned(), 502),
-        ("noname", ".ca = \"ca.pem\";".to_owned(), 502),
-        ("ca", ".ca = \"other.pem\"; .tls_name = \"app.internal\";".to_owned(), 502),
-        ("system", ".tls_name = \"app.internal\";".to_owned(), 502),
+        ("name", ".ca = \"ca.pem\"; .tls_name = \"other.internal\";".to_owned(), 503),
+        ("noname", ".ca = \"ca.pem\";".to_owned(), 503),
+        ("ca", ".ca = \"other.pem\"; .tls_name = \"app.internal\";".to_owned(), 503),
+        ("system", ".tls_name = \"app.internal\";".to_owned(), 503),
         ("pin", format!(".pin = \"sha256:{pin}\";"), 200),
-        ("badpin", format!(".pin = \"sha256:{wrong}\";"), 502),
+        ("badpin", format!(".pin = \"sha256:{wrong}\";"), 503),
     ];
     let mut rules = String::from("site \"www.test\" {\n");
     for (name, ..) in &cases {

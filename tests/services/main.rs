@@ -11,6 +11,8 @@
     clippy::disallowed_methods
 )]
 
+mod apache;
+mod litmus;
 mod php;
 mod python;
 #[allow(dead_code)]
@@ -19,4 +21,5 @@ mod server;
 #[allow(dead_code)]
 mod stage;
 mod streams;
+mod subversion;
 mod web;

@@ -41,7 +41,7 @@ fn gateway(door: Door) -> (tokio::sync::oneshot::Sender<()>, thread::JoinHandle<
                 match command {
                     Command::Status => Answer::done(format!("all is well\n\n{}\nend\n", "x".repeat(10_000))),
                     Command::Reload => Answer::fault("error[E014]: no\n  ┌ a.vcl:1:1"),
-                    Command::Stop => std::future::pending().await,
+                    Command::Tell(_) | Command::Stop => std::future::pending().await,
                 }
             };
             tokio::select! {

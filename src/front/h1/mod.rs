@@ -30,7 +30,7 @@ use super::tunnel;
 use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
-use crate::message::{Arrival, Body, Departure, Door, Hints, Street, Tunnel};
+use crate::message::{Arrival, Body, Departure, Door, Hints, Pace, Street, Tunnel};
 
 /// What is read of an unwanted body before the connection is closed instead.
 const DRAIN_MAX: u64 = 256 << 10;
@@ -107,6 +107,7 @@ struct Connection<I, D> {
     ear: Ear,
     deadline: Deadline,
     hints: Hints,
+    pace: Pace,
 }
 
 impl<I, D> Connection<I, D>
@@ -116,7 +117,8 @@ where
 {
     fn new(io: I, inbound: BytesMut, street: Rc<Street>, door: Rc<D>, bounds: Arc<Bounds>, ear: Ear) -> Self {
         let line = Line::new(io, inbound);
-        Self { line, street, door, bounds, ear, deadline: Deadline::default(), hints: Hints::default() }
+        let pace = Pace::new(bounds.body_timeout);
+        Self { line, street, door, bounds, ear, deadline: Deadline::default(), hints: Hints::default(), pace }
     }
 
     /// Waits for a request head: as long as the connection may rest for its first byte, and the head's
@@ -177,7 +179,8 @@ where
     /// A request that could not be read: answered and recorded like all others, then the end, because
     /// nobody knows where the next one would begin.
     async fn refuse(&mut self, fault: Fault) -> After {
-        let arrival = Arrival { head: Err(fault), body: Body::Empty, hints: None };
+        self.pace.set(self.bounds.body_timeout);
+        let arrival = Arrival { head: Err(fault), body: Body::Empty, hints: None, pace: self.pace.clone() };
         let departure = Rc::clone(&self.door).visit(&self.street, arrival).await;
         let manner = Manner { version: Version::HTTP_11, head_only: false, keep_alive: false };
         match self.write(departure.response, manner).await {
@@ -193,18 +196,23 @@ where
             head_only: head.method == http::Method::HEAD,
             keep_alive: keep_alive && !self.ear.begun(),
         };
+        // Nothing of the last request's route holds for this one.
+        self.pace.set(self.bounds.body_timeout);
         let body = match framing {
             Framing::None | Framing::Length(0) => {
                 self.line.wire().begin_upload(&framing, &self.bounds);
                 Body::Empty
             }
-            Framing::Length(_) | Framing::Chunked => Body::stream(self.line.upload(&framing, &self.bounds)),
+            Framing::Length(_) | Framing::Chunked => {
+                Body::stream(self.line.upload(&framing, &self.bounds, self.pace.clone()))
+            }
         };
         let takes_hints = head.version == Version::HTTP_11;
         if takes_hints {
             self.hints.clear();
         }
-        let arrival = Arrival { head: Ok(head), body, hints: takes_hints.then(|| self.hints.clone()) };
+        let hints = takes_hints.then(|| self.hints.clone());
+        let arrival = Arrival { head: Ok(head), body, hints, pace: self.pace.clone() };
         let mut continued = !expects_continue;
         let Some(departure) = self.answered(arrival, &mut continued).await else { return After::Abort };
         let Departure { response, tunnel, close } = departure;
@@ -280,7 +288,7 @@ where
     }
 
     async fn write(&mut self, response: http::Response<Body>, manner: Manner) -> Ending {
-        answer::write(&self.line, response, manner, &mut self.deadline, self.bounds.body_timeout).await
+        answer::write(&self.line, response, manner, &mut self.deadline, self.pace.get()).await
     }
 
     /// After a 101: bytes both ways, what the visitor sent ahead first, until both sides are done.

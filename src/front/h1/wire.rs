@@ -21,6 +21,7 @@ use crate::base::bound::Bounds;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::front::deadline::Deadline;
+use crate::message::Pace;
 use crate::tls::TlsStream;
 
 /// Room made for one read while a head is awaited.
@@ -224,14 +225,9 @@ impl<I: AsyncRead + AsyncWrite + Unpin> Line<I> {
         self.0.borrow_mut()
     }
 
-    pub fn upload(&self, framing: &Framing, bounds: &Bounds) -> Upload<I> {
+    pub fn upload(&self, framing: &Framing, bounds: &Bounds, pace: Pace) -> Upload<I> {
         let turn = self.wire().begin_upload(framing, bounds);
-        Upload {
-            line: Rc::downgrade(&self.0),
-            turn,
-            deadline: Deadline::default(),
-            stall: bounds.body_timeout,
-        }
+        Upload { line: Rc::downgrade(&self.0), turn, deadline: Deadline::default(), pace }
     }
 
     /// Reads what is left of a body that nobody wants, up to `most` bytes. True when its end was reached
@@ -360,7 +356,7 @@ pub struct Upload<I> {
     line: Weak<RefCell<Wire<I>>>,
     turn: u64,
     deadline: Deadline,
-    stall: Duration,
+    pace: Pace,
 }
 
 impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
@@ -393,7 +389,7 @@ impl<I: AsyncRead + AsyncWrite + Unpin> HttpBody for Upload<I> {
                 Poll::Ready(Ok(_)) => {}
                 Poll::Ready(Err(_)) => wire.eof = true,
                 Poll::Pending => {
-                    upload.deadline.start(upload.stall);
+                    upload.deadline.start(upload.pace.get());
                     if upload.deadline.poll(cx).is_pending() {
                         if !wire.reader.as_ref().is_some_and(|reader| reader.will_wake(cx.waker())) {
                             wire.reader = Some(cx.waker().clone());
@@ -451,7 +447,8 @@ mod tests {
     fn waiting() -> (DuplexStream, Line<DuplexStream>, Upload<DuplexStream>) {
         let (visitor, door) = duplex(1 << 10);
         let line = Line::new(door, BytesMut::new());
-        let upload = line.upload(&Framing::Length(10), &Bounds::default());
+        let upload =
+            line.upload(&Framing::Length(10), &Bounds::default(), Pace::new(Bounds::default().body_timeout));
         (visitor, line, upload)
     }
 

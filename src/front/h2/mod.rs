@@ -34,7 +34,7 @@ use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant};
 use crate::base::fault::Fault;
 use crate::message::headers::any_padded;
-use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Street, Tunnel};
+use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Pace, Street, Tunnel};
 
 /// Taken in ahead of what was read, for one stream and for all of a connection.
 const STREAM_WINDOW: u32 = 256 << 10;
@@ -183,6 +183,7 @@ impl<D: Door> Visit<D> {
         // The library has checked that there is one at most, and holds the body to it.
         let length = length_told(&parts.headers);
         let head = head_of(parts, bounds);
+        let pace = Pace::new(bounds.body_timeout);
         // The far side of an extended CONNECT is not a body: its bytes go through the tunnel.
         let (body, mut near, far) = if incoming.is_end_stream() {
             (Body::Empty, None, None)
@@ -190,18 +191,18 @@ impl<D: Door> Visit<D> {
             (Body::Empty, Some(incoming), None)
         } else {
             let far = Rc::new(Far { incoming: RefCell::new(Some(incoming)), waiting: Cell::new(None) });
-            let upload = Upload::new(Rc::clone(&far), length, Arc::clone(bounds));
+            let upload = Upload::new(Rc::clone(&far), length, pace.clone());
             (Body::stream(upload), None, Some(far))
         };
         let hints = Hints::default();
-        let arrival = Arrival { head, body, hints: Some(hints.clone()) };
+        let arrival = Arrival { head, body, hints: Some(hints.clone()), pace: pace.clone() };
         let Some(departure) = self.answered(arrival, &hints, &mut respond).await else { return };
         let Departure { response, tunnel, .. } = departure;
         match (tunnel, near.take()) {
             (Some(far), Some(incoming)) => carry(response, &mut respond, incoming, far).await,
             (Some(_), None) => respond.send_reset(Reason::INTERNAL_ERROR),
             (None, near) => {
-                send(response, &mut respond, head_only, bounds).await;
+                send(response, &mut respond, head_only, &pace).await;
                 if let Some(rest) = near.or_else(|| far?.take_back()) {
                     linger(rest, bounds).await;
                 }
@@ -276,7 +277,7 @@ fn length_told(headers: &HeaderMap) -> Option<u64> {
     headers.get(CONTENT_LENGTH)?.to_str().ok()?.parse().ok()
 }
 
-async fn send(response: Response<Body>, respond: &mut SendResponse<Bytes>, head_only: bool, bounds: &Bounds) {
+async fn send(response: Response<Body>, respond: &mut SendResponse<Bytes>, head_only: bool, pace: &Pace) {
     let (mut parts, mut body) = response.into_parts();
     if !parts.headers.contains_key(DATE) {
         parts.headers.insert(DATE, date::now());
@@ -297,7 +298,7 @@ async fn send(response: Response<Body>, respond: &mut SendResponse<Bytes>, head_
     }
     let over = bodiless || body.is_end_stream();
     let Ok(mut stream) = respond.send_response(Response::from_parts(parts, ()), over) else { return };
-    if !over && pump(&mut body, &mut stream, bounds).await.is_err() {
+    if !over && pump(&mut body, &mut stream, pace).await.is_err() {
         stream.send_reset(Reason::INTERNAL_ERROR);
     }
 }
@@ -305,7 +306,7 @@ async fn send(response: Response<Body>, respond: &mut SendResponse<Bytes>, head_
 /// The body broke, or the visitor takes no more.
 struct Broken;
 
-async fn pump(body: &mut Body, stream: &mut SendStream<Bytes>, bounds: &Bounds) -> Result<(), Broken> {
+async fn pump(body: &mut Body, stream: &mut SendStream<Bytes>, pace: &Pace) -> Result<(), Broken> {
     let mut deadline = Deadline::default();
     loop {
         let frame = poll_fn(|cx| {
@@ -320,7 +321,7 @@ async fn pump(body: &mut Body, stream: &mut SendStream<Bytes>, bounds: &Bounds) 
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(mut data) => {
                     while !data.is_empty() {
-                        let room = room(stream, data.len(), &mut deadline, bounds).await.ok_or(Broken)?;
+                        let room = room(stream, data.len(), &mut deadline, pace).await.ok_or(Broken)?;
                         let part = data.split_to(room.min(data.len()));
                         let last = data.is_empty() && body.is_end_stream();
                         stream.send_data(part, last).map_err(|_| Broken)?;
@@ -344,7 +345,7 @@ async fn room(
     stream: &mut SendStream<Bytes>,
     wanted: usize,
     deadline: &mut Deadline,
-    bounds: &Bounds,
+    pace: &Pace,
 ) -> Option<usize> {
     stream.reserve_capacity(wanted);
     let mut room = stream.capacity();
@@ -352,7 +353,7 @@ async fn room(
         room = poll_fn(|cx| match stream.poll_capacity(cx) {
             Poll::Ready(room) => Poll::Ready(room.and_then(Result::ok)),
             Poll::Pending => {
-                deadline.start(bounds.body_timeout);
+                deadline.start(pace.get());
                 deadline.poll(cx).map(|()| None)
             }
         })
@@ -473,12 +474,12 @@ struct Upload {
     /// What is still to come, where it was announced.
     rest: Option<u64>,
     deadline: Deadline,
-    bounds: Arc<Bounds>,
+    pace: Pace,
 }
 
 impl Upload {
-    fn new(far: Rc<Far>, length: Option<u64>, bounds: Arc<Bounds>) -> Self {
-        Self { far, data_over: false, over: false, rest: length, deadline: Deadline::default(), bounds }
+    fn new(far: Rc<Far>, length: Option<u64>, pace: Pace) -> Self {
+        Self { far, data_over: false, over: false, rest: length, deadline: Deadline::default(), pace }
     }
 }
 
@@ -539,7 +540,7 @@ impl HttpBody for Upload {
 impl Upload {
     fn wait(&mut self, cx: &mut Context<'_>) -> Polled {
         self.far.waiting.set(Some(cx.waker().clone()));
-        self.deadline.start(self.bounds.body_timeout);
+        self.deadline.start(self.pace.get());
         self.deadline.poll(cx).map(|()| {
             Some(Err(Fault::with(
                 Cause::BodyTimeout,

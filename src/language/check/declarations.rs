@@ -97,6 +97,18 @@ impl Checker<'_> {
                         self.networks(file, declared);
                     }
                 }
+                // As Fastly writes it.
+                Member::Block(braced) if kind == Kind::Director => {
+                    declared.broken = true;
+                    self.found.push(
+                        Diagnostic::new(
+                            Code::Misplaced,
+                            braced.span,
+                            "the members of a director stand in one setting",
+                        )
+                        .label("write `.members = one, two weight 2;`"),
+                    );
+                }
                 Member::FromFile { span, .. }
                 | Member::Row(ast::Row { span, .. })
                 | Member::Block(ast::Braced { span, .. }) => {
@@ -186,6 +198,9 @@ impl Checker<'_> {
             );
             self.found.push(match near {
                 Some(near) => fault.meant(near),
+                None if written.kind == Kind::Director => {
+                    fault.label("how it chooses is said between the braces: `.policy = …;`")
+                }
                 None if words.is_empty() => fault.label("take it out"),
                 None => fault.label(format!("there is {}", one_of(&words))),
             });

@@ -233,7 +233,7 @@ fn our_dialect_says_the_cause() {
          sub vcl_synth { set resp.http.Cause = cause; }",
     );
     let went = drive(&rules, asks("GET /", &[]), Quiet::new(), vec![Err(Cause::FirstByteTimeout)]);
-    assert_eq!((went.status(), went.resp("cause")), (504, "first_byte_timeout"));
+    assert_eq!((went.status(), went.resp("cause")), (503, "first_byte_timeout"));
     let mut flow = Flow::begin(&rules, asks("GET /", &[]));
     let mut around = Quiet::new();
     assert!(matches!(flow.next(&mut around), Next::Route));

@@ -16,6 +16,9 @@ use crate::settings::value::{self, Instead, Pattern};
 
 /// Settings that say something only beside another.
 const BESIDE: &[(&str, &[&str])] = &[
+    ("strip", &["backend"]),
+    ("replace", &["backend"]),
+    ("rewrite_links", &["backend"]),
     ("index", &["files", "root"]),
     ("listing", &["files"]),
     ("try", &["files"]),
@@ -91,7 +94,7 @@ impl Compiler<'_> {
     }
 
     /// A folder that a setting names; it may hold `{state}`.
-    fn folder(&mut self, (folder, span): (&Text, Span)) -> Option<PathBuf> {
+    pub(super) fn folder(&mut self, (folder, span): (&Text, Span)) -> Option<PathBuf> {
         let text = folder.get();
         let wrong = match value::placeholders(text) {
             _ if text.is_empty() => Some("write a folder"),

@@ -36,7 +36,7 @@ impl Compiler<'_> {
                     .at(pin.name_span, "this trusts one certificate, whoever signed it"),
             );
         }
-        let probe = self.probe_of(backend);
+        let mut probe = self.probe_of(backend);
         let client = match backend.value("client_certificate").map(|valued| &valued.value) {
             Some(Value::Certificate(Certificate::Files { chain, key })) => {
                 let chain = self.file((&chain.0, chain.1));
@@ -62,18 +62,30 @@ impl Compiler<'_> {
                 }
             }
         }
-        if protocol == Protocol::Http2
-            && let Some(ProbeConfig { ask: Ask::Request(_), .. }) = probe
-            && let Some((_, span)) = backend.name
-        {
-            self.found.push(
-                Diagnostic::new(
-                    Code::BadProbe,
-                    span,
-                    format!("{} speaks HTTP/2, and its probe asks in lines of HTTP/1", backend.title()),
-                )
-                .label("let the probe say `.url` instead of `.request`"),
-            );
+        if let Some(probe) = &mut probe {
+            let title = backend.title();
+            let unfit = match (protocol, &probe.ask) {
+                (Protocol::Http2, Ask::Request(_)) => Some((
+                    format!("{title} speaks HTTP/2, and its probe asks in lines of HTTP/1"),
+                    "let the probe say `.url` instead of `.request`",
+                )),
+                (Protocol::FastCgi, Ask::Request(_)) => Some((
+                    format!("{title} speaks FastCGI, and its probe asks in lines of HTTP/1"),
+                    "let the probe say `.kind = fastcgi` instead, and a script as `.url`",
+                )),
+                (Protocol::Http1 | Protocol::Http2, Ask::Values | Ask::Script(_)) => Some((
+                    format!("{title} speaks HTTP, and its probe asks by FastCGI"),
+                    "let the probe say another `.kind`",
+                )),
+                _ => None,
+            };
+            if let (Some((text, label)), Some((_, span))) = (unfit, &backend.name) {
+                self.found.push(Diagnostic::new(Code::BadProbe, *span, text).label(label));
+            }
+            // A probe that says nothing of its kind asks as the backend speaks.
+            if let (Protocol::FastCgi, Ask::Url(url)) = (protocol, &probe.ask) {
+                probe.ask = if **url == *"/" { Ask::Values } else { Ask::Script(url.clone()) };
+            }
         }
         let wait = |name, default| duration(backend, name).unwrap_or(Duration::from_secs(default));
         Some(Config {

@@ -7,7 +7,7 @@ use crate::language::table::MEMBERS_MAX;
 use crate::language::tree::{Declaration, HashBy, Value};
 use crate::language::{Code, Diagnostic, Span};
 use crate::settings::value;
-use crate::upstream::{By, DirectorConfig, Policy};
+use crate::upstream::{By, DirectorConfig, Policy, Weighed};
 
 /// Other members that may be tried when nothing is said.
 const RETRIES: u32 = 2;
@@ -70,7 +70,7 @@ impl Compiler<'_> {
         })
     }
 
-    fn members(&mut self, director: &Declaration) -> Option<Box<[(Box<str>, u32)]>> {
+    fn members(&mut self, director: &Declaration) -> Option<Box<[Weighed]>> {
         let setting = director.setting("members")?;
         if let Some(beyond) = setting.values.get(MEMBERS_MAX) {
             return self.fault(

@@ -4,7 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use super::{Compiler, called, duration, reference, switch, texts, word};
+use super::{Compiler, called, duration, reference, switch, text, texts, word};
+use crate::base::cause::Statuses;
 use crate::language::program::{self, Choice};
 use crate::language::source::quoted;
 use crate::language::table::one_of;
@@ -58,6 +59,13 @@ impl Compiler<'_> {
         let mut paths: HashMap<(bool, String), Span> = HashMap::with_capacity(site.inside.len());
         let routes = site.inside.iter().filter_map(|route| self.route(route, &mut paths)).collect();
         let force_https = switch(site, "force_https").unwrap_or(true);
+        let statuses = match word(site, "fault_status") {
+            Some("by_cause") => Statuses::ByCause,
+            _ => Statuses::Always503,
+        };
+        let status_page = text(site, "status")
+            .and_then(|said| self.read(Code::BadLink, "address of a page", said, value::link));
+        let pages = text(site, "pages").and_then(|said| self.folder(said));
         let maintenance_allow = reference(site, "maintenance_allow").and_then(|acl| self.networks.get(acl));
         Site {
             aliases,
@@ -67,6 +75,9 @@ impl Compiler<'_> {
             maintenance_allow: maintenance_allow
                 .map_or(Access::Nobody, |networks| Access::Network(Arc::clone(networks))),
             log,
+            status_page,
+            statuses,
+            pages,
             ..Site::new(name, routes)
         }
     }
@@ -87,9 +98,13 @@ impl Compiler<'_> {
         let answers = if self.one_answer(route) { self.answers(route, &pattern)? } else { return None };
         let log = self.route_log(route, &pattern, &answers);
         let scripts = self.scripts(route, &answers);
+        let moved_to = self.moved_to(route, &pattern);
         Some(Route {
             log,
             scripts,
+            moved_to,
+            rewrite_links: switch(route, "rewrite_links").unwrap_or(false),
+            body_timeout: duration(route, "body_timeout"),
             names: pattern.names,
             exact,
             internal: route.has("internal"),
@@ -110,6 +125,7 @@ impl Compiler<'_> {
                 Some("keep") => EncodedSlash::Keep,
                 _ => EncodedSlash::Refuse,
             },
+            replace_errors: switch(route, "replace_errors").unwrap_or(false),
             ..Route::new(pattern.path, answers)
         })
     }
@@ -141,6 +157,54 @@ impl Compiler<'_> {
         let read = read.or(allow).unwrap_or(Access::Anyone);
         let write = write.unwrap_or_else(|| read.clone());
         (read, write)
+    }
+
+    /// What its backend is asked for in the place of its path.
+    fn moved_to(&mut self, route: &Declaration, pattern: &Pattern) -> Option<Key> {
+        let strips = switch(route, "strip").unwrap_or(false);
+        let (strip, replace) = (route.setting("strip").filter(|_| strips), route.setting("replace"));
+        let setting = strip.or(replace)?;
+        if let (Some(strip), Some(replace)) = (strip, replace) {
+            return self.fault(
+                Diagnostic::new(
+                    Code::Contradiction,
+                    replace.name_span,
+                    "`.strip` takes the path of the route off, and `.replace` puts another one there",
+                )
+                .label("take out one of the two: `.replace = \"/\"` is `.strip = yes`")
+                .at(strip.name_span, "it is taken off here"),
+            );
+        }
+        // A listing of a folder, and every answer of Subversion, names paths inside of XML.
+        if let Some(serves @ ("subversion" | "webdav")) = word(route, "serves")
+            && let Some(served) = route.setting("serves")
+        {
+            return self.fault(
+                Diagnostic::new(
+                    Code::Contradiction,
+                    setting.name_span,
+                    format!("{serves} is served at one path: its answers name paths in their XML"),
+                )
+                .label("take it out, and give the backend the path that visitors see")
+                .at(served.name_span, "this is why"),
+            );
+        }
+        if strip.is_some() {
+            if pattern.path.split('/').all(str::is_empty) {
+                return self.fault(
+                    Diagnostic::new(
+                        Code::Contradiction,
+                        setting.name_span,
+                        "this route has no path to take off",
+                    )
+                    .label("take it out"),
+                );
+            }
+            return Some(Key([Piece::Text("/".into())].into()));
+        }
+        let (written, span) = text(route, "replace")?;
+        self.read(Code::BadPath, "path to be asked for", (written, span), value::replacement)?;
+        self.key(written, span, pattern)
     }
 
     fn answers(&mut self, route: &Declaration, pattern: &Pattern) -> Option<Answers> {

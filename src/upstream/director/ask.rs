@@ -84,7 +84,7 @@ impl Pool {
             let chosen =
                 director.choose(back_to, key.as_ref(), &tried, worker, now, &mut || random::fraction());
             let Some(member) = chosen.and_then(|at| Some((at, director.members.get(at)?))) else {
-                return Err(director.nobody_left(&tried, failures));
+                return Err(director.nobody_left(&tried, &failures));
             };
             let (at, member) = member;
             let Some(mut request) = parcel.copy() else {
@@ -127,12 +127,12 @@ impl Pool {
 
 impl Director {
     /// What became of a request for which there is nobody more to ask.
-    fn nobody_left(&self, tried: &[usize], failures: Vec<Fault>) -> Fault {
+    fn nobody_left(&self, tried: &[usize], failures: &[Fault]) -> Fault {
         if failures.is_empty() {
-            let why = self.told(tried, &failures);
+            let why = self.told(tried, failures);
             return Fault::with(Cause::NoneHealthy, why);
         }
-        self.all_failed(tried, &failures)
+        self.all_failed(tried, failures)
     }
 
     fn all_failed(&self, tried: &[usize], failures: &[Fault]) -> Fault {

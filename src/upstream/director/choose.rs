@@ -70,6 +70,8 @@ impl Field<'_> {
 }
 
 #[cfg(test)]
+// `Field::first` is a method of one lifetime, and these are tried with any.
+#[allow(clippy::redundant_closure_for_method_calls)]
 mod tests {
     use super::*;
 
@@ -87,6 +89,7 @@ mod tests {
     }
 
     /// The same numbers for the same seed (splitmix64).
+    #[allow(clippy::cast_precision_loss)] // 53 bits fit
     fn chance(seed: &mut u64) -> f64 {
         *seed = seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
         let mut mixed = *seed;

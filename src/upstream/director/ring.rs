@@ -39,9 +39,11 @@ impl Ring {
         let members: Vec<(usize, (&str, u32))> =
             members.enumerate().filter(|(_, (_, weight))| *weight > 0).collect();
         let sum: u64 = members.iter().map(|(_, (_, weight))| u64::from(*weight)).sum();
-        let scaled = |weight: u32| match sum > SHARES_MAX {
-            true => u32::try_from(u64::from(weight) * SHARES_MAX / sum).unwrap_or(u32::MAX).max(1),
-            false => weight,
+        let scaled = |weight: u32| {
+            if sum <= SHARES_MAX {
+                return weight;
+            }
+            u32::try_from(u64::from(weight) * SHARES_MAX / sum).unwrap_or(u32::MAX).max(1)
         };
         let mut places = HashMap::new();
         let mut buckets = Vec::new();

@@ -1,3 +1,6 @@
+// Shares are worked out from whole numbers, and are exact.
+#![allow(clippy::float_cmp)]
+
 use std::collections::BTreeMap;
 
 use http::header::COOKIE;
@@ -5,7 +8,7 @@ use http::header::COOKIE;
 use super::*;
 use crate::base::clock;
 use crate::upstream::health::Window;
-use crate::upstream::{Address, Ask, Config, ProbeConfig};
+use crate::upstream::{Address, Ask, Config, ProbeConfig, tests};
 
 fn backend(name: &str, slow_start: u64) -> Arc<Backend> {
     let probe = ProbeConfig {
@@ -18,11 +21,12 @@ fn backend(name: &str, slow_start: u64) -> Arc<Backend> {
         initial: 1,
         expect_close: true,
     };
+    let address = Address::Tcp { host: "127.0.0.1".into(), port: 1 };
     let config = Config {
         name: name.into(),
         slow_start: Duration::from_secs(slow_start),
         probe: Some(probe),
-        ..crate::upstream::tests::config(Address::Tcp { host: "127.0.0.1".into(), port: 1 })
+        ..tests::config(address)
     };
     Arc::new(Backend::new(config).unwrap())
 }

@@ -256,6 +256,9 @@ impl Exchange {
 
     /// The last event has been seen: the connection waits for the next request, where it can be trusted to.
     fn put_back(self) {
+        if let Some(busy) = &self.busy {
+            busy.backend.health.good();
+        }
         // A request that was answered before it was whole leaves bytes behind that the next would begin with.
         if self.keep && self.upload == Upload::Done && self.link.rests() {
             self.shelf.keep(self.link);

@@ -125,6 +125,8 @@ async fn failing(pool: &Pool, name: &'static str, how: Fails) -> Failing {
         },
         |config| {
             config.name = name.into();
+            // What a director makes of each failure is looked at here, not when it has none to look at any more.
+            config.breaker.failures_max = 0;
             config.max_connections = usize::from(how == Fails::Full);
             if how == Fails::Closed {
                 config.address = tcp(closed_port());

@@ -1,6 +1,6 @@
 # Honest failure. Each cause has its own sentence on the page that a visitor gets, in every site, and those pages are
-# part of the gateway: no program has to be alive for them. What is added here is the way to the status page, from
-# the first failure on, long before a probe has made up its mind.
+# part of the gateway: no program has to be alive for them. Each site's `.status` is the way to the status page, from
+# the first failure on, long before a probe has made up its mind; what is added here tells programs of it.
 
 sub vcl_synth {
     call where_to_look;

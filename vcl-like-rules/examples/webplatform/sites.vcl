@@ -6,6 +6,7 @@ site "www." + domain {
     .aliases     = domain;
     .certificate = if(certificates == "", local, files(chain, key));
     .log         = harmonised;
+    .status      = "https://status." + domain + "/";
 
     route "/" { .backend = pages; }
 }
@@ -13,6 +14,7 @@ site "www." + domain {
 site "docs." + domain {
     .certificate = if(certificates == "", local, files(chain, key));
     .log         = harmonised;
+    .status      = "https://status." + domain + "/";
 
     # Titles such as `AC/DC` have a slash that is none of the path.
     route "/"                     { .backend = wiki_one; .encoded_slash = keep; .body_bytes_max = 2MB; }
@@ -24,6 +26,7 @@ site "docs." + domain {
 site "blog." + domain {
     .certificate = if(certificates == "", local, files(chain, key));
     .log         = harmonised;
+    .status      = "https://status." + domain + "/";
 
     route "/"            { .backend = blog; .body_bytes_max = 64KB; }
     route "/wp-admin/"   { .backend = blog; .allow = network(staff); .body_bytes_max = 20MB; }
@@ -33,6 +36,7 @@ site "blog." + domain {
 site "talk." + domain {
     .certificate = if(certificates == "", local, files(chain, key));
     .log         = harmonised;
+    .status      = "https://status." + domain + "/";
 
     route "/" { .backend = talk; .body_bytes_max = 1MB; .total_timeout = 0; }
 }
@@ -40,6 +44,7 @@ site "talk." + domain {
 site "code." + domain {
     .certificate = if(certificates == "", local, files(chain, key));
     .log         = harmonised;
+    .status      = "https://status." + domain + "/";
 
     route "/" { .backend = code; .body_bytes_max = 512KB; }
 }
@@ -47,6 +52,7 @@ site "code." + domain {
 site "stats." + domain {
     .certificate = if(certificates == "", local, files(chain, key));
     .log         = harmonised;
+    .status      = "https://status." + domain + "/";
 
     # Everybody's pages count here; who looks at the counts is staff.
     route "/"                { .backend = statistics; .allow = network(staff); }

@@ -4,6 +4,7 @@
 site "static." + domain {
     .certificate = if(certificates == "", local, files(chain, key));
     .log         = harmonised;
+    .status      = "https://status." + domain + "/";
 
     route "/" { .backend = assets; }
 }

@@ -1,0 +1,5 @@
+backend one { .url = "http://127.0.0.1:8001"; }
+backend two { .url = "http://127.0.0.1:8002"; }
+director home { .members = one, two; .sticky = "seat"; }
+director other { .members = one, two; .sticky = "seat"; }
+site "www.example" { route "/" { .backend = home; } }

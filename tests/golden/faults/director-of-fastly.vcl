@@ -1,0 +1,4 @@
+backend one { .url = "http://127.0.0.1:8001"; }
+backend two { .url = "http://127.0.0.1:8002"; }
+director home random { { .backend = one; .weight = 2; } }
+site "www.example" { route "/" { .backend = home; } }

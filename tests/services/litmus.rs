@@ -1,0 +1,47 @@
+//! litmus, the `WebDAV` test-suite, against Debian's Apache itself and through us over TLS: the same results.
+
+use std::process::Command;
+
+use crate::apache::Apache;
+use crate::stage::Folder;
+
+/// What each test came to. litmus takes any certificate, with a warning; what it is shown is tried elsewhere.
+fn litmus(url: &str) -> Vec<String> {
+    let folder = Folder::new();
+    let output = Command::new("litmus")
+        .args(["-k", url])
+        .current_dir(&folder.0)
+        .output()
+        .expect("litmus: `tests/needs.sh test` installs what the tests need");
+    let said = String::from_utf8_lossy(&output.stdout).replace('\r', "\n");
+    let mut suite = String::new();
+    let mut results = Vec::new();
+    for line in said.lines().map(str::trim) {
+        if let Some(rest) = line.strip_prefix("-> running `") {
+            suite = rest.trim_end_matches("':").to_owned();
+        }
+        // ` 3. put_get............... pass`
+        let Some((name, result)) = line.split_once("..") else { continue };
+        let (number, name) = name.split_once(". ").unwrap_or(("", name));
+        if number.is_empty() || !number.bytes().all(|byte| byte.is_ascii_digit()) {
+            continue;
+        }
+        let result = result.trim_start_matches('.').trim();
+        if !result.is_empty() {
+            results.push(format!("{suite} {name}: {result}"));
+        }
+    }
+    assert!(results.len() > 90, "litmus did not run: {said}{}", String::from_utf8_lossy(&output.stderr));
+    results
+}
+
+#[test]
+fn litmus_finds_the_same_through_us_as_directly() {
+    let apache = Apache::new(false);
+    let direct = litmus(&format!("http://127.0.0.1:{}/dav/", apache.port));
+    let stage = apache.behind();
+    let through = litmus(&format!("https://localhost:{}/dav/", stage.https().port()));
+    assert_eq!(through, direct, "{}", apache.server.said());
+    let passed = through.iter().filter(|result| result.ends_with("pass")).count();
+    println!("{passed} of {} tests of litmus pass, directly and through us", through.len());
+}
