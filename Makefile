@@ -38,13 +38,14 @@ bench-quick: ## the same in about a minute, roughly
 	@tests/needs.sh bench
 	@python3 bench/run.py --quick
 
-prove: ## the long proofs: dependencies, all tests in release, minutes of fuzzing and of load
+prove: ## the long proofs: dependencies, all tests in release, change without an outage, minutes of fuzzing and of load
 	@tests/needs.sh test
 	@tests/needs.sh bench
 	@command -v cargo-deny >/dev/null || cargo install --locked cargo-deny
 	cargo deny check
 	cargo test --locked --release
 	cargo test --locked --release --test house ten_gibibytes -- --ignored --nocapture
+	cargo test --locked --release --test handover -- --ignored --nocapture
 	@set -e; targets=$$(ls fuzz/fuzz_targets); for target in $$targets; do \
 		target=$${target%.rs}; echo "fuzzing $$target for $(FUZZ_SECONDS) s"; fuzz/run.sh $$target $(FUZZ_SECONDS); \
 	done

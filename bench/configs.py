@@ -77,6 +77,7 @@ http {{
         listen 127.0.0.1:{https} ssl http2 backlog=4096;
         server_name localhost;
         location / {{ proxy_pass http://backend; }}
+        location /static/ {{ alias {dir}/static/; }}
         # Debian's snippets/fastcgi-php.conf and fastcgi.conf, with connections kept as everywhere here.
         location ~ \\.php$ {{
             root {files};
@@ -108,7 +109,6 @@ http {{
             fastcgi_param REDIRECT_STATUS 200;
             fastcgi_pass program;
         }}
-        location /static/ {{ alias {dir}/static/; }}
     }}
 }}
 """

@@ -20,7 +20,9 @@ trap 'rm -rf "$made"' EXIT
 for shell in bash zsh fish; do
     "$program" completions "$shell" > "$made/$shell"
 done
-sed "s|/usr/local|$prefix|g" "$here/packaging/doorward.service" > "$made/doorward.service"
+for unit in doorward.service doorward.socket; do
+    sed "s|/usr/local|$prefix|g" "$here/packaging/$unit" > "$made/$unit"
+done
 
 install -D -m 755 "$program" "$root/bin/doorward"
 install -D -m 644 "$made/doorward.1" "$root/share/man/man1/doorward.1"
@@ -28,6 +30,7 @@ install -D -m 644 "$made/bash" "$root/share/bash-completion/completions/doorward
 install -D -m 644 "$made/zsh" "$root/share/zsh/site-functions/_doorward"
 install -D -m 644 "$made/fish" "$root/share/fish/vendor_completions.d/doorward.fish"
 install -D -m 644 "$made/doorward.service" "$root/lib/systemd/system/doorward.service"
+install -D -m 644 "$made/doorward.socket" "$root/lib/systemd/system/doorward.socket"
 
 # As they lie in the repository, so that they find each other.
 cd "$here"

@@ -22,7 +22,7 @@ test  varnishtest varnish
 test  apache2  apache2
 test  svn      subversion
 test  svnadmin subversion
-test  a2enmod  libapache2-mod-svn
+test  /usr/lib/apache2/modules/mod_dav_svn.so libapache2-mod-svn
 test  litmus   litmus
 test  php-fpm* php-fpm
 test  nginx    nginx

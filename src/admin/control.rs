@@ -15,6 +15,9 @@
 //! and a new command to an old one. A reader passes over words in the greeting and lines before `end` that
 //! it does not know. Without `end` an answer is no answer.
 //!
+//! In an upgrade the new process opens its socket beside the old one and renames it over: there is no moment
+//! without. The old one answers who was on the way to it.
+//!
 //! The door is opened before anything else of the state folder is touched: it is also what tells two
 //! gateways on one folder apart. Lines are bounded, every step has a deadline, and at most a few talk at
 //! once, so that nobody who may talk can hold the gateway up.
@@ -37,6 +40,9 @@ use crate::base::clock;
 
 /// The socket's name in the state folder.
 pub const SOCKET: &str = "control.sock";
+
+/// Its name until whoever made it has taken over. Shorter than the real one, so that it fits wherever that does.
+const NEW_SOCKET: &str = "control.new";
 
 const PROTOCOL: u32 = 1;
 const GREETING: &str = "doorward-control";
@@ -62,19 +68,23 @@ pub enum Command {
     Reload,
     /// What an operator says of a backend or a site: one line, which the house reads.
     Tell(Box<str>),
+    /// Start the program anew and hand everything over to it.
+    Upgrade,
     /// Finish what is open, take nothing new, end.
     Stop,
 }
 
 impl Command {
     /// Those that are a word and nothing else.
-    pub const WORDS: &'static [Command] = &[Command::Status, Command::Reload, Command::Stop];
+    pub const WORDS: &'static [Command] =
+        &[Command::Status, Command::Reload, Command::Upgrade, Command::Stop];
 
     pub const fn word(&self) -> &'static str {
         match self {
             Command::Status => "status",
             Command::Reload => "reload",
             Command::Tell(_) => TELL,
+            Command::Upgrade => "upgrade",
             Command::Stop => "stop",
         }
     }
@@ -216,7 +226,7 @@ pub fn open(path: &Path) -> Result<Door, OpenFault> {
     if too_long(path) {
         return Err(OpenFault::PathTooLong(path.to_owned()));
     }
-    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = folder_of(path);
     if !folder.exists() {
         DirBuilder::new().recursive(true).mode(0o700).create(folder).map_err(io)?;
     }
@@ -242,12 +252,31 @@ pub fn open(path: &Path) -> Result<Door, OpenFault> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(io(error)),
     }
+    bound(path)
+}
+
+/// Opens a socket beside the one of the gateway that still runs. `Door::take_over` puts it in its place.
+pub fn open_beside(path: &Path) -> Result<Door, OpenFault> {
+    let new = path.with_file_name(NEW_SOCKET);
+    // Of one who wanted to take over and was killed: a gateway is taken over by one at a time.
+    match fs::remove_file(&new) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(OpenFault::Io(new, error)),
+        _ => bound(&new),
+    }
+}
+
+fn bound(path: &Path) -> Result<Door, OpenFault> {
+    let io = |error| OpenFault::Io(path.to_owned(), error);
     let listener = net::UnixListener::bind(path).map_err(io)?;
     // Until this line the mode is the umask's; who slips in is turned away by his user id.
     fs::set_permissions(path, fs::Permissions::from_mode(0o600)).map_err(io)?;
     listener.set_nonblocking(true).map_err(io)?;
     let made = fs::symlink_metadata(path).map_err(io)?;
     Ok(Door { listener, path: path.to_owned(), inode: made.ino(), user: made.uid() })
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
 impl Drop for Door {
@@ -261,6 +290,16 @@ impl Drop for Door {
 impl Door {
     pub fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Stands at this path from now on, in one step: whoever asks there meets the one before or this one.
+    pub fn take_over(&mut self, path: &Path) -> io::Result<()> {
+        // Who starts a second gateway at this moment looks at one socket, not at none.
+        let folder = File::open(folder_of(path))?;
+        folder.lock()?;
+        fs::rename(&self.path, path)?;
+        path.clone_into(&mut self.path);
+        Ok(())
     }
 
     /// Answers commands until it is dropped, so drop it last: who said `stop` reads the answer here. `handler` decides what each one does; a command whose user left

@@ -75,6 +75,7 @@ bounds! {
     total_timeout: time = 0, "Longest a whole visit may take, 0 for no limit (Subversion and event streams need none).";
     linger_timeout: time = 5, "Time given to a visitor to read an answer that came before the request was complete; 0 closes at once.";
     drain_timeout: time = 30, "Time open visits get to finish when the house closes.";
+    upgrade_drain_timeout: time = 3_600, "Time open visits get to finish in the process that an upgrade has replaced; 0 ends them at once.";
 }
 
 #[cfg(test)]

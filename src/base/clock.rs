@@ -18,6 +18,13 @@ pub fn wall() -> Wall {
     Wall { seconds: since.as_secs(), nanos: since.subsec_nanos() }
 }
 
+/// Microseconds of the machine's monotonic clock, for a service manager that reads the same one.
+pub fn monotonic_micros() -> u64 {
+    let time = rustix::time::clock_gettime(rustix::time::ClockId::Monotonic);
+    let micros = time.tv_sec.saturating_mul(1_000_000).saturating_add(time.tv_nsec / 1_000);
+    u64::try_from(micros).unwrap_or(0)
+}
+
 /// A time of day in UTC: seconds since 1970 and a fraction.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Wall {

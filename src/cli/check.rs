@@ -16,7 +16,7 @@ use crate::answer::{Problem, Voice};
 use crate::base::{clock, json};
 use crate::language::mend::{Mended, mend};
 use crate::language::{self, Diagnostics, Files, Span};
-use crate::plan::CertificateWish;
+use crate::plan::{Answers, CertificateWish};
 use crate::settings::{self, Disk, Settings};
 use crate::tls;
 use crate::upstream::{self, Address};
@@ -151,8 +151,30 @@ fn look(settings: &Settings) -> Vec<Finding> {
             findings.push(Finding { is_error: true, text });
         }
     }
+    folders(settings, &mut findings);
     resolve(settings, &mut findings);
     findings
+}
+
+/// A folder of files that is missing here may be there where the rules will serve: a warning.
+fn folders(settings: &Settings, findings: &mut Vec<Finding>) {
+    for (at, site) in settings.sites.iter().enumerate() {
+        for (number, route) in site.routes.iter().enumerate() {
+            let Answers::Files(files) = &route.answers else { continue };
+            let why = match std::fs::metadata(&files.root) {
+                Ok(found) if found.is_dir() => continue,
+                Ok(_) => "it is no folder".to_owned(),
+                Err(error) => error.to_string(),
+            };
+            let place = place(settings, settings.places.route(at, number));
+            let text = format!(
+                "the files of `{}` can't be found in {}: {why}{place}",
+                route.path,
+                files.root.display()
+            );
+            findings.push(Finding { is_error: false, text });
+        }
+    }
 }
 
 /// ` (sites.vcl:7)`

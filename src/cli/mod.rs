@@ -120,7 +120,8 @@ const COMMANDS: &[Spec] = &[
         flags: &[HTTP, HTTPS, ADMIN, KEEP],
         summary: "run the gateway",
         story: "Serves until it is told to stop. SIGHUP or `doorward reload` swaps the rules, all or nothing;\n\
-                SIGTERM or `doorward stop` lets open visits finish; a second SIGTERM does not.\n\
+                SIGUSR2 or `doorward upgrade` hands over to a new process. SIGTERM or `doorward stop` lets open\n\
+                visits finish; a second SIGTERM does not.\n\
                 The flags are for rules without a `gateway`, such as a VCL file that Varnish ran: it is served\n\
                 for any host. Where one address is named, nothing else is listened on.",
         examples: &[
@@ -161,7 +162,7 @@ const COMMANDS: &[Spec] = &[
         name: "routes",
         operand: Operand::Optional("main.vcl"),
         flags: &[],
-        summary: "show the table of doors: site, path, backend, who may pass, limits",
+        summary: "show every door: site, path, backend, who may pass, limits",
         story: "One line for each route of each site, as the rules mean them after every `let`, `if` and\n\
                 `include`: what a reviewer wants to see.",
         examples: &["doorward routes", "doorward routes main.vcl | grep wiki"],
@@ -171,7 +172,7 @@ const COMMANDS: &[Spec] = &[
         name: "explain",
         operand: Operand::Optional("URL|CODE"),
         flags: &[METHOD, FROM, HEADER, BACKEND_ANSWERS, AS, MAIN, JSON],
-        summary: "tell what becomes of a request, or what a fault such as E014 means",
+        summary: "tell what becomes of a request, or what a fault (E014) means",
         story: "Walks one imagined request through the rules and tells every decision with its file and line: site,\n\
                 redirect, route, each rule that is reached, access and the term that decided it, what the backend\n\
                 would be sent, and the answer. Nobody is asked: an answer is assumed to be 200. With a code it\n\
@@ -254,6 +255,16 @@ const COMMANDS: &[Spec] = &[
         run: order::backend,
     },
     Spec {
+        name: "director",
+        operand: Operand::Any("WORD"),
+        flags: &[STATE, CONFIG],
+        summary: "change the weight of a director's member",
+        story: "0 sends nobody new there; `declared` goes back to what the rules say. Holds over reloads and\n\
+                restarts.",
+        examples: &["doorward director home weight wiki1 5", "doorward director home weight wiki1 declared"],
+        run: order::director,
+    },
+    Spec {
         name: "maintenance",
         operand: Operand::Any("WORD"),
         flags: &[UNTIL, NOTE, ALLOW, STATE, CONFIG],
@@ -269,6 +280,18 @@ const COMMANDS: &[Spec] = &[
         run: order::maintenance,
     },
     Spec {
+        name: "upgrade",
+        operand: Operand::None,
+        flags: &[STATE, CONFIG],
+        summary: "start the program anew and hand the running gateway over to it",
+        story: "For a new version of the program, and for what a reload can't change (addresses, workers). The new\n\
+                process reads the rules and takes over the listening sockets; the old one finishes what is open and\n\
+                ends, after `.upgrade_drain_timeout` at the latest. Nobody is refused or cut off. If the new one does\n\
+                not stand, the old one goes on, and the reason is shown here. SIGUSR2 does the same.",
+        examples: &["doorward check && doorward upgrade"],
+        run: talk::upgrade,
+    },
+    Spec {
         name: "stop",
         operand: Operand::None,
         flags: &[STATE, CONFIG],
@@ -281,7 +304,7 @@ const COMMANDS: &[Spec] = &[
         name: "demo",
         operand: Operand::Optional("main.vcl"),
         flags: &[],
-        summary: "serve three small old services to look at (what `make run` does)",
+        summary: "serve three small old services to look at (`make run`)",
         story: "Starts the services and the gateway in one process and says what to open: from the rules\n\
                 that are named, else from vcl-like-rules/main.vcl of a checkout, else from a copy in the\n\
                 program. Leaves nothing behind but its state folder; without rules, that is ./doorward-demo.",
@@ -290,7 +313,7 @@ const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "pages",
-        operand: Operand::Any("export|preview"),
+        operand: Operand::Any("what"),
         flags: &[pages::FORCE, pages::LISTEN],
         summary: "look at the error pages, or write them out to change them",
         story: "`preview` shows every page in every language, in light and in dark, with its holes filled; with rules,\n\
@@ -307,7 +330,7 @@ const COMMANDS: &[Spec] = &[
         name: "docs",
         operand: Operand::Optional("DIR"),
         flags: &[],
-        summary: "write the language's manual: settings, variables, functions, faults",
+        summary: "write the manual: settings, variables, functions, faults",
         story: "Markdown from the program's own tables, into docs/language where no folder is named.",
         examples: &["doorward docs", "doorward docs /tmp/manual"],
         run: docs::run,

@@ -1,4 +1,4 @@
-//! `doorward backend` and `doorward maintenance`: what an operator says at run time. What it means is the running
+//! `doorward backend`, `doorward director` and `doorward maintenance`: what an operator says at run time. What it means is the running
 //! gateway's to judge; here it is only put into words.
 
 use std::ffi::OsStr;
@@ -14,6 +14,13 @@ pub(super) fn backend(given: &Given, paper: &mut Paper<'_>) -> End {
     match backend_order(given) {
         Ok(order) => send(given, paper, order),
         Err(message) => usage(paper, &message, "doorward help backend"),
+    }
+}
+
+pub(super) fn director(given: &Given, paper: &mut Paper<'_>) -> End {
+    match director_order(given) {
+        Ok(order) => send(given, paper, order),
+        Err(message) => usage(paper, &message, "doorward help director"),
     }
 }
 
@@ -42,6 +49,16 @@ fn backend_order(given: &Given) -> Result<Map<String, Value>, String> {
         ));
     }
     Ok(order(what, [("backend", Some(name))]))
+}
+
+fn director_order(given: &Given) -> Result<Map<String, Value>, String> {
+    match words(given)?.as_slice() {
+        [name, "weight", member, weight] => Ok(order(
+            "weigh",
+            [("director", Some(*name)), ("member", Some(*member)), ("weight", Some(*weight))],
+        )),
+        _ => Err("`director` wants `NAME weight MEMBER N`".to_owned()),
+    }
 }
 
 fn maintenance_order(given: &Given) -> Result<Map<String, Value>, String> {
@@ -93,7 +110,11 @@ mod tests {
     fn typed(line: &[&str]) -> Result<String, String> {
         let spec = COMMANDS.iter().find(|spec| spec.name == line[0]).unwrap();
         let given = arguments::parse(spec, line[1..].iter().map(OsString::from))?;
-        let order = if line[0] == "backend" { backend_order(&given) } else { maintenance_order(&given) };
+        let order = match line[0] {
+            "backend" => backend_order(&given),
+            "director" => director_order(&given),
+            _ => maintenance_order(&given),
+        };
         order.map(|order| Value::Object(order).to_string())
     }
 
@@ -102,6 +123,10 @@ mod tests {
         for (line, order) in [
             (&["backend", "wiki", "drain"][..], r#"{"backend":"wiki","do":"drain"}"#),
             (&["backend", "wiki", "resume"], r#"{"backend":"wiki","do":"resume"}"#),
+            (
+                &["director", "home", "weight", "wiki1", "5"],
+                r#"{"director":"home","do":"weigh","member":"wiki1","weight":"5"}"#,
+            ),
             (&["maintenance"], r#"{"do":"closed"}"#),
             (&["maintenance", "off", "a.example"], r#"{"do":"open","site":"a.example"}"#),
             (
@@ -114,6 +139,7 @@ mod tests {
         for (line, says) in [
             (&["backend", "wiki"][..], "ORDER is missing"),
             (&["backend", "wiki", "drian"], "did you mean `drain`?"),
+            (&["director", "home", "wiki1", "5"], "NAME weight MEMBER N"),
             (&["maintenance", "on"], "its name is missing"),
             (&["maintenance", "of", "a.example"], "is `on SITE` or `off SITE`, not `of`"),
             (&["maintenance", "a.example"], "is `on SITE` or `off SITE`"),

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use super::arguments::{Flag, Given};
 use super::{ADMIN, End, HTTP, HTTPS, KEEP, Paper, rules, usage};
 use crate::house;
+use crate::listen;
 use crate::settings::{self, Doors};
 
 pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
@@ -13,12 +14,23 @@ pub(super) fn run(given: &Given, paper: &mut Paper<'_>) -> End {
         Err(message) => return usage(paper, &message, "doorward help serve"),
     };
     let Some(main) = rules::find(given.file()) else { return rules::none_found(paper) };
+    // Here, while there is one thread.
+    let passed = match listen::passed() {
+        Ok(passed) => passed,
+        Err(fault) => {
+            paper.fault(&format!("doorward: {fault}\n"));
+            return End::Faults;
+        }
+    };
     let options = house::Options {
         rules: main,
         doors,
         environment: house::environment(),
         announce: None,
         foreground: true,
+        passed,
+        // Where the system does not say which file runs, there is none to start again.
+        program: house::Program::of_this_process().ok(),
     };
     match house::start(options) {
         Ok(running) => {

@@ -1,4 +1,4 @@
-//! `doorward status|reload|stop`: asks the running gateway over its control socket.
+//! `doorward status|reload|upgrade|stop`: asks the running gateway over its control socket.
 
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -15,6 +15,11 @@ pub(super) fn status(given: &Given, paper: &mut Paper<'_>) -> End {
 pub(super) fn reload(given: &Given, paper: &mut Paper<'_>) -> End {
     // Reading many rules and certificates takes its time.
     ask(given, paper, Command::Reload, Duration::from_secs(120))
+}
+
+pub(super) fn upgrade(given: &Given, paper: &mut Paper<'_>) -> End {
+    // Each step has its own time; this is more than a few of them.
+    ask(given, paper, Command::Upgrade, Duration::from_secs(300))
 }
 
 pub(super) fn stop(given: &Given, paper: &mut Paper<'_>) -> End {

@@ -102,6 +102,8 @@ fn serve_gateway(rules: PathBuf, state: &Path) -> ExitCode {
         rules,
         doors: settings::Doors::default(),
         foreground: true,
+        passed: Vec::new(),
+        program: None,
         environment: Arc::new(move |name| match name {
             "DOORWARD_STATE" => Some(state.clone()),
             name => std::env::var(name).ok(),

@@ -146,6 +146,9 @@ fn unread(error: &io::Error) -> Fault {
 /// A buffer, and how much of it was read.
 type Read = (BytesMut, usize);
 
+/// A thread reads.
+type Waiting = Pin<Box<dyn Future<Output = Result<Read, Fault>>>>;
+
 /// A body that is read as it is taken.
 struct Reading {
     file: Shared,
@@ -153,7 +156,7 @@ struct Reading {
     left: u64,
     /// The last piece: when whoever got it is done with it, its memory is used again.
     kept: Option<Bytes>,
-    waiting: Option<Pin<Box<dyn Future<Output = Result<Read, Fault>>>>>,
+    waiting: Option<Waiting>,
 }
 
 impl Reading {

@@ -46,7 +46,7 @@ pub enum Verdict {
 /// For GET and HEAD.
 pub fn judge(headers: &HeaderMap, file: &Validators) -> Verdict {
     if headers.contains_key(IF_MATCH) {
-        if !matches(headers.get_all(IF_MATCH), file, true) {
+        if !matches(&headers.get_all(IF_MATCH), file, true) {
             return Verdict::Failed;
         }
     } else if let Some(since) = headers.get(IF_UNMODIFIED_SINCE).and_then(date)
@@ -55,7 +55,7 @@ pub fn judge(headers: &HeaderMap, file: &Validators) -> Verdict {
         return Verdict::Failed;
     }
     if headers.contains_key(IF_NONE_MATCH) {
-        if matches(headers.get_all(IF_NONE_MATCH), file, false) {
+        if matches(&headers.get_all(IF_NONE_MATCH), file, false) {
             return Verdict::NotModified;
         }
     } else if let Some(since) = headers.get(IF_MODIFIED_SINCE).and_then(date)
@@ -81,7 +81,7 @@ fn date(value: &HeaderValue) -> Option<Wall> {
 }
 
 /// Whether one of the tags of a list is this file's. A strong comparison holds for strong tags alone.
-fn matches(lists: GetAll<'_, HeaderValue>, file: &Validators, strong: bool) -> bool {
+fn matches(lists: &GetAll<'_, HeaderValue>, file: &Validators, strong: bool) -> bool {
     lists.iter().any(|list| {
         let mut rest = list.as_bytes().trim_ascii();
         if rest == b"*" {

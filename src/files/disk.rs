@@ -149,7 +149,7 @@ impl Pace {
 
 impl Candidate {
     /// A name that the rules say, and not the visitor.
-    pub fn said(name: String) -> Self {
+    pub fn said(name: &str) -> Self {
         let slash = name.ends_with('/');
         let name = name.trim_matches('/').to_owned();
         Self { name, slash, asked: false }

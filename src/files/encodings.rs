@@ -47,7 +47,7 @@ impl Wanted {
 const MOST: u16 = 1_000;
 
 /// What `Accept-Encoding` takes. Who says nothing gets the file as it is.
-pub fn accepted(lines: GetAll<'_, HeaderValue>) -> Wanted {
+pub fn accepted(lines: &GetAll<'_, HeaderValue>) -> Wanted {
     let mut weights: [Option<u16>; 3] = [None; 3];
     let (mut any, mut identity) = (None, None);
     for member in lines.iter().flat_map(|line| line.as_bytes().split(|byte| *byte == b',')) {
@@ -137,7 +137,7 @@ mod tests {
             for line in lines {
                 headers.append(ACCEPT_ENCODING, HeaderValue::from_static(line));
             }
-            let wanted = accepted(headers.get_all(ACCEPT_ENCODING));
+            let wanted = accepted(&headers.get_all(ACCEPT_ENCODING));
             let words: Vec<&str> = wanted.iter().map(Encoding::word).collect();
             assert_eq!(words.join(" "), expected, "{lines:?}");
         }

@@ -107,7 +107,7 @@ pub async fn serve(root: &Arc<Root>, plan: &Arc<plan::Files>, ask: Ask<'_>) -> R
     let wanted = disk::Wanted {
         candidates: candidates(plan, below.as_ref()),
         encodings: if plan.precompressed {
-            encodings::accepted(ask.headers.get_all(ACCEPT_ENCODING))
+            encodings::accepted(&ask.headers.get_all(ACCEPT_ENCODING))
         } else {
             encodings::Wanted::default()
         },
@@ -139,7 +139,7 @@ fn candidates(plan: &plan::Files, below: Option<&Candidate>) -> Vec<Candidate> {
         return below.into_iter().cloned().collect();
     }
     let tried = |tried: &plan::Try| match tried {
-        plan::Try::At(name) => Some(Candidate::said(name.to_string())),
+        plan::Try::At(name) => Some(Candidate::said(name)),
         plan::Try::Below { before, behind } => {
             let below = below?;
             if before.is_empty() && behind.is_empty() {
@@ -147,7 +147,7 @@ fn candidates(plan: &plan::Files, below: Option<&Candidate>) -> Vec<Candidate> {
             }
             // `{path}.html` of the folder itself would be a name without a name.
             let hollow = below.name.is_empty() && !behind.is_empty() && !behind.starts_with('/');
-            (!hollow).then(|| Candidate::said(format!("{before}{}{behind}", below.name)))
+            (!hollow).then(|| Candidate::said(&format!("{before}{}{behind}", below.name)))
         }
         plan::Try::Status(_) => None,
     };

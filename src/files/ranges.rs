@@ -1,5 +1,7 @@
 //! Which bytes of a file are wanted (RFC 9110, 14). Pure, but for the boundary between parts.
 
+use std::fmt::Write as _;
+
 use http::HeaderMap;
 use http::header::RANGE;
 
@@ -109,7 +111,8 @@ fn joined(mut parts: Vec<Part>) -> Vec<Part> {
 pub fn boundary() -> String {
     let mut text = String::with_capacity(32);
     for byte in random::bytes::<16>() {
-        text.push_str(&format!("{byte:02x}"));
+        // Writing to a String can't fail.
+        let _ = write!(text, "{byte:02x}");
     }
     text
 }

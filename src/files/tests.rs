@@ -347,7 +347,7 @@ async fn what_may_not_be_read_is_not_there() {
     let folder = Folder::new();
     folder.write("closed.txt", "closed");
     let path = folder.0.join("root/closed.txt");
-    fs::set_permissions(&path, fs::Permissions::from_mode(0)).unwrap();
+    fs::set_permissions(&path, fs::Permissions::from_mode(0o000)).unwrap();
     // Root may read everything.
     if fs::File::open(&path).is_err() {
         let got = get(&folder.plan(), "closed.txt").await;

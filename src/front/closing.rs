@@ -1,4 +1,4 @@
-//! The house closes: every connection of a worker learns of it and ends with its next answer.
+//! The house closes, or others take over: every connection of a worker learns of it and ends with its next answer.
 
 use std::cell::Cell;
 use std::future::poll_fn;
@@ -14,18 +14,40 @@ use std::sync::Arc;
 /// One per worker; clones share the signal.
 #[derive(Clone, Default)]
 pub struct Closing {
-    shut: Rc<Cell<bool>>,
+    how: Rc<Cell<How>>,
     bell: Arc<Notify>,
 }
 
+#[derive(Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
+enum How {
+    #[default]
+    Open,
+    /// Another process lets visitors in. Each connection ends with its next answer; one that rests is left
+    /// alone, because its visitor may be sending the next request at this very moment.
+    Leaving,
+    /// Nobody lets visitors in: those who rest are shown out, too.
+    Shut,
+}
+
 impl Closing {
+    /// Nobody is let in any more.
     pub fn begin(&self) {
-        self.shut.set(true);
+        self.ring(How::Shut);
+    }
+
+    /// Another process has taken over.
+    pub fn leave(&self) {
+        self.ring(How::Leaving);
+    }
+
+    /// There is no way back.
+    fn ring(&self, how: How) {
+        self.how.set(self.how.get().max(how));
         self.bell.notify_waiters();
     }
 
     pub fn begun(&self) -> bool {
-        self.shut.get()
+        self.how.get() > How::Open
     }
 
     pub fn ear(&self) -> Ear {
@@ -44,13 +66,29 @@ impl Ear {
         self.closing.begun()
     }
 
+    /// Ready when the house closes or others take over.
     pub fn poll(&mut self, cx: &mut Context<'_>) -> Poll<()> {
-        if self.closing.begun() {
-            return Poll::Ready(());
+        self.poll_until(How::Leaving, cx)
+    }
+
+    /// Ready when those who rest have to go as well.
+    pub fn poll_shut(&mut self, cx: &mut Context<'_>) -> Poll<()> {
+        self.poll_until(How::Shut, cx)
+    }
+
+    fn poll_until(&mut self, how: How, cx: &mut Context<'_>) -> Poll<()> {
+        loop {
+            if self.closing.how.get() >= how {
+                return Poll::Ready(());
+            }
+            let bell = &self.closing.bell;
+            let waiting = self.waiting.get_or_insert_with(|| Box::pin(Arc::clone(bell).notified_owned()));
+            if waiting.as_mut().poll(cx).is_pending() {
+                return Poll::Pending;
+            }
+            // It rang for less than this ear waits for.
+            self.waiting = None;
         }
-        let bell = &self.closing.bell;
-        let waiting = self.waiting.get_or_insert_with(|| Box::pin(Arc::clone(bell).notified_owned()));
-        waiting.as_mut().poll(cx)
     }
 
     pub async fn heard(&mut self) {
@@ -71,5 +109,19 @@ mod tests {
         ear.heard().await;
         closing.ear().heard().await;
         assert!(ear.begun());
+    }
+
+    #[tokio::test]
+    async fn who_rests_hears_only_that_all_is_shut() {
+        let closing = Closing::default();
+        let mut resting = closing.ear();
+        let mut shut = async || poll_fn(|cx| Poll::Ready(resting.poll_shut(cx).is_ready())).await;
+        assert!(!shut().await);
+        closing.leave();
+        assert!(!shut().await && closing.begun());
+        closing.ear().heard().await;
+        closing.begin();
+        closing.leave();
+        assert!(shut().await, "there is no way back");
     }
 }

@@ -1,8 +1,8 @@
 //! The life of a connection: PROXY header, TLS, which version of HTTP, then a visit for each request.
 //!
 //! Called by `house`, one [`Front`] for each listener of a worker. Promises: what `base::bound` allows a
-//! connection holds for both versions of HTTP; a connection ends when the house closes, with its next
-//! answer. What fails before HTTP is spoken has no page: it is counted, and the log says it.
+//! connection holds for both versions of HTTP; a connection ends when the house closes or another process takes
+//! over, with its next answer. What fails before HTTP is spoken has no page: it is counted, and the log says it.
 
 pub mod closing;
 mod date;
@@ -177,15 +177,20 @@ pub async fn serve_unix<D: Door>(listener: UnixListener, door: Rc<D>, bounds: Ar
     }
 }
 
-/// Serves a door on a TCP port over plain HTTP/1, for as long as the future is polled: the admin pages.
+/// Serves a door on a TCP port over plain HTTP/1, for as long as the future is polled and until it closes: the
+/// admin pages.
 pub async fn serve_tcp<D: Door>(
     listener: tokio::net::TcpListener,
     door: Rc<D>,
     bounds: Arc<Bounds>,
     closing: Closing,
 ) {
+    let mut over = closing.ear();
     loop {
-        let (stream, peer) = accepted(async || listener.accept().await).await;
+        let (stream, peer) = tokio::select! {
+            accepted = accepted(async || listener.accept().await) => accepted,
+            () = over.heard() => return,
+        };
         let (door, bounds, ear) = (Rc::clone(&door), Arc::clone(&bounds), closing.ear());
         let local = end_of(&stream);
         spawn_local(async move {

@@ -21,7 +21,7 @@ use crate::record::{BackendFigures, DirectorFigures, Level, LogConfig, Office};
 use crate::rules::{Rules, Table};
 use crate::settings::{self, Disk, Doors, Gateway, Settings};
 use crate::store::{self, Desk, Space};
-use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Wanted};
+use crate::tls::{Acceptor, Authority, Certificates, Problem, Severity, Tickets, Wanted};
 use crate::upstream::{self, Backend, Director, StickyKey, Target};
 use crate::visit::{Closures, Outside, Rulebook, Terms, World, explain};
 
@@ -82,6 +82,28 @@ impl Keep {
     /// Carries out what an operator says.
     pub async fn obey(&self, order: &str, world: &World) -> Answer {
         self.orders.obey(order, &self.desk, world).await
+    }
+
+    /// Today's key for a process that has handed the store over: the same one that its heir comes to, because
+    /// each day's key follows from the one before.
+    pub fn turn_the_day_alone(&self) {
+        let today = clock::wall().day_number();
+        let current = self.pseudonyms.load_full();
+        if current.day() < today {
+            self.pseudonyms.store(Arc::new(current.on(today)));
+        }
+    }
+
+    /// Closes the store for another process to open.
+    pub async fn lend_store(&self) {
+        self.desk.lend().await;
+    }
+
+    /// Takes the store back from one who did not take over.
+    pub async fn take_store_back(&self, state: &Path) -> Result<(), String> {
+        let embedded = store::Embedded::open(state, STORE_BYTES_MAX).map_err(|fault| fault.to_string())?;
+        self.desk.resume(Box::new(embedded)).await;
+        Ok(())
     }
 
     pub async fn close(&self) {
@@ -170,13 +192,15 @@ pub fn read(rules: &Path, doors: &Doors, environment: &Environment) -> Result<Se
     settings::compile_behind(doors, &tree).map_err(|faults| faults.draw())
 }
 
-/// The first generation.
-pub fn first(settings: &Settings, keep: &Keep) -> Result<World, String> {
+/// The first generation. `tickets`: those of the process before, if there was one.
+pub fn first(settings: &Settings, keep: &Keep, tickets: Option<Tickets>) -> Result<World, String> {
     let (certificates, problems) =
         Certificates::load(wishes(settings), &keep.authority, None, clock::wall())?;
     tell(keep, &certificates, &problems);
-    let acceptor =
-        Acceptor::new(Arc::new(certificates)).map_err(|error| format!("cannot set up TLS: {error}"))?;
+    let tickets =
+        tickets.or_else(|| Tickets::new(clock::wall())).ok_or("cannot make keys for TLS tickets")?;
+    let acceptor = Acceptor::new(Arc::new(certificates), tickets)
+        .map_err(|error| format!("cannot set up TLS: {error}"))?;
     world(settings, keep, acceptor, &Kept::default())
 }
 
@@ -316,11 +340,12 @@ fn rulebook(settings: &Settings, keep: &Keep) -> Result<Option<Rulebook>, String
     Ok(Some(Rulebook::new(rules, Arc::clone(sources), Arc::clone(&keep.office))))
 }
 
-/// Renews what is due and reads certificate files that changed. Sites whose certificate can't be had keep the
+/// Turns the keys of tickets, renews what is due and reads certificate files that changed. Sites whose certificate can't be had keep the
 /// one they show.
 pub fn renew(keep: &Keep, acceptor: &Acceptor) -> Result<(), String> {
     let shown = acceptor.certificates();
     let now = clock::wall();
+    acceptor.tickets().turn(now);
     if shown.renew_due(now) {
         let (renewed, problems) = shown.renewed(&keep.authority, now)?;
         tell(keep, &renewed, &problems);

@@ -3,13 +3,20 @@
 //! Called by `cli`, `demo` and the tests. The process has one control thread (signals, control socket, admin
 //! pages, probes, renewals), one thread that writes logs, one that owns the store, and one worker a core. Promises:
 //! it starts whole or says why not; a reload replaces everything or nothing and drops nobody; a stop lets
-//! open visits finish, a second one does not. What outlives a generation (log files, store, local authority,
+//! open visits finish, a second one does not; an upgrade starts the program anew, hands everything over and then
+//! lets its own visits finish, or fails and changes nothing. What outlives a generation (log files, store, local authority,
 //! TLS tickets, backends by name) is kept in `Keep`.
 
 mod control;
 mod generation;
+mod line;
+mod notify;
 mod orders;
+mod succession;
+mod upgrade;
 mod worker;
+
+pub use succession::Program;
 
 use std::fmt;
 use std::net::SocketAddr;
@@ -20,6 +27,7 @@ use std::thread::JoinHandle;
 use tokio::sync::{mpsc, oneshot};
 
 use crate::admin::control::Answer;
+use crate::listen::Passed;
 use crate::settings::Doors;
 
 /// How to run a house.
@@ -32,8 +40,12 @@ pub struct Options {
     pub environment: Environment,
     /// Called once, when every door is open.
     pub announce: Option<Announce>,
-    /// Listen to SIGHUP, SIGTERM and SIGINT, and say what the house says on standard error too.
+    /// Listen to SIGHUP, SIGUSR2, SIGTERM and SIGINT, and say what the house says on standard error too.
     pub foreground: bool,
+    /// Sockets that systemd listens on for us; they stand for those of their kind in the rules.
+    pub passed: Vec<Passed>,
+    /// What an upgrade starts; `None` where the gateway is a part of another program.
+    pub program: Option<Program>,
 }
 
 /// Told what is open.
@@ -82,6 +94,7 @@ enum Order {
     Reload(oneshot::Sender<Answer>),
     /// What an operator says of a backend or a site.
     Tell(Box<str>, oneshot::Sender<Answer>),
+    Upgrade(oneshot::Sender<Answer>),
     /// The first lets open visits finish, the second does not.
     Stop,
 }

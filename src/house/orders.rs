@@ -1,4 +1,5 @@
-//! What operators say at run time: which backends are drained, which sites are closed for maintenance. Kept in the
+//! What operators say at run time: which backends are drained, what members of directors weigh, which sites are closed
+//! for maintenance. Kept in the
 //! store, so that it outlives reloads, upgrades and restarts; each order is kept before it is carried out.
 //!
 //! An order comes as a line of JSON over the control socket (`{"do":"drain","backend":"wiki"}`), so that names and
@@ -29,7 +30,11 @@ const NOTE_LETTERS_MAX: usize = 500;
 
 /// Where each kind of order lies in the store.
 const DRAINED: &str = "drained/";
+const WEIGHTS: &str = "weight/";
 const CLOSED: &str = "closed/";
+
+/// As the rules take it, and 0 besides.
+const WEIGHT_MAX: u32 = 1_000;
 
 /// What holds now.
 #[derive(Default)]
@@ -39,6 +44,8 @@ pub struct Orders(RefCell<Given>);
 struct Given {
     /// Backends that are drained, by name.
     drained: BTreeSet<Box<str>>,
+    /// Weights of members, by `director/member`.
+    weights: BTreeMap<Box<str>, u32>,
     /// Sites that are closed, by name.
     closed: BTreeMap<Box<str>, Closed>,
     /// The lists of networks of the rules, by name.
@@ -73,6 +80,11 @@ impl Orders {
         for (name, _) in all(desk, DRAINED).await? {
             given.drained.insert(name);
         }
+        for (name, value) in all(desk, WEIGHTS).await? {
+            if let Ok(weight) = serde_json::from_slice::<u32>(&value) {
+                given.weights.insert(name, weight);
+            }
+        }
         for (name, value) in all(desk, CLOSED).await? {
             if let Some(closed) = serde_json::from_slice(&value).ok().as_ref().and_then(Closed::read) {
                 given.closed.insert(name, closed);
@@ -92,6 +104,13 @@ impl Orders {
         for backend in world.servers() {
             backend.drain(given.drained.contains(backend.name()));
         }
+        for director in world.directors() {
+            for (member, _) in &director.config().members {
+                if let Some(weight) = given.weights.get(&*format!("{}/{member}", director.name())) {
+                    director.set_weight(member, *weight);
+                }
+            }
+        }
         given.close(world);
     }
 
@@ -110,6 +129,10 @@ impl Orders {
         match needed("do")? {
             "drain" => self.drain(needed("backend")?, true, desk, world).await,
             "resume" => self.drain(needed("backend")?, false, desk, world).await,
+            "weigh" => {
+                let (director, member) = (needed("director")?, needed("member")?);
+                self.weigh(director, member, needed("weight")?, desk, world).await
+            }
             "close" => {
                 let site = site(world, needed("site")?)?;
                 let closed = self.closing(said("until"), said("note"), said("allow"))?;
@@ -152,6 +175,48 @@ impl Orders {
             (false, true) => format!("{name} takes visitors again"),
             (false, false) => format!("{name} was not drained"),
         })
+    }
+
+    async fn weigh(
+        &self,
+        name: &str,
+        member: &str,
+        weight: &str,
+        desk: &Desk,
+        world: &World,
+    ) -> Result<String, String> {
+        let Some(director) = world.directors().find(|director| director.name() == name) else {
+            let near = near(name, &world.directors().map(|director| director.name()).collect::<Vec<_>>());
+            return Err(format!("the rules have no director called `{}`{near}", name.escape_debug()));
+        };
+        let members = &director.config().members;
+        let Some((_, declared)) = members.iter().find(|(known, _)| &**known == member) else {
+            let near = near(member, &members.iter().map(|(name, _)| &**name).collect::<Vec<_>>());
+            return Err(format!("{name} has no member called `{}`{near}", member.escape_debug()));
+        };
+        let said = match weight {
+            "declared" => None,
+            number => {
+                Some(number.parse::<u32>().ok().filter(|weight| *weight <= WEIGHT_MAX).ok_or_else(|| {
+                    format!(
+                        "`{}` is no weight: write a number up to {WEIGHT_MAX}, or `declared`",
+                        number.escape_debug()
+                    )
+                })?)
+            }
+        };
+        let key = format!("{name}/{member}");
+        if let Some(weight) = said {
+            keep(desk, WEIGHTS, &key, weight.to_string().into_bytes()).await?;
+            self.0.borrow_mut().weights.insert(key.into(), weight);
+        } else {
+            forget(desk, WEIGHTS, &key).await?;
+            self.0.borrow_mut().weights.remove(&*key);
+        }
+        let weight = said.unwrap_or(*declared);
+        director.set_weight(member, weight);
+        let how = if said.is_none() { ", as the rules say" } else { "" };
+        Ok(format!("{member} has weight {weight} in {name}{how}"))
     }
 
     fn closing(
@@ -205,14 +270,14 @@ impl Orders {
             given.close(world);
             was
         };
-        if let Some(was) = &was {
-            if let Err(fault) = forget(desk, CLOSED, name).await {
-                // What is not forgotten would be back with the next start: then it holds now, too.
-                let mut given = self.0.borrow_mut();
-                given.closed.insert(name.into(), was.clone());
-                given.close(world);
-                return Err(fault);
-            }
+        if let Some(was) = &was
+            && let Err(fault) = forget(desk, CLOSED, name).await
+        {
+            // What is not forgotten would be back with the next start: then it holds now, too.
+            let mut given = self.0.borrow_mut();
+            given.closed.insert(name.into(), was.clone());
+            given.close(world);
+            return Err(fault);
         }
         match (found, was) {
             (Ok(site), _) if site.maintenance => Err(format!(

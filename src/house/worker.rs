@@ -5,17 +5,21 @@ use std::net::TcpListener;
 use std::pin::pin;
 use std::rc::Rc;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
+use tokio::net::TcpStream;
 use tokio::sync::{Notify, watch};
 use tokio::task::{LocalSet, spawn_local};
 use tokio::time::{MissedTickBehavior, interval};
 
+use crate::base::address::Peer;
+use crate::base::bound::Bounds;
 use crate::base::clock;
 use crate::front::Front;
 use crate::front::closing::Closing;
-use crate::listen::{Entrance, Gate};
+use crate::listen::{Entrance, Gate, Pass};
 use crate::record::{Level, Listener, Office, Pen};
 use crate::tls::Acceptor;
 use crate::upstream::Pool;
@@ -30,6 +34,8 @@ const FLUSHES_A_SWEEP: u32 = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Phase {
     Open,
+    /// Another process lets visitors in; those who are here have `.upgrade_drain_timeout`.
+    Leaving,
     /// Nobody new; open visits may finish within the drain time.
     Closing,
     Shut,
@@ -44,6 +50,8 @@ pub struct Post {
     pub gate: Arc<Gate>,
     pub office: Arc<Office>,
     pub phase: watch::Receiver<Phase>,
+    /// Raised at each flush, so that others see that this worker is not stuck.
+    pub pulse: Arc<AtomicU64>,
 }
 
 /// The connections of a worker, counted.
@@ -51,6 +59,18 @@ pub struct Post {
 struct Crowd {
     open: Cell<u64>,
     empty: Notify,
+}
+
+impl Crowd {
+    async fn emptied(&self) {
+        loop {
+            let empty = self.empty.notified();
+            if self.open.get() == 0 {
+                return;
+            }
+            empty.await;
+        }
+    }
 }
 
 struct Present(Rc<Crowd>);
@@ -99,7 +119,7 @@ pub fn start(
 }
 
 async fn work(post: Post, pen: Rc<Pen>) -> std::io::Result<()> {
-    let Post { http, https, worlds, acceptor, gate, office, mut phase } = post;
+    let Post { http, https, worlds, acceptor, gate, office, mut phase, pulse } = post;
     let pool = Rc::new(Pool::new());
     let corridor = Rc::new(Corridor::new(Arc::clone(&worlds), Rc::clone(&pool), Rc::clone(&pen)));
     let closing = Closing::default();
@@ -125,6 +145,7 @@ async fn work(post: Post, pen: Rc<Pen>) -> std::io::Result<()> {
         tokio::select! {
             changed = phase.changed() => if changed.is_err() { break },
             _ = ticks.tick() => {
+                pulse.fetch_add(1, Ordering::Relaxed);
                 pen.flush();
                 flushes += 1;
                 if flushes % FLUSHES_A_SWEEP == 0 {
@@ -135,51 +156,70 @@ async fn work(post: Post, pen: Rc<Pen>) -> std::io::Result<()> {
             }
         }
     }
-    closing.begin();
-    let drain = corridor.world().terms.bounds.drain_timeout;
-    let emptied = async {
-        loop {
-            let empty = crowd.empty.notified();
-            if crowd.open.get() == 0 {
-                return;
-            }
-            empty.await;
-        }
-    };
-    let ended = async {
-        tokio::select! {
-            () = emptied => {}
-            () = tokio::time::sleep(drain) => {}
-            // Nobody is left to say it when the control thread has died: then the drain time decides.
-            Ok(_) = phase.wait_for(|phase| *phase == Phase::Shut) => {}
-        }
-    };
-    let mut ended = pin!(ended);
+    let bounds = Arc::clone(&corridor.world().terms.bounds);
+    let mut drained = pin!(drain(phase, closing, Rc::clone(&crowd), bounds));
     loop {
         tokio::select! {
-            () = &mut ended => break,
-            _ = ticks.tick() => pen.flush(),
+            () = &mut drained => break,
+            _ = ticks.tick() => {
+                pulse.fetch_add(1, Ordering::Relaxed);
+                pen.flush();
+                pool.sweep(clock::now());
+                pool.dismiss();
+            }
         }
     }
     Ok(())
 }
 
-/// Lets visitors in until the house closes.
+/// Shows everybody out: until all have gone, or their time is over.
+async fn drain(mut phase: watch::Receiver<Phase>, closing: Closing, crowd: Rc<Crowd>, bounds: Arc<Bounds>) {
+    loop {
+        let now = *phase.borrow_and_update();
+        let time = match now {
+            Phase::Leaving => {
+                closing.leave();
+                bounds.upgrade_drain_timeout
+            }
+            Phase::Open | Phase::Closing => {
+                closing.begin();
+                bounds.drain_timeout
+            }
+            Phase::Shut => return,
+        };
+        tokio::select! {
+            () = crowd.emptied() => return,
+            () = tokio::time::sleep(time) => return,
+            // Nobody is left to say more when the control thread has died: then the drain time decides.
+            Ok(()) = phase.changed() => {}
+        }
+    }
+}
+
+/// Lets visitors in until the house closes or others take over.
 async fn receive(entrance: Entrance, front: Rc<Front<Corridor>>, crowd: Rc<Crowd>) {
     let mut ear = front.closing.ear();
-    let listener = if front.tls.is_some() { Listener::Https } else { Listener::Http };
+    // Trusted peers bring many visitors over one address; they are counted when those are known.
+    let exempt = |ip| front.door.world().terms.trusted.contains(ip);
     loop {
-        // Trusted peers bring many visitors over one address; they are counted when those are known.
-        let exempt = |ip| front.door.world().terms.trusted.contains(ip);
-        let (stream, peer, pass) = tokio::select! {
-            visitor = entrance.accept(exempt) => visitor,
-            () = ear.heard() => return,
-        };
-        let terms = Arc::clone(&front.door.world().terms);
-        let (front, present) = (Rc::clone(&front), Present::new(&crowd));
-        spawn_local(async move {
-            let _counted = (present, front.pen.presence(listener));
-            front.receive(stream, peer, pass, terms).await;
-        });
+        tokio::select! {
+            visitor = entrance.accept(exempt) => admit(visitor, &front, &crowd),
+            () = ear.heard() => break,
+        }
     }
+    // One who waits for a place keeps the house open until there is one.
+    let _waits = Present::new(&crowd);
+    if let Some(visitor) = entrance.last(exempt).await {
+        admit(visitor, &front, &crowd);
+    }
+}
+
+fn admit((stream, peer, pass): (TcpStream, Peer, Pass), front: &Rc<Front<Corridor>>, crowd: &Rc<Crowd>) {
+    let listener = if front.tls.is_some() { Listener::Https } else { Listener::Http };
+    let terms = Arc::clone(&front.door.world().terms);
+    let (front, present) = (Rc::clone(front), Present::new(crowd));
+    spawn_local(async move {
+        let _counted = (present, front.pen.presence(listener));
+        front.receive(stream, peer, pass, terms).await;
+    });
 }

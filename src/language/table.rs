@@ -465,8 +465,10 @@ static GATEWAY: LazyLock<Vec<Setting>> = LazyLock::new(|| {
     ];
     let defaults = bound::Bounds::default();
     for bound in bound::Bounds::ROWS {
-        let none =
-            matches!(bound.name, "body_bytes_max" | "total_timeout" | "linger_timeout" | "drain_timeout");
+        let none = matches!(
+            bound.name,
+            "body_bytes_max" | "total_timeout" | "linger_timeout" | "drain_timeout" | "upgrade_drain_timeout"
+        );
         let least = u64::from(!none);
         let (takes, range, example) = match bound.kind {
             bound::Kind::Count => (Type::Count, (least, 10_000_000), "77"),
@@ -992,7 +994,7 @@ static LOG: &[Setting] = &[
 ];
 
 const PROBE_WORDS: &[Word] = &[
-    Word { word: "http", doc: "A request, and the status of its answer." },
+    Word { word: "web", doc: "A request, and the status of its answer." },
     Word { word: "tcp", doc: "A connection, with its TLS where the backend has it; nothing is asked." },
     Word {
         word: "fastcgi",
@@ -1002,7 +1004,7 @@ const PROBE_WORDS: &[Word] = &[
 ];
 
 static PROBE: &[Setting] = &[
-    row("kind", Type::Word(PROBE_WORDS), "http", "What is asked.", "tcp"),
+    row("kind", Type::Word(PROBE_WORDS), "web", "What is asked.", "tcp"),
     row("url", Type::Target, "\"/\"", "The path that is asked for, by GET.", "\"/alive\"").vcl(),
     row(
         "request",

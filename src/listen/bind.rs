@@ -135,6 +135,11 @@ pub fn bind(place: Place, workers: usize) -> Result<Vec<TcpListener>, BindFault>
     Ok(listeners)
 }
 
+/// One more socket beside one that listens and lets others share its port.
+pub(super) fn beside(place: Place, bound: SocketAddr) -> io::Result<TcpListener> {
+    socket(bound, matches!(place, Place::At(_)), true).and_then(listening)
+}
+
 /// The first socket on an address.
 fn listener(address: SocketAddr, only_v6: bool, workers: usize) -> io::Result<TcpListener> {
     if workers > 1 && address.port() != 0 {
@@ -158,6 +163,12 @@ fn socket(address: SocketAddr, only_v6: bool, shared: bool) -> io::Result<Socket
 }
 
 fn listening(socket: Socket) -> io::Result<TcpListener> {
+    prepare(&socket)?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+pub(super) fn prepare(socket: &Socket) -> io::Result<()> {
     // Accepted sockets inherit both on Linux, which saves two system calls for each connection. Keep-alive is
     // for tunnels (WebSocket), which may rest for hours and whose far end may be gone without a word.
     socket.set_tcp_nodelay(true)?;
@@ -166,9 +177,7 @@ fn listening(socket: Socket) -> io::Result<TcpListener> {
         .with_interval(Duration::from_secs(30))
         .with_retries(4);
     socket.set_tcp_keepalive(&probes)?;
-    socket.set_nonblocking(true)?;
-    socket.listen(BACKLOG)?;
-    Ok(socket.into())
+    socket.set_nonblocking(true)
 }
 
 fn without_ipv6(error: &io::Error) -> bool {

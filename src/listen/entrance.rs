@@ -1,6 +1,6 @@
 //! The accept loop of one listener on one worker.
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
@@ -41,6 +41,8 @@ pub struct Entrance {
     gate: Arc<Gate>,
     report: Box<dyn Fn(Trouble)>,
     pause: Cell<Duration>,
+    /// Taken off the queue, and waiting for a place in the house.
+    in_hand: RefCell<Option<(TcpStream, SocketAddr)>>,
 }
 
 impl Entrance {
@@ -57,6 +59,7 @@ impl Entrance {
             gate,
             report: Box::new(report),
             pause: Cell::new(PAUSE_MIN),
+            in_hand: RefCell::default(),
         })
     }
 
@@ -68,19 +71,28 @@ impl Entrance {
     /// share at once. Peers that are `exempt` (trusted ones, who bring many visitors over one address) are
     /// not counted for their network; `Pass::count` does it when the visitor behind them is known.
     ///
-    /// Dropping the future loses no connection, but for the one that waits in our hand while the house is
-    /// full.
+    /// Dropping the future loses no connection: one that waits in our hand is `last`'s, or the next call's.
     pub async fn accept(&self, exempt: impl Fn(ClientIp) -> bool) -> (TcpStream, Peer, Pass) {
         loop {
-            self.gate.vacancy().await;
-            let (stream, address) = self.taken(async || self.listener.accept().await).await;
-            let peer = Peer::new(address);
+            if self.in_hand.borrow().is_none() {
+                self.gate.vacancy().await;
+                let taken = self.taken(async || self.listener.accept().await).await;
+                self.in_hand.replace(Some(taken));
+            }
             // Another worker may have taken the last place meanwhile; this one connection waits in our hand.
-            let mut pass = self.gate.enter().await;
-            if exempt(peer.ip) || pass.count(peer.ip).is_ok() {
-                return (stream, peer, pass);
+            if let Some(admitted) = admitted(&self.gate, &self.in_hand, &exempt).await {
+                return admitted;
             }
         }
+    }
+
+    /// Closes the entrance. Whoever was taken off the queue already is let in as soon as there is a place:
+    /// nobody else can have this connection.
+    pub async fn last(self, exempt: impl Fn(ClientIp) -> bool) -> Option<(TcpStream, Peer, Pass)> {
+        let Self { listener, gate, report, pause, in_hand } = self;
+        drop((listener, report, pause));
+        let waits = in_hand.borrow().is_some();
+        if waits { admitted(&gate, &in_hand, &exempt).await } else { None }
     }
 
     /// What accepting yields, however often it fails before.
@@ -106,6 +118,18 @@ impl Entrance {
             }
         }
     }
+}
+
+/// The connection in hand, when there is a place for it; none for one whose network has its share.
+async fn admitted(
+    gate: &Arc<Gate>,
+    in_hand: &RefCell<Option<(TcpStream, SocketAddr)>>,
+    exempt: &impl Fn(ClientIp) -> bool,
+) -> Option<(TcpStream, Peer, Pass)> {
+    let mut pass = gate.enter().await;
+    let (stream, address) = in_hand.take()?;
+    let peer = Peer::new(address);
+    (exempt(peer.ip) || pass.count(peer.ip).is_ok()).then_some((stream, peer, pass))
 }
 
 // Linux's numbers; std has no names for these.
@@ -168,7 +192,6 @@ mod tests {
     use super::*;
     use crate::base::bound::Bounds;
     use crate::listen::{Place, bind};
-    use std::cell::RefCell;
     use std::collections::VecDeque;
     use std::rc::Rc;
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -250,6 +273,38 @@ mod tests {
         let (mut stream, _peer, _pass) = next.await;
         assert_eq!(stream.read_u8().await.unwrap(), b'2');
         assert_eq!(gate.open(), 1);
+    }
+
+    #[tokio::test]
+    async fn who_was_taken_off_the_queue_is_let_in_although_the_entrance_closes() {
+        let (entrance, _heard, gate) = entrance(&Bounds { connections_max: 1, ..Bounds::default() });
+        let at = entrance.local_addr().unwrap();
+        let mut visitor = TcpStream::connect(at).await.unwrap();
+        visitor.write_all(b"1").await.unwrap();
+        let mut accepting = Box::pin(entrance.accept(|_| false));
+        // The last place goes to another worker while this one has the connection in its hand.
+        let mut held = None;
+        std::future::poll_fn(|cx| {
+            if held.is_none() {
+                let mut entering = std::pin::pin!(gate.enter());
+                if let std::task::Poll::Ready(pass) = entering.as_mut().poll(cx) {
+                    held = Some(pass);
+                }
+            }
+            std::task::Poll::Ready(())
+        })
+        .await;
+        entrance.in_hand.replace(Some(entrance.listener.accept().await.unwrap()));
+        let waits =
+            std::future::poll_fn(|cx| std::task::Poll::Ready(accepting.as_mut().poll(cx).is_pending()));
+        assert!(waits.await);
+        drop(accepting);
+        let mut last = std::pin::pin!(entrance.last(|_| false));
+        assert!(std::future::poll_fn(|cx| std::task::Poll::Ready(last.as_mut().poll(cx).is_pending())).await);
+        drop(held);
+        let (mut stream, _peer, _pass) = last.await.unwrap();
+        assert_eq!(stream.read_u8().await.unwrap(), b'1');
+        assert!(TcpStream::connect(at).await.is_err(), "nobody else is let in");
     }
 
     #[tokio::test]

@@ -104,7 +104,8 @@ fn weaken(headers: &mut HeaderMap) {
 
 /// What the rewriter has written and nobody has taken yet.
 type Written = Rc<RefCell<BytesMut>>;
-type Rewriter = HtmlRewriter<'static, Box<dyn FnMut(&[u8])>>;
+type Sink = Box<dyn FnMut(&[u8])>;
+type Rewriter = HtmlRewriter<'static, Sink>;
 
 /// A page with its links put right.
 struct Page {
@@ -137,8 +138,7 @@ impl Page {
             // Old pages are not well-formed.
             .with_strict(false)
             .with_graceful_bail_out_on_content_handler_error(true);
-        let sink: Box<dyn FnMut(&[u8])> =
-            Box::new(move |bytes: &[u8]| sink.borrow_mut().extend_from_slice(bytes));
+        let sink: Sink = Box::new(move |bytes: &[u8]| sink.borrow_mut().extend_from_slice(bytes));
         Self {
             body,
             rewriter: Some(Box::new(HtmlRewriter::new(settings, sink))),

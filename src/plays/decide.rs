@@ -35,6 +35,7 @@ use crate::record::LogConfig;
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
 use crate::rules::doorplate::Decided;
 use crate::rules::flow::{Flow, Next};
+use crate::rules::handover::{self, Handover};
 use crate::rules::machine::{RuleFault, Surroundings, Verdict};
 use crate::rules::way::{destination, destination_told, place_told};
 use crate::rules::{Rules, SiteRef, Way, doorplate};
@@ -420,19 +421,16 @@ impl<'g> Stage<'g> {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
                 world.fits(Some(door.route), asked)?;
-                match backend {
-                    Some(backend) => {
-                        let way = Way::of(found, door.route, &door.names, &request.path);
-                        let destination =
-                            judge_destination(world, found, &request, &request.headers, &[backend])?;
-                        let road = (door.route, backend, &way, destination);
-                        Self::plain(&mut request, road, world, ask)?;
-                    }
-                    None => {
-                        world.decision.handling = Handling::Lookup;
-                        let response = settle(world, door.route, &request, ask)?;
-                        world.answer(response);
-                    }
+                if let Some(backend) = backend {
+                    let way = Way::of(found, door.route, &door.names, &request.path);
+                    let destination =
+                        judge_destination(world, found, &request, &request.headers, &[backend])?;
+                    let road = (door.route, backend, &way, destination);
+                    Self::plain(&mut request, road, found, world, ask)?;
+                } else {
+                    world.decision.handling = Handling::Lookup;
+                    let response = settle(world, door.route, &request, ask)?;
+                    world.answer(response);
                 }
                 Ok(())
             }
@@ -444,6 +442,7 @@ impl<'g> Stage<'g> {
     fn plain(
         request: &mut Request,
         (route, backend, way, destination): (&Route, BackendId, &Way<'_>, Option<PathAndQuery>),
+        found: SiteRef<'_>,
         world: &mut World<'_>,
         ask: &Ask<'_>,
     ) -> Result<(), Fault> {
@@ -459,6 +458,10 @@ impl<'g> Stage<'g> {
         let method = request.method.clone();
         let script = to_run(world, backend, Some(route), &url)?;
         match send(world, backend, (method, url, headers), request, &before, script) {
+            Ok(scripted) if handover::is_one(&scripted.headers) => {
+                let response = follow(world, found, &scripted.headers, request, ask)?;
+                world.answer(response);
+            }
             Ok(scripted) => {
                 if let Some(status) = instead_of(route, scripted.status, ask) {
                     let Scripted { mut headers, .. } = scripted;
@@ -612,6 +615,30 @@ impl<'g> Stage<'g> {
                     let sent = (method, url, headers);
                     let answer = send(world, errand.backend, sent, &request, &before, script);
                     taken |= with_body && answer.as_ref().map_or_else(|cause| reached(*cause), |_| true);
+                    if let Ok(scripted) = &answer
+                        && handover::is_one(&scripted.headers)
+                    {
+                        match follow(world, found, &scripted.headers, &request, ask) {
+                            Ok(response) => {
+                                let (parts, body) = response.into_parts();
+                                world.decision.answer.body = whole(body);
+                                let status = parts.status.as_u16();
+                                flow.answered(Ok(Reply::of_backend(
+                                    status,
+                                    None,
+                                    parts.version,
+                                    parts.headers,
+                                )));
+                            }
+                            Err(fault) if fault.cause.status() < 500 => refused(world, &mut flow, &fault),
+                            Err(fault) => {
+                                let text = format!("{}: {}", fault.cause.name(), fault.detail());
+                                world.tell(Kind::Fault, text, None);
+                                flow.answered(Err(fault.cause));
+                            }
+                        }
+                        continue;
+                    }
                     let replaced = route.zip(answer.as_ref().ok());
                     let replaced =
                         replaced.and_then(|(route, scripted)| instead_of(route, scripted.status, ask));
@@ -655,22 +682,92 @@ fn whole(body: Body) -> Bytes {
     }
 }
 
-/// What the house answers by itself. No disk is read in a play: each file is there.
+/// What a backend hands over to an internal route.
+fn follow(
+    world: &mut World<'_>,
+    found: SiteRef<'_>,
+    answer: &HeaderMap,
+    request: &Request,
+    ask: &Ask<'_>,
+) -> Result<Response<Body>, Fault> {
+    let method = if request.method == Method::HEAD { Method::HEAD } else { Method::GET };
+    let mut response = match handover::read(answer)? {
+        Handover::Address(path, query) => {
+            let covered = handover::route(found, &path)?;
+            let names = covered.names.values();
+            world.tell(Kind::Rewrite, format!("{} is internal", tell::plain(path.as_str())), None);
+            if covered.route.answers.is_ours() {
+                own(world, covered.route, names, (&method, &path, query.as_ref()), ask)?
+            } else {
+                let backend = doorplate::backend(&covered)?;
+                let way = Way::of(found, covered.route, names, &path);
+                let url = way.target(&path, query.as_ref())?.to_string();
+                let before = HeaderMap::new();
+                let script = to_run(world, backend, Some(covered.route), &url)?;
+                match send(world, backend, (method, url, HeaderMap::new()), request, &before, script) {
+                    Ok(next) if handover::is_one(&next.headers) => return Err(handover::again()),
+                    Ok(Scripted { status, mut headers, body }) => {
+                        headers::clean_answer(&mut headers);
+                        let mut response = Response::new(Body::full(body));
+                        *response.status_mut() = StatusCode::from_u16(status).unwrap_or(StatusCode::OK);
+                        *response.headers_mut() = headers;
+                        response
+                    }
+                    Err(cause) => return Err(cause.into()),
+                }
+            }
+        }
+        Handover::File(file) => {
+            let (_, folder, below) = handover::file(found, &file, |id| world.gateway.folder(id))?;
+            let told = format!("files {}", folder.root.display());
+            world.tell(
+                Kind::Answer,
+                format!("{told}: /{}, assumed: no disk is read", tell::plain(below)),
+                None,
+            );
+            world.decision.own = Some(told);
+            let mut response = Response::new(Body::Empty);
+            *response.headers_mut() = files::assumed(folder, below);
+            response
+        }
+    };
+    for name in handover::KEPT.iter().filter(|name| answer.contains_key(*name)) {
+        response.headers_mut().remove(name);
+        for value in answer.get_all(name) {
+            response.headers_mut().append(name, value.clone());
+        }
+    }
+    Ok(response)
+}
+
+/// What the house answers by itself.
 fn settle(
     world: &mut World<'_>,
     route: &Route,
     request: &Request,
     ask: &Ask<'_>,
 ) -> Result<Response<Body>, Fault> {
-    let only_reads = matches!(request.method, Method::GET | Method::HEAD | Method::OPTIONS);
-    let refused = || Fault::with(Cause::MethodNotAllowed, format!("{} of what is only read", request.method));
-    let names: Vec<&str> = world.names.iter().map(|(_, value)| value.as_str()).collect();
-    let (own, response) = match &route.answers {
+    let names: Vec<String> = world.names.iter().map(|(_, value)| value.clone()).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    own(world, route, &names, (&request.method, &request.path, request.query.as_ref()), ask)
+}
+
+/// The same, for a path that may be another one than the visitor's. No disk is read in a play: each file is there.
+fn own(
+    world: &mut World<'_>,
+    route: &Route,
+    names: &[&str],
+    (method, path, query): (&Method, &SitePath, Option<&Query>),
+    ask: &Ask<'_>,
+) -> Result<Response<Body>, Fault> {
+    let only_reads = matches!(*method, Method::GET | Method::HEAD | Method::OPTIONS);
+    let refused = || Fault::with(Cause::MethodNotAllowed, format!("{method} of what is only read"));
+    let (told, response) = match &route.answers {
         Answers::Files(_) if !only_reads => return Err(refused()),
         Answers::Files(folder) => {
-            let below = doorplate::below(route, &request.path);
+            let below = doorplate::below(route, path);
             let mut response = Response::new(Body::Empty);
-            if request.method == Method::OPTIONS {
+            if *method == Method::OPTIONS {
                 *response.status_mut() = StatusCode::NO_CONTENT;
             } else {
                 *response.headers_mut() = files::assumed(folder, below);
@@ -684,7 +781,7 @@ fn settle(
             (told, response)
         }
         Answers::Redirect(redirect) => {
-            let to = doorplate::location(redirect, route, &names, &request.path, request.query.as_ref());
+            let to = doorplate::location(redirect, route, names, path, query);
             let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
             world.tell(Kind::Redirect, format!("{} {}", redirect.status, tell::plain(&to)), None);
             (format!("redirect {} {to}", redirect.status), answer::redirect(status, &to, &world.voiced(ask)))
@@ -708,7 +805,7 @@ fn settle(
             return Err(Fault::with(Cause::Internal, "a backend's route is answered by the house"));
         }
     };
-    world.decision.own = Some(own);
+    world.decision.own = Some(told);
     Ok(response)
 }
 

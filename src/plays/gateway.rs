@@ -11,7 +11,7 @@ use crate::answer::Voice;
 use crate::base::address::ClientIp;
 use crate::language::program::{Mark, Program};
 use crate::language::{self, Diagnostics, Span};
-use crate::plan::{Access, BackendId};
+use crate::plan::{Access, Answers, BackendId, FilesId};
 use crate::rules::Table;
 use crate::settings::{self, Disk, Settings};
 
@@ -55,6 +55,15 @@ impl Gateway {
 
     pub fn backend(&self, id: BackendId) -> &str {
         self.settings.backend_name(id).unwrap_or("?")
+    }
+
+    /// A folder of files.
+    pub(super) fn folder(&self, id: FilesId) -> Option<&Path> {
+        let routes = self.settings.sites.iter().flat_map(|site| &site.routes);
+        routes.into_iter().find_map(|route| match &route.answers {
+            Answers::Files(files) if files.id == id => Some(files.root.as_path()),
+            _ => None,
+        })
     }
 
     pub fn backend_by_name(&self, name: &str) -> Option<BackendId> {

@@ -1031,3 +1031,64 @@ fn an_answer_of_the_rules_own_making_is_known_from_a_log() {
         hangs("req.http.cookie")
     );
 }
+
+#[test]
+fn what_a_backend_hands_over_is_played() {
+    let plain = r#"
+backend a { .url = "http://127.0.0.1:1"; }
+backend store { .url = "http://127.0.0.1:2"; }
+site "www.example" {
+    route "/" { .backend = a; }
+    route internal "/kept/" { .files = "/srv/kept"; .expires = 1h; }
+    route internal "/store/" { .backend = store; }
+}
+"#;
+    let played = |header: &str, expected: &str| {
+        format!(
+            "```given\nbackend a answers 200\n  {header}\n  Set-Cookie: a=1\n```\n\
+             ```request\nGET https://www.example/x\n```\n```expect\n{expected}\n```\n"
+        )
+    };
+    let text = [
+        played(
+            "X-Accel-Redirect: /kept/a b.pdf",
+            "200\nfiles /srv/kept\nheader Content-Type: application/pdf\nheader Cache-Control: public, max-age=3600\nheader Set-Cookie: a=1\nno header X-Accel-Redirect",
+        ),
+        played("X-Sendfile: /srv/kept/a.pdf", "200\nfiles /srv/kept\nno header X-Sendfile"),
+        played("X-Accel-Redirect: /store/x?v=1", "200\nbackend store\nbereq url /store/x?v=1\nheader Set-Cookie: a=1"),
+        played("X-Accel-Redirect: /other", "503\ncause protocol"),
+        played("X-Sendfile: /etc/passwd", "503\ncause protocol"),
+        "```request\nGET https://www.example/kept/a.pdf\n```\n```expect\n404\ncause no_route\nno backend\n```\n".to_owned(),
+    ];
+    assert_eq!(playing(plain, &text.concat()).0, "");
+    let ruled = format!("{plain}sub vcl_recv {{ set req.http.X-Seen = \"yes\"; }}\n");
+    assert_eq!(playing(&ruled, &text.concat()).0, "");
+}
+
+#[test]
+fn a_backend_that_a_rule_names_goes_before_the_route() {
+    let rules = r#"
+backend a { .url = "http://127.0.0.1:1"; }
+site "www.example" {
+    route "/" { .files = "/srv"; }
+    route "/old/{name}/" { .redirect = "https://new.example/{name}/{path}{query}"; }
+    route "/gone/" { .answer = 410; }
+}
+sub vcl_recv { if (req.http.X-Old) { set req.backend_hint = a; } }
+sub vcl_deliver { set resp.http.X-Ruled = "yes"; }
+"#;
+    let asked = |path: &str, field: &str, expected: &str| {
+        format!("```request\nGET https://www.example{path}\n{field}```\n```expect\n{expected}\n```\n")
+    };
+    let text = [
+        asked(
+            "/a.css",
+            "",
+            "files /srv\nno backend\nheader X-Ruled: yes\nheader Content-Type: text/css; charset=utf-8",
+        ),
+        asked("/a.css", "X-Old: 1\n", "backend a\nbereq url /a.css"),
+        asked("/old/x/y?z", "", "redirect 301 https://new.example/x/y?z\nheader X-Ruled: yes"),
+        asked("/gone/x", "", "answer 410\n410"),
+    ];
+    assert_eq!(playing(rules, &text.concat()).0, "");
+}

@@ -174,9 +174,9 @@ impl Pen {
         }
     }
 
-    /// What a rule says of a visit (`std.log`), or the program that answers it: a line among the errors of its site, veiled like all else. Beyond
-    /// what a worker may write in a second lines are counted as dropped.
-    pub(super) fn remark(&self, page: Page<'_>, remark: Remark<'_>) {
+    /// What a rule says of a visit (`std.log`), or the program that answers it: a line among the errors of its
+    /// site, veiled like all else. Beyond what a worker may write in a second lines are counted as dropped.
+    pub(super) fn remark(&self, page: Page<'_>, remark: &Remark<'_>) {
         let now = self.wall();
         let (last, written) = self.remarks.get();
         let written = if last == now.seconds { written } else { 0 };
@@ -188,7 +188,7 @@ impl Pen {
         veil::prose(&mut veiled, &String::from_utf8_lossy(remark.text));
         let inner = &mut *self.inner.borrow_mut();
         inner.begin(&self.office, now);
-        inner.remark(&self.office, page, now, &Remark { text: &veiled, ..remark });
+        inner.remark(&self.office, page, now, &Remark { text: &veiled, ..*remark });
         self.take_back(veiled);
     }
 

@@ -211,7 +211,7 @@ impl Ticket {
     pub fn remark(&mut self, text: &[u8]) {
         if self.remarks < REMARKS_MAX {
             self.remarks += 1;
-            self.pen.remark(self.page(&self.text), Remark { id: self.id, by: Speaker::Rule, text });
+            self.pen.remark(self.page(&self.text), &Remark { id: self.id, by: Speaker::Rule, text });
         }
     }
 
@@ -224,7 +224,7 @@ impl Ticket {
         let heard = self.murmurs.take().map(|murmurs| murmurs.take()).unwrap_or_default();
         for line in heard.iter().take(MURMURS_MAX) {
             let remark = Remark { id: self.id, by: Speaker::Backend, text: line };
-            self.pen.remark(self.page(&self.text), remark);
+            self.pen.remark(self.page(&self.text), &remark);
         }
     }
 

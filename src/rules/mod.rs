@@ -12,6 +12,7 @@ pub mod directors;
 pub mod doorplate;
 pub mod flow;
 pub mod functions;
+pub mod handover;
 mod life;
 pub mod machine;
 mod needs;

@@ -32,6 +32,8 @@ pub struct Desk {
 enum Job {
     Do(Order, oneshot::Sender<Result<Outcome, StoreFault>>),
     Used(oneshot::Sender<Result<u64, StoreFault>>),
+    Lend(oneshot::Sender<()>),
+    Resume(Box<dyn Store>),
     Close(oneshot::Sender<()>),
 }
 
@@ -71,14 +73,30 @@ impl Desk {
     /// later ask is `Gone`.
     pub async fn close(&self) {
         let (answer, answered) = oneshot::channel();
-        let mut job = Job::Close(answer);
-        // A full desk empties itself: closing must not fail for it.
+        self.press(Job::Close(answer)).await;
+        // An error says that it is closed already.
+        let _ = answered.await;
+    }
+
+    /// Does what was asked before, then closes the store, so that another process may open it. Asks are
+    /// `Gone` until there is one again.
+    pub async fn lend(&self) {
+        let (answer, answered) = oneshot::channel();
+        self.press(Job::Lend(answer)).await;
+        let _ = answered.await;
+    }
+
+    /// Goes on with a store that was opened again.
+    pub async fn resume(&self, store: Box<dyn Store>) {
+        self.press(Job::Resume(store)).await;
+    }
+
+    /// Hands in what must not fail for a full desk: one empties itself.
+    async fn press(&self, mut job: Job) {
         while let Err(TrySendError::Full(back)) = self.jobs.try_send(job) {
             job = back;
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
-        // An error says that it is closed already.
-        let _ = answered.await;
     }
 
     fn hand_in(&self, job: Job) -> Result<(), StoreFault> {
@@ -97,8 +115,9 @@ async fn within<T>(deadline: Duration, answered: oneshot::Receiver<T>) -> Result
     }
 }
 
-fn work(mut store: Box<dyn Store>, waiting: &Receiver<Job>, now: fn() -> Wall) {
+fn work(store: Box<dyn Store>, waiting: &Receiver<Job>, now: fn() -> Wall) {
     let mut swept = now();
+    let mut store = Some(store);
     loop {
         let first = match waiting.recv_timeout(SWEEP_EVERY) {
             Ok(job) => Some(job),
@@ -116,7 +135,8 @@ fn work(mut store: Box<dyn Store>, waiting: &Receiver<Job>, now: fn() -> Wall) {
                     answers.push(answer);
                 }
                 Job::Used(_) => asides.push(job),
-                Job::Close(_) => {
+                // What comes behind it is for the store that comes then.
+                Job::Lend(_) | Job::Resume(_) | Job::Close(_) => {
                     asides.push(job);
                     break;
                 }
@@ -124,7 +144,11 @@ fn work(mut store: Box<dyn Store>, waiting: &Receiver<Job>, now: fn() -> Wall) {
         }
         let time = now();
         if !orders.is_empty() {
-            for (answer, outcome) in answers.into_iter().zip(store.carry_out(&orders, time)) {
+            let outcomes = match &mut store {
+                Some(store) => store.carry_out(&orders, time),
+                None => orders.iter().map(|_| Err(StoreFault::Gone)).collect(),
+            };
+            for (answer, outcome) in answers.into_iter().zip(outcomes) {
                 // Who left in the meantime needs no answer.
                 let _ = answer.send(outcome);
             }
@@ -132,8 +156,14 @@ fn work(mut store: Box<dyn Store>, waiting: &Receiver<Job>, now: fn() -> Wall) {
         for aside in asides {
             match aside {
                 Job::Used(answer) => {
-                    let _ = answer.send(store.bytes_used());
+                    let used = store.as_mut().map_or(Err(StoreFault::Gone), |store| store.bytes_used());
+                    let _ = answer.send(used);
                 }
+                Job::Lend(answer) => {
+                    store = None;
+                    let _ = answer.send(());
+                }
+                Job::Resume(again) => store = Some(again),
                 Job::Close(answer) => {
                     drop(store);
                     let _ = answer.send(());
@@ -145,7 +175,8 @@ fn work(mut store: Box<dyn Store>, waiting: &Receiver<Job>, now: fn() -> Wall) {
         if time.seconds.abs_diff(swept.seconds) >= SWEEP_EVERY.as_secs() {
             // More of them wait: go on with the next batch in between, so that nobody waits for a sweep.
             // A failure will be said to whoever asks next.
-            if !matches!(store.sweep(time, SWEEP_MOST), Ok(SWEEP_MOST)) {
+            let more = store.as_mut().is_some_and(|store| store.sweep(time, SWEEP_MOST) == Ok(SWEEP_MOST));
+            if !more {
                 swept = time;
             }
         }
@@ -257,6 +288,27 @@ mod tests {
         desk.close().await;
         // Those whose askers had gone were never begun.
         assert!(batches.recv().is_err());
+    }
+
+    #[tokio::test]
+    async fn a_store_that_is_lent_is_gone_until_it_is_back() {
+        let folder =
+            std::env::temp_dir().join(format!("doorward-desk-{:016x}", crate::base::random::number()));
+        let open = || super::super::Embedded::open(&folder, 1 << 20);
+        let desk = Desk::open(Box::new(open().unwrap())).unwrap();
+        let key = || DESK.key("word").unwrap();
+        desk.ask(put(key(), "kept", None)).await.unwrap();
+        assert!(open().is_err(), "one owner");
+        desk.lend().await;
+        assert!(matches!(desk.ask(get(key())).await, Err(StoreFault::Gone)));
+        assert!(matches!(desk.bytes_used().await, Err(StoreFault::Gone)));
+        let mut other = open().unwrap();
+        crate::store::ask(&mut other, put(key(), "changed", None), moment()).unwrap();
+        drop(other);
+        desk.resume(Box::new(open().unwrap())).await;
+        assert_eq!(desk.ask(get(key())).await.unwrap().unwrap(), "changed");
+        desk.close().await;
+        std::fs::remove_dir_all(&folder).unwrap();
     }
 
     #[tokio::test]

@@ -6,8 +6,7 @@ use std::io;
 use std::sync::Arc;
 
 use arc_swap::ArcSwap;
-use rustls::crypto::aws_lc_rs::Ticketer;
-use rustls::server::{ClientHello, NoServerSessionStorage, ResolvesServerCert};
+use rustls::server::{ClientHello, NoServerSessionStorage, ProducesTickets, ResolvesServerCert};
 use rustls::sign::CertifiedKey;
 use rustls::{ProtocolVersion, ServerConfig, ServerConnection};
 use tokio::io::{AsyncRead, AsyncWrite};
@@ -15,6 +14,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsAcceptor;
 
 use super::certificates::{Certificates, canonical};
+use super::tickets::Tickets;
 use crate::base::cause::Cause;
 use crate::base::crypto;
 use crate::base::fault::Fault;
@@ -31,13 +31,16 @@ pub type TlsStream<S> = tokio_rustls::server::TlsStream<S>;
 pub struct Acceptor {
     tls: TlsAcceptor,
     current: Arc<Current>,
+    tickets: Arc<Tickets>,
 }
 
 /// The certificates of the current generation.
 struct Current(ArcSwap<Certificates>);
 
 impl Acceptor {
-    pub fn new(certificates: Arc<Certificates>) -> Result<Self, rustls::Error> {
+    /// `tickets`: those of the process before, so that its visitors resume here.
+    pub fn new(certificates: Arc<Certificates>, tickets: Tickets) -> Result<Self, rustls::Error> {
+        let tickets = Arc::new(tickets);
         let current = Arc::new(Current(ArcSwap::new(certificates)));
         let mut config = ServerConfig::builder_with_provider(crypto::provider())
             .with_protocol_versions(&[&rustls::version::TLS13, &rustls::version::TLS12])?
@@ -47,11 +50,11 @@ impl Acceptor {
         // What is needed to resume lies with the visitor, sealed under keys that change every six hours:
         // nothing here grows with the number of visitors. rustls takes a ticket only under the name it was
         // given for, so a session never crosses from one site to another.
-        config.ticketer = Ticketer::new()?;
+        config.ticketer = Arc::clone(&tickets) as Arc<dyn ProducesTickets>;
         config.session_storage = Arc::new(NoServerSessionStorage {});
         // Two, because a ticket is used once and a page with a WebSocket opens a second connection.
         config.send_tls13_tickets = 2;
-        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), current })
+        Ok(Self { tls: TlsAcceptor::from(Arc::new(config)), current, tickets })
     }
 
     /// Shows other certificates from the next handshake on. Open connections and sessions live on.
@@ -62,6 +65,11 @@ impl Acceptor {
     /// The certificates that are shown now.
     pub fn certificates(&self) -> Arc<Certificates> {
         self.current.0.load_full()
+    }
+
+    /// The keys behind what visitors resume with.
+    pub fn tickets(&self) -> &Tickets {
+        &self.tickets
     }
 
     /// One handshake. It has no time limit of its own: `handshake_timeout` covers the PROXY header as well.

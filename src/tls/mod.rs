@@ -6,6 +6,7 @@
 //! | part | what it holds |
 //! |---|---|
 //! | `acceptor` | one TLS configuration for the life of the process; certificates are swapped under it |
+//! | `tickets` | the keys of session tickets, turned every six hours, handed over in an upgrade |
 //! | `certificates` | name → certificate, a neutral one for everybody else; never changed once built |
 //! | `files` | certificates an operator keeps in files, and what is wrong with them in plain words |
 //! | `authority` | the authority the machine makes for itself, so that a first run has https |
@@ -24,10 +25,12 @@ mod authority;
 mod certificates;
 mod disk;
 pub mod files;
+mod tickets;
 
 pub use acceptor::{Acceptor, Greeting, TlsStream, greeting, speaks_h2};
 pub use authority::{Authority, AuthorityFault, needs_renewal};
 pub use certificates::{Certificates, Problem, Severity, Wanted};
+pub use tickets::Tickets;
 
 #[cfg(test)]
 mod tests;

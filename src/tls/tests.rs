@@ -90,7 +90,7 @@ fn load(wanted: Vec<Wanted>, authority: &Authority) -> (Certificates, Vec<Proble
 fn acceptor(wanted: Vec<Wanted>, authority: &Authority) -> Acceptor {
     let (certificates, problems) = load(wanted, authority);
     assert_eq!(problems, []);
-    Acceptor::new(Arc::new(certificates)).unwrap()
+    Acceptor::new(Arc::new(certificates), Tickets::new(clock::wall()).unwrap()).unwrap()
 }
 
 /// Takes any certificate, and keeps it for the test to look at.

@@ -13,7 +13,7 @@ mod tests;
 
 use std::fmt::{self, Write as _};
 use std::net::IpAddr;
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -26,6 +26,7 @@ use self::budget::Bucket;
 use self::choose::Field;
 use self::ring::{Key, Ring};
 use super::backend::Backend;
+use super::health::Condition;
 use crate::base::address::ClientIp;
 use crate::base::clock::{Instant, Wall};
 use crate::message::headers;
@@ -110,16 +111,11 @@ struct Member {
 /// What outlives a reload.
 struct State {
     /// By the places of the members.
-    shares: Box<[Share]>,
+    weights: Box<[AtomicU32]>,
     ring: ArcSwapOption<Ring>,
     shards: Box<[Shard]>,
     bucket: Mutex<Bucket>,
     retries: AtomicU64,
-}
-
-struct Share {
-    weight: AtomicU32,
-    drained: AtomicBool,
 }
 
 /// What one worker keeps, on cache lines of its own.
@@ -135,8 +131,7 @@ pub struct MemberStanding {
     pub name: Box<str>,
     /// As declared, or as was said at run time; 0 takes nobody new.
     pub weight: u32,
-    pub drained: bool,
-    pub healthy: bool,
+    pub condition: Condition,
     /// What it gets now: its weight, or less while it starts slowly, or nothing.
     pub gets: f64,
 }
@@ -213,46 +208,30 @@ impl Director {
         let standing = |(at, member): (usize, &Member)| MemberStanding {
             name: member.backend.name().into(),
             weight: self.weight(at),
-            drained: member.backend.drained()
-                || self.state.shares.get(at).is_some_and(|share| share.drained.load(Ordering::Relaxed)),
-            healthy: member.backend.healthy(),
+            condition: member.backend.standing().condition,
             gets: self.gets(at, now),
         };
         self.members.iter().enumerate().map(standing).collect()
     }
 
-    /// Changes a member's weight until it is declared otherwise; 0 takes nobody new. False where there is no such
-    /// member.
+    /// Gives a member another weight than the declared one; 0 takes nobody new. False where there is no such member.
     pub fn set_weight(&self, member: &str, weight: u32) -> bool {
-        let Some(share) = self.share(member) else { return false };
-        share.weight.store(weight, Ordering::Relaxed);
-        if matches!(self.config.policy, Policy::Hash(_)) {
+        let at = self.members.iter().position(|known| known.backend.name() == member);
+        let Some(place) = at.and_then(|at| self.state.weights.get(at)) else { return false };
+        let before = place.swap(weight, Ordering::Relaxed);
+        if before != weight && matches!(self.config.policy, Policy::Hash(_)) {
             self.state.ring.store(Some(Arc::new(self.state.ring(&self.config))));
         }
         true
     }
 
-    /// Keeps new requests from a member, also those whose cookie leads to it; or lets them come again. False where
-    /// there is no such member.
-    pub fn drain(&self, member: &str, drained: bool) -> bool {
-        let Some(share) = self.share(member) else { return false };
-        share.drained.store(drained, Ordering::Relaxed);
-        true
-    }
-
-    fn share(&self, member: &str) -> Option<&Share> {
-        let at = self.members.iter().position(|known| known.backend.name() == member)?;
-        self.state.shares.get(at)
-    }
-
     fn weight(&self, at: usize) -> u32 {
-        self.state.shares.get(at).map_or(0, |share| share.weight.load(Ordering::Relaxed))
+        self.state.weights.get(at).map_or(0, |weight| weight.load(Ordering::Relaxed))
     }
 
     /// Whether a member may be asked at all.
     fn takes(&self, at: usize) -> bool {
-        let drained = self.state.shares.get(at).is_none_or(|share| share.drained.load(Ordering::Relaxed));
-        !drained && self.members.get(at).is_some_and(|member| member.backend.healthy())
+        self.members.get(at).is_some_and(|member| member.backend.healthy())
     }
 
     fn gets(&self, at: usize, now: Instant) -> f64 {
@@ -362,13 +341,9 @@ impl Director {
 
 impl State {
     fn new(config: &DirectorConfig) -> Self {
-        let share = |(_, weight): &Weighed| Share {
-            weight: AtomicU32::new(*weight),
-            drained: AtomicBool::new(false),
-        };
         let shard = |_| Shard { requests: AtomicU64::new(0), turns: Mutex::default() };
         let state = Self {
-            shares: config.members.iter().map(share).collect(),
+            weights: config.members.iter().map(|(_, weight)| AtomicU32::new(*weight)).collect(),
             ring: ArcSwapOption::empty(),
             shards: (0..SHARDS).map(shard).collect(),
             bucket: Mutex::default(),
@@ -381,7 +356,7 @@ impl State {
     }
 
     fn ring(&self, config: &DirectorConfig) -> Ring {
-        let weights = self.shares.iter().map(|share| share.weight.load(Ordering::Relaxed));
+        let weights = self.weights.iter().map(|weight| weight.load(Ordering::Relaxed));
         Ring::new(config.members.iter().map(|(name, _)| &**name).zip(weights))
     }
 }

@@ -36,7 +36,7 @@ fn play<T>(act: impl Future<Output = T>) -> T {
     LocalSet::new().block_on(&runtime, act)
 }
 
-pub(super) fn config(address: Address) -> Config {
+pub fn config(address: Address) -> Config {
     Config {
         name: "old".into(),
         address,

@@ -109,7 +109,8 @@ impl Corridor {
         }
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
         let Some(backend) = backend else {
-            let settled = settle::settle(world, settle::question(&covered, &request), None, asker).await?;
+            let question = settle::question(&covered, &request);
+            let settled = Box::pin(settle::settle(world, question, None, asker)).await?;
             return Ok(settled.leave(&time, ticket));
         };
         let target = world.target(backend)?;
@@ -137,8 +138,9 @@ impl Corridor {
             time.within(sending).await?
         };
         errand::answered(&answer, ticket);
-        let ground = settle::Ground { corridor: self, world, found, asker, time: &time };
-        if let Some(settled) = settle::follow(&ground, &answer, &mut request, spare).await? {
+        if settle::leads_on(&answer) {
+            let ground = settle::Ground { corridor: self, world, found, street, asker, time: &time };
+            let settled = Box::pin(settle::follow(&ground, &answer, &mut request, spare, ticket)).await?;
             return Ok(settled.leave(&time, ticket));
         }
         if rescue::replaces(route, &answer, asker) {

@@ -336,22 +336,17 @@ impl<'a> Visit<'a> {
             }
             Ok(Asked { answer, time, target, told, .. }) => {
                 errand::answered(&answer, self.around.ticket);
-                self.cookie = answer.cookie.clone();
-                match self.follow(&answer, &time).await {
-                    Ok(None) => {}
-                    Ok(Some(settled)) => {
-                        let reply = self.take_settled(settled);
-                        self.flow.answered(Ok(reply));
-                        return None;
+                self.cookie.clone_from(&answer.cookie);
+                if settle::leads_on(&answer) {
+                    match Box::pin(self.follow(&answer, &time)).await {
+                        Ok(settled) => {
+                            let reply = self.take_settled(settled);
+                            self.flow.answered(Ok(reply));
+                        }
+                        Err(fault) if fault.cause.status() < 500 => self.refuse(fault),
+                        Err(fault) => self.unanswered(fault),
                     }
-                    Err(fault) if fault.cause.status() < 500 => {
-                        self.refuse(fault);
-                        return None;
-                    }
-                    Err(fault) => {
-                        self.unanswered(fault);
-                        return None;
-                    }
+                    return None;
                 }
                 let route = self.covered.as_ref().ok().map(|covered| covered.route);
                 if route.is_some_and(|route| rescue::replaces(route, &answer, self.ground.asker)) {
@@ -372,7 +367,7 @@ impl<'a> Visit<'a> {
             }
             // What the visitor did is no failure of the backend, for rules to ask another.
             Err(fault) if fault.cause.status() < 500 || fault.cause == Cause::Destination => {
-                self.refuse(fault)
+                self.refuse(fault);
             }
             Err(fault) => self.unanswered(fault),
         }
@@ -391,11 +386,11 @@ impl<'a> Visit<'a> {
     }
 
     /// What a backend hands over to an internal route: rules see the answer that takes its place.
-    async fn follow(&mut self, answer: &Answer, time: &meter::Time) -> Result<Option<Settled>, Fault> {
+    async fn follow(&mut self, answer: &Answer, time: &meter::Time) -> Result<Settled, Fault> {
         let spare = std::mem::take(&mut self.spare);
-        let Ground { corridor, world, asker, .. } = self.ground;
-        let ground = settle::Ground { corridor, world, found: self.found, asker, time };
-        settle::follow(&ground, answer, &mut self.request, spare).await
+        let Ground { corridor, world, street, asker, .. } = self.ground;
+        let ground = settle::Ground { corridor, world, found: self.found, street, asker, time };
+        settle::follow(&ground, answer, &mut self.request, spare, self.around.ticket).await
     }
 
     fn unanswered(&mut self, fault: Fault) {

@@ -5,10 +5,9 @@ use std::pin::pin;
 use std::sync::Arc;
 
 use http::header::{
-    ACCEPT_RANGES, CACHE_CONTROL, CONTENT_DISPOSITION, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, EXPIRES,
-    SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
+    ACCEPT_RANGES, CONTENT_LENGTH, CONTENT_RANGE, CONTENT_TYPE, SET_COOKIE, TRANSFER_ENCODING, UPGRADE,
 };
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Response, StatusCode};
+use http::{HeaderMap, HeaderValue, Method, Response, StatusCode};
 
 use super::errand::{self, Bearer};
 use super::way::Home;
@@ -20,9 +19,10 @@ use crate::base::fault::Fault;
 use crate::files::{self, Below, Served};
 use crate::message::destination::DESTINATION;
 use crate::message::path::Query;
-use crate::message::{Body, Departure, Request, SitePath, headers};
+use crate::message::{Body, Departure, Request, SitePath, Street};
 use crate::plan::{self, Answers, BackendId, Route};
 use crate::record::Ticket;
+use crate::rules::handover::{self, Handover, KEPT};
 use crate::rules::{RouteRef, SiteRef, Way, doorplate};
 use crate::upstream::{Answer, Passage, Waits};
 
@@ -184,51 +184,20 @@ async fn of_files(
 
 /// What a backend's answer says of the answer that takes its place, as nginx keeps it.
 pub struct Handed {
-    to: To,
+    to: Handover,
     kept: HeaderMap,
 }
 
-/// Where it leads.
-enum To {
-    /// `X-Accel-Redirect`
-    Address(SitePath, Option<Query>),
-    /// `X-Sendfile`
-    File(String),
-}
-
-const X_ACCEL_REDIRECT: HeaderName = HeaderName::from_static("x-accel-redirect");
-const X_SENDFILE: HeaderName = HeaderName::from_static("x-sendfile");
-/// What is kept of the first answer.
-static KEPT: [HeaderName; 6] =
-    [CONTENT_TYPE, CONTENT_DISPOSITION, SET_COOKIE, CACHE_CONTROL, EXPIRES, ACCEPT_RANGES];
-
 impl Handed {
-    /// What a backend's answer says, if it says anything.
-    fn read(answer: &HeaderMap) -> Result<Option<Self>, Fault> {
-        let to = match (answer.get(X_ACCEL_REDIRECT), answer.get(X_SENDFILE)) {
-            (None, None) => return Ok(None),
-            (Some(address), _) => {
-                let text = text(address).ok_or_else(|| wrong("X-Accel-Redirect", "it is no text"))?;
-                let (path, query) =
-                    text.split_once('?').map_or((text, None), |(path, query)| (path, Some(query)));
-                // As rules are read: programs write names of files as they are called.
-                let path =
-                    SitePath::literal(path).map_err(|fault| wrong("X-Accel-Redirect", fault.detail()))?;
-                let query = query.map(|query| Query::parse(query.as_bytes())).transpose();
-                To::Address(path, query.map_err(|fault| wrong("X-Accel-Redirect", fault.detail()))?)
-            }
-            (None, Some(file)) => {
-                let text = text(file).ok_or_else(|| wrong("X-Sendfile", "it is no text"))?;
-                To::File(text.to_owned())
-            }
-        };
+    fn read(answer: &HeaderMap) -> Result<Self, Fault> {
+        let to = handover::read(answer)?;
         let mut kept = HeaderMap::new();
         for name in &KEPT {
             for value in answer.get_all(name) {
                 kept.append(name, value.clone());
             }
         }
-        Ok(Some(Self { to, kept }))
+        Ok(Self { to, kept })
     }
 
     /// `Accept-Ranges: none`: the program does not want parts of it to be asked for.
@@ -271,6 +240,7 @@ pub struct Ground<'a> {
     pub corridor: &'a Corridor,
     pub world: &'a World,
     pub found: SiteRef<'a>,
+    pub street: &'a Street,
     pub asker: &'a rescue::Asker,
     pub time: &'a meter::Time,
 }
@@ -288,21 +258,26 @@ pub fn spare(found: SiteRef<'_>, headers: &HeaderMap) -> HeaderMap {
     spare
 }
 
-/// The answer of the internal route that a backend's answer leads to; `None` where it leads nowhere. Access was judged
+/// Whether a backend's answer leads on: nearly none does.
+pub fn leads_on(answer: &Answer) -> bool {
+    handover::is_one(answer.head.headers())
+}
+
+/// The answer of the internal route that a backend's answer leads to. Access was judged
 /// on what the visitor asked for; an internal route has none of its own to judge, as in nginx.
 pub async fn follow(
     ground: &Ground<'_>,
     answer: &Answer,
     request: &mut Request,
     spare: HeaderMap,
-) -> Result<Option<Settled>, Fault> {
-    let Some(handed) = Handed::read(answer.head.headers())? else { return Ok(None) };
+    ticket: &mut Ticket,
+) -> Result<Settled, Fault> {
+    let handed = Handed::read(answer.head.headers())?;
     let method = if request.method == Method::HEAD { Method::HEAD } else { Method::GET };
     let (world, asker) = (ground.world, ground.asker);
     let settled = match &handed.to {
-        To::Address(path, query) => {
-            let covered = doorplate::internal(ground.found, path)
-                .map_err(|fault| wrong("X-Accel-Redirect", fault.detail()))?;
+        Handover::Address(path, query) => {
+            let covered = handover::route(ground.found, path)?;
             if covered.route.answers.is_ours() {
                 let names = covered.names.values();
                 let (route, query) = (covered.route, query.as_ref());
@@ -319,44 +294,37 @@ pub async fn follow(
                     request.upgrade.take(),
                 );
                 request.headers = spare;
-                let asked = ask(ground, backend, &way, request).await;
+                let asked = ask(ground, (covered.route, backend), &way, request, ticket).await;
                 (request.method, request.path, request.query, request.upgrade) = before;
                 let mut response = asked?;
                 handed.dress_answer(response.headers_mut());
                 response.into()
             }
         }
-        To::File(file) => {
-            let below = ground.found.site.internal().find_map(|route| match &route.answers {
-                Answers::Files(plan) => {
-                    let root = world.root(plan.id).ok()?.path().to_str()?;
-                    let rest = file.strip_prefix(root.trim_end_matches('/'))?;
-                    Some((route, plan, rest.strip_prefix('/')?))
-                }
-                _ => None,
-            });
-            let (route, plan, below) = below.ok_or_else(|| {
-                wrong("X-Sendfile", "the file lies below the folder of no internal route of this site")
-            })?;
+        Handover::File(file) => {
+            let root = |id| Some(world.root(id).ok()?.path());
+            let (route, plan, below) = handover::file(ground.found, file, root)?;
             let path = SitePath::asterisk();
             let question =
                 Question { route, names: &[], method: &method, headers: &spare, path: &path, query: None };
             of_files(world, plan, question, (Below::Name(below), false), Some(&handed), asker).await?
         }
     };
-    Ok(Some(settled))
+    Ok(settled)
 }
 
 /// Asks the backend of an internal route.
 async fn ask(
     ground: &Ground<'_>,
-    backend: BackendId,
+    (route, backend): (&Route, BackendId),
     way: &Way<'_>,
     request: &mut Request,
+    ticket: &mut Ticket,
 ) -> Result<Response<Body>, Fault> {
-    let Ground { corridor, world, time, .. } = ground;
+    let Ground { corridor, world, street, time, .. } = ground;
     let target = world.target(backend)?;
-    let (errand, wish) = errand::compose(request, Body::Empty, way)?;
+    let (mut errand, wish) = errand::compose(request, Body::Empty, way)?;
+    errand::find_script(&mut errand, target, Some(route), request, street, ticket)?;
     let bearer = Bearer { request, world, introductions: &corridor.introductions, destination: None };
     let passage = Passage {
         hints: None,
@@ -367,23 +335,11 @@ async fn ask(
     };
     let sending = pin!(corridor.pool.ask(target, errand, passage));
     let answer = time.within(sending).await?;
-    if Handed::read(answer.head.headers())?.is_some() {
-        return Err(wrong(
-            "X-Accel-Redirect",
-            "it leads to an answer that leads on, and one step is followed",
-        ));
+    if leads_on(&answer) {
+        return Err(handover::again());
     }
     // Where an internal route lies is nobody's business: no path is put below it.
     let way = Way::nowhere(ground.found);
     let home = Home { way: &way, request, target, told: None };
     Ok(errand::bring_back(answer, &wish, time, |parts, body| home.put_right(parts, body))?.response)
-}
-
-fn text(value: &HeaderValue) -> Option<&str> {
-    std::str::from_utf8(headers::trim(value.as_bytes())).ok()
-}
-
-/// A backend that names what it can't have: its answer makes no sense.
-fn wrong(header: &str, why: &str) -> Fault {
-    Fault::with(Cause::Protocol, format!("the backend's {header} can't be followed: {why}"))
 }

@@ -310,18 +310,18 @@ fn what_a_backend_may_not_name_is_a_fault_of_its_own() {
     let climbing: &'static str = format!("X-Sendfile: {}/../secret", root.display()).leak();
     for (header, status, detail) in [
         (inside, 200, ""),
-        (outside, 502, "X-Sendfile can't be followed"),
+        (outside, 503, "X-Sendfile can't be followed"),
         (climbing, 404, ""),
-        ("X-Sendfile: a.pdf", 502, "X-Sendfile can't be followed"),
+        ("X-Sendfile: a.pdf", 503, "X-Sendfile can't be followed"),
         ("X-Accel-Redirect: /protected/none.pdf", 404, "no file of this name"),
-        ("X-Accel-Redirect: /protected/../open", 502, "is not internal"),
+        ("X-Accel-Redirect: /protected/../open", 503, "is not internal"),
         ("X-Accel-Redirect: /protected", 404, ""),
-        ("X-Accel-Redirect: /open", 502, "is not internal"),
-        ("X-Accel-Redirect: protected/a.pdf", 502, "X-Accel-Redirect can't be followed"),
-        ("X-Accel-Redirect: http://www.test/protected/a.pdf", 502, "X-Accel-Redirect can't be followed"),
-        ("X-Accel-Redirect: /../secret", 502, "X-Accel-Redirect can't be followed"),
-        ("X-Accel-Redirect: /protected/..%2f..%2fsecret", 502, "encoded slash"),
-        ("X-Accel-Redirect: /.doorward/x", 502, ""),
+        ("X-Accel-Redirect: /open", 503, "is not internal"),
+        ("X-Accel-Redirect: protected/a.pdf", 503, "X-Accel-Redirect can't be followed"),
+        ("X-Accel-Redirect: http://www.test/protected/a.pdf", 503, "X-Accel-Redirect can't be followed"),
+        ("X-Accel-Redirect: /../secret", 503, "X-Accel-Redirect can't be followed"),
+        ("X-Accel-Redirect: /protected/..%2f..%2fsecret", 503, "encoded slash"),
+        ("X-Accel-Redirect: /.doorward/x", 503, ""),
     ] {
         let server = handing_over(header);
         let site = format!("route \"/\" {{ .backend = app; }}\n{internal}");
@@ -366,7 +366,7 @@ fn an_internal_route_may_be_another_backend_once() {
         assert_eq!((asked.header("cookie"), asked.header("content-type")), (Some("c=1"), None));
         assert!(asked.body.is_empty() && asked.header("x-forwarded-for").is_some());
         let reply = visitor.get("/again");
-        assert_eq!(reply.status, 502);
+        assert_eq!(reply.status, 503);
         assert!(stage.log("www.test", "error").contains("one step is followed"));
         store.heard();
     }

@@ -64,7 +64,7 @@ fn a_site_is_closed_for_a_while_and_stays_so_over_restarts() {
 
     let note = "We move to a \"new\" <disk>.";
     let said = done(&stage, &["maintenance", "on", "alias.test", "--until", "2h", "--note", note]);
-    assert!(said.starts_with("www.test: closed until 20") && said.contains("(in 2h)"), "{said}");
+    assert!(said.starts_with("www.test: closed until 20") && said.contains("Z (in "), "{said}");
     assert!(said.contains("nobody sees it"), "{said}");
     for accept in ["text/html", "application/json", "text/plain"] {
         let reply = visitor.ask(&format!("GET / HTTP/1.1\r\nHost: www.test\r\nAccept: {accept}\r\n\r\n"));
@@ -273,4 +273,26 @@ fn a_probe_by_connection_sees_a_server_come() {
     assert_eq!(cause(&mut visitor), "unhealthy");
     let _listener = TcpListener::bind(address).expect("the port of before");
     until("the probe to see it", || json(stage.admin()) == "{\"status\":\"ok\"}\n");
+}
+
+#[test]
+fn a_weight_that_was_said_stays_until_the_declared_one_is_wanted_again() {
+    let (one, two) = (OldServer::saying("one"), OldServer::saying("two"));
+    let director = "director home { .policy = round_robin; .members = one weight 3, two; }\n";
+    let site = ".force_https = no; route \"/\" { .backend = home; }";
+    let stage = Stage::with(site, &format!("{}{}{director}", one.declared("one"), two.declared("two")));
+    refused(&stage, &["director", "hme", "weight", "one", "5"], "did you mean `home`?");
+    refused(&stage, &["director", "home", "weight", "thre", "5"], "home has no member called `thre`");
+    refused(&stage, &["director", "home", "weight", "one", "1001"], "`1001` is no weight");
+    assert_eq!(done(&stage, &["director", "home", "weight", "one", "0"]), "one has weight 0 in home\n");
+    let told = |stage: &Stage| {
+        let mut visitor = stage.plain_visitor();
+        (0..8).map(|_| visitor.ask("GET / HTTP/1.1\r\nHost: www.test\r\n\r\n").text()).collect::<Vec<_>>()
+    };
+    assert_eq!(told(&stage), ["two"; 8], "nobody is sent to weight 0");
+    let stage = restart(stage);
+    assert_eq!(told(&stage), ["two"; 8], "also after a restart");
+    let said = done(&stage, &["director", "home", "weight", "one", "declared"]);
+    assert_eq!(said, "one has weight 3 in home, as the rules say\n");
+    assert_eq!(told(&stage).iter().filter(|text| *text == "one").count(), 6);
 }

@@ -15,7 +15,8 @@ use super::stage::{Asked, Connection, OldServer, PATIENCE, Secure, Stage, Visito
 const ROUTE: &str = "route \"/\" { .backend = old; }";
 
 fn before(server: &OldServer) -> Stage {
-    Stage::with(ROUTE, &server.declared("old"))
+    // What each failure looks like is looked at here, not that nobody is asked after five of them.
+    Stage::with(ROUTE, &server.declared_with("old", ".failures_max = 0;"))
 }
 
 /// A gateway with these settings.

@@ -786,3 +786,47 @@ fn half_an_answer_is_no_success() {
     let errors = stage.log("www.test", "error");
     assert_eq!(errors.lines().count(), 2, "{errors}");
 }
+
+#[test]
+fn files_are_served_over_streams_too() {
+    let folder = super::stage::Folder::new();
+    folder.write("a.css", "body{}");
+    std::fs::write(folder.0.join("large.bin"), vec![7; 3_000_000]).expect("a file");
+    let site = format!("route \"/s/\" {{ .files = \"{}\"; }}", folder.0.display());
+    let stage = Stage::with(&site, "");
+    run(async {
+        let mut browser = Browser::open(&stage).await;
+        let reply = browser.get("/s/a.css").await;
+        assert_eq!((reply.status, reply.body.as_slice()), (200, b"body{}".as_slice()));
+        let head = read(browser.send(asking(Method::HEAD, "/s/large.bin"), true).0).await;
+        assert_eq!(
+            head.headers.get("content-length").map(|value| value.as_bytes()),
+            Some(b"3000000".as_slice())
+        );
+        assert!(head.body.is_empty() && head.broken.is_none());
+        let reply = browser.get("/s/large.bin").await;
+        assert!(reply.body.len() == 3_000_000 && reply.broken.is_none(), "{} bytes", reply.body.len());
+        let mut request = asking(Method::GET, "/s/large.bin");
+        request.headers_mut().insert("range", "bytes=-5,0-1".parse().expect("a value"));
+        let reply = read(browser.send(request, true).0).await;
+        assert_eq!(reply.status, 206);
+        let kind = reply.headers.get("content-type").expect("a kind").to_str().expect("text");
+        assert!(kind.starts_with("multipart/byteranges; boundary="), "{kind}");
+        // A file that shrinks while it is sent: the stream is reset, and others go on.
+        let file = std::fs::File::create(folder.0.join("huge.bin")).expect("a file");
+        file.set_len(64 << 20).expect("room");
+        let (response, _) = browser.send(asking(Method::GET, "/s/huge.bin"), true);
+        let response = response.await.expect("a head");
+        file.set_len(1 << 20).expect("room");
+        let mut body = response.into_body();
+        let broken = loop {
+            match body.data().await {
+                Some(Ok(data)) => body.flow_control().release_capacity(data.len()).expect("capacity"),
+                Some(Err(error)) => break error,
+                None => panic!("a whole body that is too short"),
+            }
+        };
+        assert!(broken.is_reset(), "{broken}");
+        assert_eq!(browser.get("/s/a.css").await.status, 200);
+    });
+}

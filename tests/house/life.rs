@@ -269,7 +269,8 @@ fn a_second_gateway_is_refused_in_words() {
 fn every_metric_of_the_manual_is_there_and_counts() {
     let server = OldServer::saying("hello");
     let rest = format!(
-        "{SITE}site \"two.test\" {{ route \"/\" {{ .backend = gone; }} }}\nbackend gone {{ .url = \"http://{}\"; .probe = {{ .interval = 1h; .threshold = 1; .initial = 1; }} }}\n{}",
+        "{SITE}site \"two.test\" {{ route \"/\" {{ .backend = gone; }} route \"/home/\" {{ .backend = home; }} }}\n\
+         director home {{ .members = old weight 3; }}\nbackend gone {{ .url = \"http://{}\"; .probe = {{ .interval = 1h; .threshold = 1; .initial = 1; }} }}\n{}",
         super::stage::closed_port(),
         server.declared("old")
     );
@@ -303,6 +304,8 @@ fn every_metric_of_the_manual_is_there_and_counts() {
         ("doorward_backend_in_flight{backend=\"old\"}", 0.0),
         ("doorward_backend_connections{backend=\"old\"}", 1.0),
         ("doorward_backend_up{backend=\"gone\"}", 1.0),
+        ("doorward_director_share{backend=\"old\",director=\"home\"}", 3.0),
+        ("doorward_director_retries_total{director=\"home\"}", 0.0),
         ("doorward_log_dropped_total", 0.0),
         ("doorward_reloads_total{result=\"taken\"}", 1.0),
     ] {

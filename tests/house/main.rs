@@ -32,4 +32,5 @@ mod stage;
 mod tls;
 mod tools;
 mod trust;
+mod upgrade;
 mod ways;

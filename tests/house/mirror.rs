@@ -269,7 +269,7 @@ fn what_a_play_says_is_what_happens() {
         })
     };
     let (one, two) = (server(&says), server(&says));
-    let dead = format!("backend dead {{ .url = \"http://{}\"; }}\n", closed_port());
+    let dead = format!("backend dead {{ .url = \"http://{}\"; .failures_max = 0; }}\n", closed_port());
     let declared = format!(
         "{}{}{dead}{RULES}",
         one.declared("one"),

@@ -104,6 +104,8 @@ impl Stage {
             environment: Arc::new(|_| None),
             announce: None,
             foreground: false,
+            passed: Vec::new(),
+            program: None,
         }
     }
 

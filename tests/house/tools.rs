@@ -282,9 +282,14 @@ impl Program {
     }
 
     pub fn start(mut command: Command, state: PathBuf) -> Self {
-        let mut child =
-            command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("the program starts");
-        let out = Said::listen(child.stdout.take().expect("its output"));
+        command.stdout(Stdio::piped());
+        Self::start_silent(command, state)
+    }
+
+    /// One whose standard output is something else.
+    pub fn start_silent(mut command: Command, state: PathBuf) -> Self {
+        let mut child = command.stderr(Stdio::piped()).spawn().expect("the program starts");
+        let out = child.stdout.take().map(Said::listen).unwrap_or_default();
         let err = Said::listen(child.stderr.take().expect("its errors"));
         Self { child, out, err, state }
     }

@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::net::SocketAddr;
+use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::server::{Server, free_port};
@@ -79,6 +80,8 @@ impl Apache {
         );
         let mut command = Command::new("/usr/sbin/apache2");
         command.arg("-f").arg(folder.0.join("apache.conf")).arg("-DFOREGROUND");
+        // Told to end it ends its whole group, and that would be the tests'.
+        command.process_group(0);
         let mut server = Server::start(folder, command);
         server.wait_for(SocketAddr::from(([127, 0, 0, 1], port)));
         Self { server, port }
@@ -91,6 +94,7 @@ impl Apache {
             &format!(
                 "backend apache {{ .url = \"http://127.0.0.1:{}\"; .visitor_address = none; }}
                  site \"localhost\" {{
+                     .force_https = no;
                      route \"/svn/\" {{ .backend = apache; .serves = subversion; .body_bytes_max = 0; .total_timeout = 0; }}
                      route \"/dav/\" {{ .backend = apache; .serves = webdav; .body_bytes_max = 0; }}
                  }}",

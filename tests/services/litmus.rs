@@ -40,8 +40,19 @@ fn litmus_finds_the_same_through_us_as_directly() {
     let apache = Apache::new(false);
     let direct = litmus(&format!("http://127.0.0.1:{}/dav/", apache.port));
     let stage = apache.behind();
-    let through = litmus(&format!("https://localhost:{}/dav/", stage.https().port()));
-    assert_eq!(through, direct, "{}", apache.server.said());
-    let passed = through.iter().filter(|result| result.ends_with("pass")).count();
-    println!("{passed} of {} tests of litmus pass, directly and through us", through.len());
+    let plain = litmus(&format!("http://localhost:{}/dav/", stage.http().port()));
+    assert_eq!(plain, direct);
+    let secure = litmus(&format!("https://localhost:{}/dav/", stage.https().port()));
+    // litmus itself leaves one out where it speaks TLS.
+    let left_out = |result: &String| !result.starts_with("http expect100: ");
+    let direct_too: Vec<&String> = direct.iter().filter(|result| left_out(result)).collect();
+    assert_eq!(secure.iter().filter(|result| left_out(result)).collect::<Vec<_>>(), direct_too);
+    let passed = |results: &[String]| results.iter().filter(|result| result.ends_with("pass")).count();
+    println!(
+        "of {} tests of litmus pass: {} directly, {} through us, {} over TLS",
+        direct.len(),
+        passed(&direct),
+        passed(&plain),
+        passed(&secure)
+    );
 }

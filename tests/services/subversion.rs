@@ -39,11 +39,20 @@ impl Worker {
             command.arg(arg.replace("URL", &self.url));
         }
         let said = run(&mut command).replace(&self.url, "URL");
+        let mut lines: Vec<&str> = said.lines().collect();
+        // Files come over several connections, in any order.
+        if matches!(args, ["checkout" | "update" | "switch" | "merge", ..]) {
+            lines.sort_unstable();
+        }
         let mut plain = String::new();
-        for line in
-            said.lines().filter(|line| !line.starts_with("<date>") && !line.starts_with("Relative URL"))
-        {
-            plain.push_str(line);
+        for line in lines {
+            // `r7 | alice | 2026-11-20 20:48:54 +0000 (Fri, 20 Nov 2026) | 1 line`
+            match line.split(" | ").collect::<Vec<_>>()[..] {
+                [revision, author, _, lines] if revision.starts_with('r') => {
+                    plain.push_str(&[revision, author, lines].join(" | "));
+                }
+                _ => plain.push_str(line),
+            }
             plain.push('\n');
         }
         plain
@@ -101,7 +110,7 @@ fn day(worker: &Worker) -> Vec<String> {
     svn(&["copy", "work/sub folder", "work/second folder"]);
     svn(&["commit", "work", "-m", "a move and a copy from here"]);
     svn(&["update", "work"]);
-    svn(&["log", "--xml", "-v", "URL"]);
+    svn(&["log", "-v", "URL"]);
     svn(&["blame", "work/plain.txt"]);
     svn(&["propget", "svn:keywords", "URL/trunk/plain.txt"]);
     svn(&["cat", "URL/tags/1.0%20beta/gr%C3%BC%C3%9Fe%20&%20so.txt"]);
@@ -117,7 +126,7 @@ fn day(worker: &Worker) -> Vec<String> {
     svn(&["checkout", "URL", "everything"]);
     svn(&["status", "-u", "everything"]);
     svn(&["propset", "--revprop", "-r", "HEAD", "svn:log", "merged, said better", "URL"]);
-    svn(&["log", "--xml", "-r", "HEAD", "URL"]);
+    svn(&["log", "-r", "HEAD", "URL"]);
     said
 }
 
@@ -167,10 +176,7 @@ fn who_has_no_password_may_read_and_not_write() {
         .expect("svn");
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
     // Apache's own challenge, which svn answers with a password where it has one.
-    assert!(
-        !refused.status.success() && said.contains("E170001") && said.contains("Example Subversion"),
-        "{said}"
-    );
+    assert!(!refused.status.success() && said.contains("Authentication failed"), "{said}");
 }
 
 /// Bytes that don't get smaller, and are the same in every run.

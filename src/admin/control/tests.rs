@@ -41,7 +41,7 @@ fn gateway(door: Door) -> (tokio::sync::oneshot::Sender<()>, thread::JoinHandle<
                 match command {
                     Command::Status => Answer::done(format!("all is well\n\n{}\nend\n", "x".repeat(10_000))),
                     Command::Reload => Answer::fault("error[E014]: no\n  ┌ a.vcl:1:1"),
-                    Command::Tell(_) | Command::Stop => std::future::pending().await,
+                    Command::Tell(_) | Command::Upgrade | Command::Stop => std::future::pending().await,
                 }
             };
             tokio::select! {
@@ -87,7 +87,7 @@ fn bad_lines_get_a_fault_and_newer_commands_a_sentence() {
     let folder = Folder::new();
     let (stop, thread) = gateway(open(&folder.socket()).unwrap());
     for (line, said) in [
-        (&b"1 dance\n"[..], "does not know `dance`; it knows status, reload, stop"),
+        (&b"1 dance\n"[..], "does not know `dance`; it knows status, reload, upgrade, stop"),
         (b"7 ban 192.0.2.1 1h\n", "does not know `ban`"),
         (b"1 status now\n", "takes nothing behind it"),
         (b"status\n", "protocol number"),
@@ -236,4 +236,25 @@ fn answers_that_break_off_or_make_no_sense_are_no_answers() {
     });
     assert_eq!(ask(&folder.socket(), Command::Status, PATIENCE).unwrap(), Answer::done("word\n"));
     thread.join().unwrap();
+}
+
+#[test]
+fn a_socket_that_takes_over_stands_where_the_old_one_stood_and_the_old_one_leaves_it_alone() {
+    let folder = Folder::new();
+    let path = folder.socket();
+    let old = open(&path).unwrap();
+    fs::write(folder.0.join(NEW_SOCKET), "left by one that was killed").unwrap();
+    let mut new = open_beside(&path).unwrap();
+    assert_eq!(fs::metadata(new.path()).unwrap().permissions().mode() & 0o777, 0o600);
+    new.take_over(&path).unwrap();
+    drop(old);
+    let (stop, thread) = gateway(new);
+    assert!(ask(&path, Command::Status, PATIENCE).unwrap().done);
+    assert!(!folder.0.join(NEW_SOCKET).exists());
+    drop(stop);
+    thread.join().unwrap();
+    assert!(!path.exists());
+    // One that never takes over leaves nothing behind.
+    drop(open_beside(&path).unwrap());
+    assert_eq!(fs::read_dir(&folder.0).unwrap().count(), 0);
 }

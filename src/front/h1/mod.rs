@@ -140,7 +140,7 @@ where
                 let mut wire = line.wire();
                 match wire.poll_fill_head(cx) {
                     Poll::Ready(read) => Poll::Ready(Some(read)),
-                    Poll::Pending if !started && ear.poll(cx).is_ready() => Poll::Ready(None),
+                    Poll::Pending if !started && ear.poll_shut(cx).is_ready() => Poll::Ready(None),
                     Poll::Pending => deadline.poll(cx).map(|()| None),
                 }
             });

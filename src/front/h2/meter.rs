@@ -4,7 +4,7 @@
 
 use std::io;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
@@ -223,16 +223,21 @@ pub struct Metered<I> {
     timed: Option<Instant>,
     deadline: Deadline,
     head_timeout: Duration,
+    /// How long what still comes is read after the goodbye.
+    linger: Duration,
+    parted: bool,
 }
 
 impl<I> Metered<I> {
-    pub fn new(io: I, head_timeout: Duration) -> Self {
+    pub fn new(io: I, head_timeout: Duration, linger: Duration) -> Self {
         Self {
             io,
             frames: Frames::new(clock::now()),
             timed: None,
             deadline: Deadline::default(),
             head_timeout,
+            linger,
+            parted: false,
         }
     }
 }
@@ -268,7 +273,7 @@ impl<I: AsyncRead + Unpin> AsyncRead for Metered<I> {
     }
 }
 
-impl<I: AsyncWrite + Unpin> AsyncWrite for Metered<I> {
+impl<I: AsyncRead + AsyncWrite + Unpin> AsyncWrite for Metered<I> {
     fn poll_write(self: Pin<&mut Self>, cx: &mut Context<'_>, bytes: &[u8]) -> Poll<io::Result<usize>> {
         Pin::new(&mut self.get_mut().io).poll_write(cx, bytes)
     }
@@ -289,8 +294,24 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Metered<I> {
         Pin::new(&mut self.get_mut().io).poll_flush(cx)
     }
 
+    /// Says goodbye, then reads on until the visitor has hung up too: its last frames (a window opened for the
+    /// answer it is still reading) would meet a closed socket, and the reset for that eats what it has not read.
     fn poll_shutdown(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        Pin::new(&mut self.get_mut().io).poll_shutdown(cx)
+        let this = self.get_mut();
+        if !this.parted {
+            ready!(Pin::new(&mut this.io).poll_shutdown(cx))?;
+            this.parted = true;
+            this.deadline.set(this.linger);
+        }
+        let mut bytes = [0; 512];
+        while !this.linger.is_zero() && this.deadline.poll(cx).is_pending() {
+            let mut buffer = ReadBuf::new(&mut bytes);
+            match ready!(Pin::new(&mut this.io).poll_read(cx, &mut buffer)) {
+                Ok(()) if !buffer.filled().is_empty() => {}
+                Ok(()) | Err(_) => break,
+            }
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -298,6 +319,33 @@ impl<I: AsyncWrite + Unpin> AsyncWrite for Metered<I> {
 mod tests {
     use super::*;
     use tokio::io::{AsyncReadExt, AsyncWriteExt, duplex};
+
+    #[tokio::test(start_paused = true)]
+    async fn after_the_goodbye_it_reads_on_until_the_visitor_has_hung_up_or_its_time_is_over() {
+        let linger = Duration::from_secs(5);
+        for hangs_up in [true, false] {
+            let (mut visitor, door) = duplex(64);
+            let mut metered = Metered::new(door, Duration::from_secs(10), linger);
+            let begun = clock::now();
+            let visit = async {
+                let mut rest = Vec::new();
+                visitor.read_to_end(&mut rest).await.unwrap();
+                // More than fits: it is taken off the way.
+                for _ in 0..10 {
+                    visitor.write_all(&[0; 60]).await.unwrap();
+                }
+                if hangs_up {
+                    drop(visitor);
+                    None
+                } else {
+                    Some(visitor)
+                }
+            };
+            let (shut, _visitor) = tokio::join!(metered.shutdown(), visit);
+            shut.unwrap();
+            assert_eq!(begun.elapsed(), if hangs_up { Duration::ZERO } else { linger });
+        }
+    }
 
     fn frame(kind: u8, flags: u8, payload: &[u8]) -> Vec<u8> {
         let length = u8::try_from(payload.len()).unwrap();
@@ -400,7 +448,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_trickled_block_of_headers_is_given_up() {
         let (mut visitor, door) = duplex(1024);
-        let mut metered = Metered::new(door, Duration::from_secs(10));
+        let mut metered = Metered::new(door, Duration::from_secs(10), Duration::ZERO);
         visitor.write_all(&begun()).await.unwrap();
         visitor.write_all(&frame(HEADERS, 0, b"abc")).await.unwrap();
         let mut sink = vec![0; 1024];
@@ -413,7 +461,7 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_last_frame_of_headers_may_not_trickle_either() {
         let (mut visitor, door) = duplex(1024);
-        let mut metered = Metered::new(door, Duration::from_secs(10));
+        let mut metered = Metered::new(door, Duration::from_secs(10), Duration::ZERO);
         visitor.write_all(&begun()).await.unwrap();
         let block = frame(HEADERS, END_HEADERS, b"abcdefghijklmnop");
         let mut sink = vec![0; 1024];

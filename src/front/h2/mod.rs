@@ -61,7 +61,7 @@ where
 {
     let mut deadline = Deadline::default();
     deadline.set(bounds.handshake_timeout);
-    let io = Metered::new(io, bounds.head_timeout);
+    let io = Metered::new(io, bounds.head_timeout, bounds.linger_timeout);
     let mut handshake = pin!(builder(&bounds).handshake(io));
     let begun = poll_fn(|cx| match handshake.as_mut().poll(cx) {
         Poll::Pending => deadline.poll(cx).map(|()| None),
@@ -87,14 +87,18 @@ async fn accept<I, D>(
         Stream(Box<(Request<RecvStream>, SendResponse<Bytes>)>),
         Closed,
         Closing,
+        Shut,
         Rested,
     }
-    let mut leaving = false;
+    let (mut leaving, mut shut) = (false, false);
     loop {
         let event = poll_fn(|cx| {
             if let Poll::Ready(accepted) = connection.poll_accept(cx) {
                 let stream = accepted.and_then(Result::ok);
                 return Poll::Ready(stream.map_or(Event::Closed, |stream| Event::Stream(Box::new(stream))));
+            }
+            if !shut && ear.poll_shut(cx).is_ready() {
+                return Poll::Ready(Event::Shut);
             }
             if !leaving && ear.poll(cx).is_ready() {
                 return Poll::Ready(Event::Closing);
@@ -113,10 +117,18 @@ async fn accept<I, D>(
             Event::Closing => {
                 leaving = true;
                 connection.graceful_shutdown();
+                // The library ends it when the visitor has heard the goodbye and its streams are over. One who
+                // is far away or asleep has as long as it might have rested; a house that closes ends it sooner.
+                deadline.set(shared.bounds.idle_timeout);
+            }
+            Event::Shut => {
+                leaving = true;
+                shut = true;
+                connection.graceful_shutdown();
                 deadline.set(shared.bounds.linger_timeout);
             }
             Event::Rested if shared.open.get() > 0 => {
-                deadline.set(if leaving { shared.bounds.linger_timeout } else { shared.bounds.idle_timeout });
+                deadline.set(if shut { shared.bounds.linger_timeout } else { shared.bounds.idle_timeout });
             }
             Event::Rested if leaving => return,
             Event::Rested => {

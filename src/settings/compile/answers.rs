@@ -28,6 +28,7 @@ const BESIDE: &[(&str, &[&str])] = &[
     ("hidden", &["files"]),
     ("status", &["redirect", "answer"]),
     ("type", &["answer"]),
+    ("replace_errors", &["backend"]),
 ];
 
 /// Statuses that send visitors elsewhere, and are of use where the address may change.
@@ -265,7 +266,7 @@ impl Compiler<'_> {
         what: &str,
     ) -> Option<u16> {
         let Some(valued) = route.value("status") else { return Some(usual) };
-        let Some(status) = number(route, "status") else { return None };
+        let status = number(route, "status")?;
         if fits(status) {
             return u16::try_from(status).ok();
         }

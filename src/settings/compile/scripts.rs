@@ -57,12 +57,10 @@ impl Compiler<'_> {
             );
         }
         let root: PathBuf = joined(self.tree.sources.folder(FileId(0)), root.get());
-        let root_there = match text(route, "root_there") {
-            Some(written) => self.read(Code::BadFile, "folder of the backend", written, value::place)?,
-            None => {
-                let there = root.to_string_lossy();
-                there.trim_end_matches('/').into()
-            }
+        let root_there = if let Some(written) = text(route, "root_there") {
+            self.read(Code::BadFile, "folder of the backend", written, value::place)?
+        } else {
+            root.to_string_lossy().trim_end_matches('/').into()
         };
         let mut endings = Vec::new();
         for written in texts(route, "endings") {

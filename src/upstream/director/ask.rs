@@ -7,6 +7,7 @@ use http::Request;
 use http::request::Parts;
 use http_body::Body as _;
 
+use super::super::health::Condition;
 use super::super::pool::Pool;
 use super::super::send::{Answer, Track, is_safe};
 use super::super::target::Passage;
@@ -148,14 +149,13 @@ impl Director {
             between = "; ";
         }
         for (at, member) in self.members.iter().enumerate().filter(|(at, _)| !tried.contains(at)) {
-            let why = if !member.backend.healthy() {
-                "is sick"
-            } else if !self.takes(at) {
-                "is drained"
-            } else if self.weight(at) == 0 {
-                "has no weight"
-            } else {
-                "was not asked"
+            let why = match member.backend.standing().condition {
+                Condition::Sick => "is sick",
+                Condition::Failing => "is failing",
+                Condition::Drained => "is drained",
+                Condition::Nowhere => "is no server",
+                Condition::Well if self.weight(at) == 0 => "has no weight",
+                Condition::Well => "was not asked",
             };
             let _ = write!(text, "{between}backend `{}` {why}", member.backend.name());
             between = "; ";

@@ -83,13 +83,18 @@ fn who_is_sick_drained_or_without_weight_is_not_chosen() {
     for policy in [Policy::RoundRobin, Policy::Random, Policy::Least, Policy::Fallback] {
         let (director, backends) = director(config(policy, &[("a", 1), ("b", 1), ("c", 1), ("d", 1)]));
         say(&backends[0], false, 1);
-        assert!(director.drain("b", true) && director.set_weight("c", 0));
+        backends[1].drain(true);
+        assert!(director.set_weight("c", 0));
         assert_eq!(counts(&director, 100), only("d", 100));
-        assert!(director.healthy() && !director.drain("x", true) && !director.set_weight("x", 1));
-        assert!(director.drain("d", true) && !director.healthy());
+        assert!(director.healthy() && !director.set_weight("x", 1));
+        backends[3].drain(true);
+        assert!(!director.healthy());
         assert_eq!(counts(&director, 3), only("nobody", 3));
-        assert!(director.drain("d", false));
+        backends[3].drain(false);
         assert_eq!(counts(&director, 3), only("d", 3));
+        backends[3].drain(true);
+        assert!(director.set_weight("c", 1));
+        assert_eq!(counts(&director, 3), only("c", 3));
     }
 }
 
@@ -131,18 +136,14 @@ fn what_was_set_outlives_a_reload_of_the_same_words() {
     let words = || config(Policy::RoundRobin, &[("a", 1), ("b", 1)]);
     let (old, _) = director(words());
     old.set_weight("a", 3);
-    old.drain("b", true);
     old.count(0);
     assert!(old.may_repeat(clock::now()));
     // Its backends may be others, since they were declared anew.
     let backends = [backend("b", 0), backend("a", 9)];
     let kept = Director::new(words(), &backends, &key(), Some(&old)).unwrap();
-    let standing: Vec<_> = kept
-        .members(clock::now())
-        .into_iter()
-        .map(|member| (member.name, member.weight, member.drained))
-        .collect();
-    assert_eq!(standing, [("a".into(), 3, false), ("b".into(), 1, true)]);
+    let standing: Vec<_> =
+        kept.members(clock::now()).into_iter().map(|member| (member.name, member.weight)).collect();
+    assert_eq!(standing, [("a".into(), 3), ("b".into(), 1)]);
     assert_eq!(kept.retries(), 1);
     let other = config(Policy::RoundRobin, &[("a", 2), ("b", 1)]);
     let anew = Director::new(other, &backends, &key(), Some(&old)).unwrap();
@@ -180,9 +181,9 @@ fn a_cookie_leads_back_and_tells_nothing() {
     // Who has the cookie stays where nobody new is sent; not where nobody is.
     director.set_weight("b", 0);
     assert_eq!(choose(&[]), Some(1));
-    director.drain("b", true);
+    backends[1].drain(true);
     assert_eq!(choose(&[]), Some(0));
-    director.drain("b", false);
+    backends[1].drain(false);
     say(&backends[1], false, 1);
     assert_eq!(choose(&[]), Some(0));
 }

@@ -37,6 +37,7 @@ use super::send::{Answer, Patience, Track, is_safe};
 use crate::base::amount;
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
+use crate::message::exchange::Murmurs;
 use crate::message::{Aside, Body};
 use crate::script::Script;
 
@@ -85,7 +86,7 @@ pub(super) async fn ask(
     })?;
     let (local, murmurs) = match asked.extensions.remove::<Aside>() {
         Some(Aside { local, murmurs }) => (Some(local), murmurs),
-        None => (None, Default::default()),
+        None => (None, Murmurs::default()),
     };
     let mut told = BytesMut::with_capacity(1_024);
     params::write(&mut told, &script, &asked, body.length().unwrap_or(0), local);

@@ -98,9 +98,8 @@ impl Decoder {
             match kind {
                 STDOUT if self.ended => return Err("it goes on behind the end of its answer"),
                 STDOUT => self.ended = length == 0,
-                STDERR => {}
                 END_REQUEST if length != 8 => return Err("its last record has a wrong length"),
-                END_REQUEST => {}
+                STDERR | END_REQUEST => {}
                 _ => return Err("it sends a record that no answer has"),
             }
             input.advance(HEADER_BYTES);

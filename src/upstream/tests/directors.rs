@@ -128,6 +128,8 @@ async fn failing(pool: &Pool, name: &'static str, how: Fails) -> Failing {
             // What a director makes of each failure is looked at here, not when it has none to look at any more.
             config.breaker.failures_max = 0;
             config.max_connections = usize::from(how == Fails::Full);
+            // What is tried here is what becomes of requests that meet it.
+            config.breaker.failures_max = 0;
             if how == Fails::Closed {
                 config.address = tcp(closed_port());
             }
@@ -219,7 +221,7 @@ fn who_failed_is_named_when_nobody_is_left() {
         let fault = ask(&pool, &all, get()).await.err().unwrap();
         assert_eq!(fault.cause, Cause::AllFailed);
         for part in
-            ["director `home`", "backend `one`", "backend `two`: it hung up", "backend `three` is sick"]
+            ["director `home`", "backend `one`", "backend `two`: it hung up", "backend `three` is no server"]
         {
             assert!(fault.detail().contains(part), "{}", fault.detail());
         }
@@ -234,7 +236,7 @@ fn who_failed_is_named_when_nobody_is_left() {
         let fault = ask(&pool, &none, get()).await.err().unwrap();
         assert_eq!(fault.cause, Cause::NoneHealthy);
         assert!(
-            fault.detail().ends_with("backend `three` is sick; backend `four` is sick"),
+            fault.detail().ends_with("backend `three` is no server; backend `four` is no server"),
             "{}",
             fault.detail()
         );
@@ -326,8 +328,8 @@ fn a_cookie_keeps_a_visitor_where_he_is() {
             let again = ask(&pool, &target, request).await.unwrap();
             assert_eq!((again.by.unwrap().name(), again.cookie), (&*member, None));
         }
-        let Target::Director(shared) = &target else { unreachable!() };
-        shared.drain(&member, true);
+        let both = [&one.backend, &two.backend];
+        both.into_iter().find(|backend| backend.name() == member).unwrap().drain(true);
         let mut request = get();
         request.headers_mut().insert("cookie", pair.parse().unwrap());
         let moved = ask(&pool, &target, request).await.unwrap();

@@ -2,7 +2,6 @@
 #
 #   backends.vcl       the servers, and what each can bear
 #   site.vcl           the doors: which path, which server, who may write
-#   subversion.vcl     what Apache must not misunderstand behind https
 #   reading.vcl        while a server is down, reading goes on from a static copy
 #   old-addresses.vcl  the many host names and cgi-bin paths of before
 #   headers.vcl        what every answer says, whoever made it
@@ -28,6 +27,5 @@ gateway {
 include "backends.vcl";
 include "headers.vcl";
 include "site.vcl";
-include "subversion.vcl";
 include "old-addresses.vcl";
 include "reading.vcl";

@@ -62,10 +62,3 @@ sub vcl_synth {
         set resp.reason = "Moved Permanently";
     }
 }
-
-# MoinMoin does not know that it stands behind https where README.md was not followed to the end.
-sub vcl_deliver {
-    if (resp.http.Location ~ "^http://" && regsub(resp.http.Location, "^http://([^/]*).*$", "\1") == req.http.Host) {
-        set resp.http.Location = regsub(resp.http.Location, "^http:", "https:");
-    }
-}

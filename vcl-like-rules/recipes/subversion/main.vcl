@@ -3,11 +3,6 @@
 
 let domain = env("SITE_DOMAIN", "example.org");
 
-gateway {
-    # A client that writes a large checkout to a slow disk stops reading for minutes. This is for all sites.
-    .body_timeout = 10m;
-}
-
 # Where the members of the closed repository work.
 acl members { "192.0.2.0"/24; "2001:db8:1::"/48; }
 
@@ -31,39 +26,22 @@ site "svn." + domain {
     # One route for every repository below SVNParentPath; a new one needs no edit here. Everybody may ask, and httpd
     # wants a password where AuthzSVNAccessFile says so: it must answer 401 there, not 403, or svn never sends one.
     # Without passwords in httpd write `.read = anyone; .write = network(members);` instead.
-    route "/svn/{repository}/" { .backend = svn; .serves = subversion; .allow = anyone; }
+    route "/svn/{repository}/" {
+        .backend      = svn;
+        .serves       = subversion;
+        .allow        = anyone;
+        .body_timeout = 10m;  # a client that writes a large checkout to a slow disk stops reading for minutes
+    }
 
     # A repository of its own may have a door of its own. A path *inside* a repository may not: the same files are
     # reached by `/svn/closed/!svn/…` too, and a REPORT names them in its body.
-    route "/svn/closed/" { .backend = svn; .serves = subversion; .allow = network(members); }
+    route "/svn/closed/" {
+        .backend      = svn;
+        .serves       = subversion;
+        .allow        = network(members);
+        .body_timeout = 10m;
+    }
 
     # The list of repositories (SVNListParentPath on).
     route exact "/svn/" { .backend = svn; }
-}
-
-# A copy or a move says where to in a header, and no door is asked about that: it stays within its repository.
-sub vcl_recv {
-    declare local var.from STRING;
-    declare local var.to STRING;
-    if (req.http.Destination) {
-        set var.from = regsub(req.path, "^/svn/([^/]+).*$", "\1");
-        set var.to = regsub(req.http.Destination, "^https://[^/]+/svn/([^/]+).*$", "\1");
-        if (var.to != var.from || req.http.Destination ~ "/\.\.?(/|$)|%2[efEF]") {
-            return (synth(403, "A copy stays in its repository"));
-        }
-    }
-}
-
-# httpd is spoken to by http and refuses (502) a copy to an address that begins with https. Where httpd itself says
-# `ServerName https://…`, it refuses the other: take this sub and the next one out (README.md).
-sub vcl_backend_fetch {
-    if (bereq.http.Destination) {
-        set bereq.http.Destination = regsub(bereq.http.Destination, "^https:", "http:");
-    }
-}
-
-sub vcl_deliver {
-    if (resp.http.Location ~ "^http://" && regsub(resp.http.Location, "^http://([^/]*).*$", "\1") == req.http.Host) {
-        set resp.http.Location = regsub(resp.http.Location, "^http:", "https:");
-    }
 }
