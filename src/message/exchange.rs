@@ -229,7 +229,7 @@ mod tests {
         murmurs.hear(b"three", true);
         assert_eq!(murmurs.take(), [&b"PHP message: one"[..], b"two", b"three"]);
         assert!(murmurs.take().is_empty());
-        murmurs.hear(&[b'x'; 100_000], true);
+        murmurs.hear(&vec![b'x'; 100_000], true);
         murmurs.hear(b"y", true);
         let lines = murmurs.take();
         assert_eq!(lines.iter().map(Vec::len).collect::<Vec<_>>(), [8 << 10, 28]);

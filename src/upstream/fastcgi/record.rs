@@ -146,8 +146,11 @@ mod tests {
         record
     }
 
+    /// Output, complaints, the end, and whether nothing is left.
+    type Read = (Vec<u8>, Vec<u8>, Option<End>, bool);
+
     /// What comes out of bytes that come in pieces of a size: pieces of one stream are joined.
-    fn read(bytes: &[u8], size: usize) -> Result<(Vec<u8>, Vec<u8>, Option<End>, bool), &'static str> {
+    fn read(bytes: &[u8], size: usize) -> Result<Read, &'static str> {
         let (mut decoder, mut input) = (Decoder::default(), BytesMut::new());
         let (mut out, mut err, mut end) = (Vec::new(), Vec::new(), None);
         for piece in bytes.chunks(size) {
@@ -226,7 +229,7 @@ mod tests {
     #[test]
     fn a_request_is_written_in_records_that_fit() {
         let mut bytes = BytesMut::new();
-        begin(&mut bytes, true, &[b'p'; CONTENT_BYTES_MAX + 1]);
+        begin(&mut bytes, true, &vec![b'p'; CONTENT_BYTES_MAX + 1]);
         assert_eq!(&bytes[..16], [1, 1, 0, 1, 0, 8, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0]);
         assert_eq!(&bytes[16..24], [1, 4, 0, 1, 0xff, 0xf8, 0, 0]);
         let second = 24 + CONTENT_BYTES_MAX;

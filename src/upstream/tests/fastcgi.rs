@@ -458,8 +458,8 @@ fn an_answer_before_the_upload_is_an_answer() {
     play(async {
         let raw = raw_with(
             |_, mut stream| async move {
-                let mut some = [0; 1_000];
-                stream.read(&mut some).await.unwrap();
+                let mut some = [0; 100];
+                stream.read_exact(&mut some).await.unwrap();
                 stream.write_all(&[out("Status: 413\n\nno"), end(0)].concat()).await.unwrap();
             },
             keeps,
