@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::stage::{Folder, OldServer, Stage, Visitor, closed_port, ok};
+use super::stage::{Folder, OldServer, Stage, Visitor, ok, vacant_port};
 use super::tools::{doorward, figure, page, run, until};
 
 /// A command to the gateway of a stage: its status, and what it says.
@@ -213,7 +213,7 @@ fn a_drained_backend_gets_nobody_new_until_it_is_resumed() {
 
 #[test]
 fn a_dead_backend_is_left_alone_at_once_and_back_within_a_second() {
-    let address = closed_port();
+    let address = vacant_port();
     let rules = format!("backend old {{ .url = \"http://{address}\"; .failures_max = 3; }}\n");
     let mut stage = Stage::with(SITE, &rules);
     let mut visitor = stage.plain_visitor();
@@ -267,7 +267,7 @@ fn an_unknown_name_is_a_warning_at_the_start_and_a_page_for_visitors() {
 
 #[test]
 fn a_probe_by_connection_sees_a_server_come() {
-    let address = closed_port();
+    let address = vacant_port();
     let probe = ".probe = { .kind = tcp; .interval = 50ms; .window = 2; .threshold = 1; .initial = 0; };";
     let stage = Stage::with(SITE, &format!("backend old {{ .url = \"http://{address}\"; {probe} }}\n"));
     let mut visitor = stage.plain_visitor();

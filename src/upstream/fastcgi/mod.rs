@@ -103,12 +103,11 @@ pub(super) async fn ask(
     // Nobody is overtaken by who comes when others wait.
     let mut kept = if limit.is_some_and(|limit| limit.waiting() > 0) { None } else { shelf.take_link() };
     loop {
-        let link = match kept.take() {
-            Some(link) => link,
-            None => {
-                let permit = if of_connections { permits::take(inner).await? } else { None };
-                Link::open(inner, pool.worker(), permit, patience.connect, shelf.tick()).await?
-            }
+        let link = if let Some(link) = kept.take() {
+            link
+        } else {
+            let permit = if of_connections { permits::take(inner).await? } else { None };
+            Link::open(inner, pool.worker(), permit, patience.connect, shelf.tick()).await?
         };
         track.unsent.set(false);
         let mut exchange = Exchange::begin(link, head.clone(), body, keep, murmurs.clone(), shelf.clone());
