@@ -2,12 +2,15 @@
 
 use std::cell::Cell;
 use std::io;
+use std::mem::MaybeUninit;
 use std::net::SocketAddr;
+use std::os::fd::AsFd;
 use std::path::Path;
 use std::pin::Pin;
 use std::task::Poll;
 use std::time::Duration;
 
+use socket2::{SockRef, Socket};
 use tokio::net::{TcpStream, UnixStream};
 use tokio::time::sleep;
 
@@ -26,6 +29,24 @@ pub struct Opened {
     pub io: Box<dyn Io>,
     /// Where it leads, over TCP.
     pub peer: Option<SocketAddr>,
+    pub ear: Ear,
+}
+
+/// The system's own word on whether a connection at rest has something to say. What has arrived a moment ago
+/// nobody may have read yet: whoever would send a request on it asks here first.
+pub struct Ear(Option<Socket>);
+
+impl Ear {
+    fn at(stream: &impl AsFd) -> Self {
+        Self(SockRef::from(stream).try_clone().ok())
+    }
+
+    /// Nothing has come, and the other side has not hung up. Without an ear the reader's word must do.
+    pub fn is_silent(&self) -> bool {
+        let Some(socket) = &self.0 else { return true };
+        let heard = socket.peek(&mut [MaybeUninit::uninit()]);
+        heard.is_err_and(|error| error.kind() == io::ErrorKind::WouldBlock)
+    }
 }
 
 /// A connection, within the time there is for it.
@@ -56,13 +77,14 @@ async fn reach(backend: &Inner, named: &Cell<bool>) -> Result<Opened, Fault> {
         let stream = stream.map_err(|error| blame(backend, &error))?;
         // Requests are written whole; waiting for more to send only delays them.
         let _ = stream.set_nodelay(true);
-        let peer = stream.peer_addr().ok();
-        return Ok(Opened { io: secure(backend, stream).await?, peer });
+        let (peer, ear) = (stream.peer_addr().ok(), Ear::at(&stream));
+        return Ok(Opened { io: secure(backend, stream).await?, peer, ear });
     }
     match &backend.config.address {
         Address::Unix(path) => {
             let stream = unix(path).await.map_err(|error| blame(backend, &error))?;
-            Ok(Opened { io: secure(backend, stream).await?, peer: None })
+            let ear = Ear::at(&stream);
+            Ok(Opened { io: secure(backend, stream).await?, peer: None, ear })
         }
         _ => Err(fault(backend, Cause::Refused, "it is declared as `none`")),
     }

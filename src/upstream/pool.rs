@@ -173,7 +173,9 @@ impl Shelf {
             if held.sender.is_closed() {
                 drop(idle.swap_remove(at));
             } else if held.sender.is_ready() {
-                found = Some(idle.swap_remove(at));
+                let held = idle.swap_remove(at);
+                // What nobody asked for is no answer to this request either.
+                found = held.ear.is_silent().then_some(held);
             }
         }
         drop(idle);
@@ -376,6 +378,7 @@ pub(super) struct Held {
     since: Instant,
     /// Where it leads, over TCP.
     peer: Option<SocketAddr>,
+    ear: connect::Ear,
     worker: usize,
     shelf: Weak<Shelf>,
     driver: Option<AbortHandle>,
@@ -391,7 +394,7 @@ impl Held {
     ) -> Result<Self, Fault> {
         let (backend, worker) = (Arc::clone(&backend.0), shelf.worker);
         let opened = connect::open(&backend, limit).await.inspect_err(|fault| backend.out_of_reach(fault))?;
-        let connect::Opened { io, peer } = opened;
+        let connect::Opened { io, peer, ear } = opened;
         let line = Line::new();
         line.permit.set(permit);
         let wire = TokioIo::new(Wire::new(io, Rc::clone(&line)));
@@ -412,6 +415,7 @@ impl Held {
             permit: None,
             since: shelf.tick.get(),
             peer,
+            ear,
             worker,
             shelf: Rc::downgrade(shelf),
             driver: Some(driver),

@@ -201,16 +201,13 @@ impl Pool {
         }
         // One place for both tries, and opening in a box: this lies in every visit, and most never open anything.
         loop {
-            let (held, line) = match way.kept.take() {
-                Some(held) => {
-                    let line = Rc::clone(&held.line);
-                    (held, Some(line))
-                }
-                None => {
-                    let permit = way.connection.take();
-                    let opened = Held::open(backend, shelf, permit, wish.patience.connect);
-                    (Box::pin(opened).await?, None)
-                }
+            let (held, line) = if let Some(held) = way.kept.take() {
+                let line = Rc::clone(&held.line);
+                (held, Some(line))
+            } else {
+                let permit = way.connection.take();
+                let opened = Held::open(backend, shelf, permit, wish.patience.connect);
+                (Box::pin(opened).await?, None)
             };
             track.unsent.set(false);
             let line = match (exchange(held, request, wish, &flight).await, line) {

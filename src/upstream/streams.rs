@@ -131,7 +131,7 @@ impl Streams {
 
 async fn open(backend: &Arc<Inner>, worker: usize, limit: Duration) -> Result<Trunk, Fault> {
     let opened = connect::open(backend, limit).await.inspect_err(|fault| backend.out_of_reach(fault))?;
-    let connect::Opened { io, peer } = opened;
+    let connect::Opened { io, peer, .. } = opened;
     let mut builder = Builder::new();
     builder
         .enable_push(false)

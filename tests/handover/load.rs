@@ -342,7 +342,7 @@ async fn h2(town: &Arc<Town>, pace: Duration) {
                         town.tally.answered(Kind::H2, begun.elapsed());
                     }
                     Ok(Ok((status, bytes))) => {
-                        town.tally.failed("a stream", format!("{status}, {bytes} bytes"))
+                        town.tally.failed("a stream", format!("{status}, {bytes} bytes"));
                     }
                     Ok(Err(why)) => town.tally.failed("a stream", why),
                     Err(_) => town.tally.failed("a stream", "no answer"),

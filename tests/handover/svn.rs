@@ -1,5 +1,6 @@
-//! Subversion: a real Apache with mod_dav_svn (prefork), and a client that commits through the gateway.
+//! Subversion: a real Apache with `mod_dav_svn` (prefork), and a client that commits through the gateway.
 
+use std::fmt::Write as _;
 use std::fs;
 use std::io::{Read as _, Write as _};
 use std::net::SocketAddr;
@@ -39,7 +40,7 @@ impl Apache {
         let port = free_port();
         let mut modules = String::new();
         for name in ["mpm_prefork", "authz_core", "authn_core", "dir", "mime", "dav", "dav_svn"] {
-            modules.push_str(&format!("LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so\n"));
+            let _ = writeln!(modules, "LoadModule {name}_module /usr/lib/apache2/modules/mod_{name}.so");
         }
         let config = folder.write(
             "httpd.conf",
@@ -136,7 +137,7 @@ impl Commits {
     pub fn running(&self) {
         let begun = Instant::now();
         let mut now = self.now.0.lock().expect("the commits");
-        while !now.since.is_some_and(|since| since.elapsed() > Duration::from_millis(300)) {
+        while now.since.is_none_or(|since| since.elapsed() <= Duration::from_millis(300)) {
             assert!(
                 now.failed.is_empty() && begun.elapsed() < PATIENCE * 3,
                 "no commit runs: {:?}",

@@ -3,7 +3,7 @@
 //! Called by `send`, where a backend's `.url` says `fastcgi:`; what is asked carries the script that was found
 //! (`script::Script`). The client is our own and runs in the visitor's task: one request at a time on a connection,
 //! always number 1. Framing, header and parameters are pure (`record`, `answer`, `params`); `exchange` moves both
-//! directions, `link` is the connection.
+//! directions, `link` is the connection; `ping` is a probe's question.
 //!
 //! Promises beside those of `upstream`:
 //! - A connection is kept only where `.idle_max` says so: each one keeps a process of php-fpm.
@@ -16,6 +16,7 @@ pub mod answer;
 mod exchange;
 mod link;
 mod params;
+pub mod ping;
 pub mod record;
 
 use std::future::poll_fn;
@@ -102,12 +103,11 @@ pub(super) async fn ask(
     // Nobody is overtaken by who comes when others wait.
     let mut kept = if limit.is_some_and(|limit| limit.waiting() > 0) { None } else { shelf.take_link() };
     loop {
-        let link = match kept.take() {
-            Some(link) => link,
-            None => {
-                let permit = if of_connections { permits::take(inner).await? } else { None };
-                Link::open(inner, pool.worker(), permit, patience.connect, shelf.tick()).await?
-            }
+        let link = if let Some(link) = kept.take() {
+            link
+        } else {
+            let permit = if of_connections { permits::take(inner).await? } else { None };
+            Link::open(inner, pool.worker(), permit, patience.connect, shelf.tick()).await?
         };
         track.unsent.set(false);
         let mut exchange = Exchange::begin(link, head.clone(), body, keep, murmurs.clone(), shelf.clone());

@@ -74,7 +74,7 @@ fn the_connections_of_all_workers_together_are_never_more_than_the_server_has_pr
             match visit.await.unwrap() {
                 Ok(_) => assert!(number < 30, "{number}"),
                 Err(fault) => {
-                    assert!(number >= 30 && fault.cause == Cause::MaxConnections, "{number}: {fault}")
+                    assert!(number >= 30 && fault.cause == Cause::MaxConnections, "{number}: {fault}");
                 }
             }
         }
