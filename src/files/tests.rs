@@ -42,6 +42,7 @@ impl Folder {
 
     fn plan(&self) -> plan::Files {
         plan::Files {
+            scripts: None,
             id: FilesId(0),
             root: self.0.join("root"),
             index: Box::from([Box::from("index.html")]),
