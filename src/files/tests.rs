@@ -121,6 +121,7 @@ async fn ask(plan: &plan::Files, method: &str, path: &str, fields: &[(&'static s
         Ok(Served::Failed) => (412, HeaderMap::new(), Ok(Vec::new())),
         Ok(Served::NoSuchPart(size)) => (416, HeaderMap::new(), Ok(size.to_string().into_bytes())),
         Ok(Served::Slash) => (301, HeaderMap::new(), Ok(Vec::new())),
+        Ok(Served::Script { name, info }) => (0, HeaderMap::new(), Ok(format!("{name} {info}").into_bytes())),
         Ok(Served::Listing(listing)) => {
             let names: Vec<String> = listing
                 .entries

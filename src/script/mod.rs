@@ -8,14 +8,17 @@
 //! Promises: no part of a script's path begins with a dot, holds a `;`, an encoded slash or anything else that could
 //! be read in two ways; what follows the script is passed on decoded, as CGI wants it.
 //!
-//! The look at the disk is three system calls on the worker itself, as in nginx: on a local disk they cost
-//! microseconds. A folder on a network disk that hangs would hang its worker.
+//! The look at the disk is five short system calls on the worker itself, and holds for a second (`Seen`). A folder on a network disk that hangs would hang its worker.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::beneath::{self, Folder};
 use crate::base::cause::Cause;
+use crate::base::clock::Instant;
 use crate::base::fault::Fault;
 use crate::message::SitePath;
 use crate::plan::{Scripts, ScriptsBeside};
@@ -42,6 +45,46 @@ impl Script {
             name: name.into(),
             info: info.into(),
         }
+    }
+}
+
+/// Scripts that one worker has found a moment ago: the look is not taken again for each of many visitors. What was
+/// not there is looked for every time; one that goes meanwhile is missed by its backend, as it would be if it went
+/// between the look and the answer.
+#[derive(Debug, Default)]
+pub struct Seen(RefCell<Vec<Found>>);
+
+/// Below one root: names, and when each was found.
+type Found = (Box<Path>, HashMap<Box<str>, Instant>);
+
+/// How long a look holds.
+const LOOK_HOLDS: Duration = Duration::from_secs(1);
+/// Roots and names that are remembered; beyond that a worker forgets all and begins anew.
+const ROOTS_MAX: usize = 64;
+const NAMES_MAX: usize = 1_024;
+
+impl Seen {
+    fn knows(&self, root: &Path, name: &str, now: Instant) -> bool {
+        let roots = self.0.borrow();
+        let names = roots.iter().find(|(known, _)| **known == *root).map(|(_, names)| names);
+        let found = names.and_then(|names| names.get(name));
+        found.is_some_and(|found| now.saturating_duration_since(*found) < LOOK_HOLDS)
+    }
+
+    fn note(&self, root: &Path, name: &str, now: Instant) {
+        let mut roots = self.0.borrow_mut();
+        let at = roots.iter().position(|(known, _)| **known == *root).unwrap_or_else(|| {
+            if roots.len() >= ROOTS_MAX {
+                roots.clear();
+            }
+            roots.push((root.into(), HashMap::new()));
+            roots.len() - 1
+        });
+        let Some((_, names)) = roots.get_mut(at) else { return };
+        if names.len() >= NAMES_MAX {
+            names.clear();
+        }
+        names.insert(name.into(), now);
     }
 }
 
@@ -93,10 +136,10 @@ pub fn among(endings: &[Box<str>], path: &str) -> Result<(String, Option<String>
 
 /// The script that a path means, if it is there. The one that stands for all paths is not looked for: the operator
 /// named it, and it may lie where only the backend sees it.
-pub fn resolve(scripts: &Scripts, path: &SitePath) -> Result<Script, Fault> {
+pub fn resolve(scripts: &Scripts, path: &SitePath, seen: &Seen, now: Instant) -> Result<Script, Fault> {
     let script = split(scripts, path)?;
-    if scripts.front.is_some() {
-        // No visitor chose it.
+    // No visitor chose the one that stands for all.
+    if scripts.front.is_some() || seen.knows(&scripts.root, &script.name, now) {
         return Ok(script);
     }
     let root = Folder::open(&scripts.root).map_err(|error| {
@@ -104,7 +147,10 @@ pub fn resolve(scripts: &Scripts, path: &SitePath) -> Result<Script, Fault> {
     })?;
     let below = script.name.strip_prefix('/').unwrap_or(&script.name);
     match root.look(Path::new(below)) {
-        Ok(stat) if beneath::is_file(&stat) => Ok(script),
+        Ok(stat) if beneath::is_file(&stat) => {
+            seen.note(&scripts.root, &script.name, now);
+            Ok(script)
+        }
         Ok(_) => Err(none("what lies there is no file")),
         Err(error) if beneath::is_nothing(&error) => Err(none("no script lies there")),
         Err(error) => {
@@ -138,6 +184,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::base::clock;
 
     fn scripts() -> Scripts {
         Scripts {
@@ -238,14 +285,51 @@ mod tests {
             ("/tmp/a.php", false),
             ("/in", false),
         ] {
-            match resolve(&scripts, &path(sent)) {
+            match resolve(&scripts, &path(sent), &Seen::default(), clock::now()) {
                 Ok(_) => assert!(there, "{sent}"),
                 Err(fault) => assert!(!there && fault.cause == Cause::NoRoute, "{sent}: {fault:?}"),
             }
         }
         let long = format!("/{}.php", "x".repeat(300));
-        assert_eq!(resolve(&scripts, &path(&long)).unwrap_err().cause, Cause::NoRoute);
+        assert_eq!(
+            resolve(&scripts, &path(&long), &Seen::default(), clock::now()).unwrap_err().cause,
+            Cause::NoRoute
+        );
         std::fs::remove_dir_all(&home).unwrap();
-        assert_eq!(resolve(&scripts, &path("/a.php")).unwrap_err().cause, Cause::Internal);
+        assert_eq!(
+            resolve(&scripts, &path("/a.php"), &Seen::default(), clock::now()).unwrap_err().cause,
+            Cause::Internal
+        );
+    }
+
+    #[test]
+    fn a_look_holds_for_a_second_and_what_is_not_there_is_looked_for_again() {
+        let root = std::env::temp_dir().join(format!("doorward-seen-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        let scripts = Scripts { root: root.clone(), ..scripts() };
+        let (seen, begin) = (Seen::default(), clock::now());
+        let there = |after| {
+            let path = SitePath::parse(b"/a.php").unwrap();
+            resolve(&scripts, &path, &seen, begin + Duration::from_millis(after)).is_ok()
+        };
+        assert!(!there(0));
+        std::fs::write(root.join("a.php"), "").unwrap();
+        assert!(there(0));
+        std::fs::remove_file(root.join("a.php")).unwrap();
+        assert!(there(999) && !there(1_000) && !there(1_001));
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (seen, now) = (Seen::default(), clock::now());
+        for root in 0..200 {
+            for name in 0..2_000 {
+                seen.note(Path::new(&format!("/{}", root % 70)), &format!("/{name}.php"), now);
+            }
+            let roots = seen.0.borrow();
+            assert!(roots.len() <= ROOTS_MAX && roots.iter().all(|(_, names)| names.len() <= NAMES_MAX));
+        }
+        assert!(!seen.knows(Path::new("/none"), "/1.php", now));
     }
 }

@@ -17,6 +17,7 @@ use super::World;
 use super::meter;
 use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::cause::Cause;
+use crate::base::clock;
 use crate::base::fault::Fault;
 use crate::base::{base64, random};
 use crate::message::destination::DESTINATION;
@@ -123,6 +124,7 @@ pub fn find_script(
     asked: &Request,
     street: &Street,
     ticket: &mut Ticket,
+    seen: &script::Seen,
 ) -> Result<(), Fault> {
     if !target.runs_scripts() {
         return Ok(());
@@ -139,7 +141,7 @@ pub fn find_script(
     })?;
     let sent = errand.uri().path();
     let path = if sent == "*" { SitePath::asterisk() } else { SitePath::parse(sent.as_bytes())? };
-    let script = script::resolve(scripts, &path)?;
+    let script = script::resolve(scripts, &path, seen, clock::now())?;
     to_script(errand, script, asked, street, ticket);
     Ok(())
 }

@@ -497,7 +497,8 @@ impl<'a> Visit<'a> {
         let street = self.ground.street;
         let script = self.script(target, &errand).await?;
         let ticket = &mut *self.around.ticket;
-        errand::find_script(&mut errand, target, (route, script), &self.request, street, ticket)?;
+        let seen = &self.ground.corridor.scripts;
+        errand::find_script(&mut errand, target, (route, script), &self.request, street, ticket, seen)?;
         let corridor = self.ground.corridor;
         let bearer = Bearer {
             request: &self.request,

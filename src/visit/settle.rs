@@ -367,7 +367,15 @@ async fn ask(
     let Ground { corridor, world, street, time, .. } = ground;
     let target = world.target(backend)?;
     let (mut errand, wish) = errand::compose(request, Body::Empty, way)?;
-    errand::find_script(&mut errand, target, (Some(route), script), request, street, ticket)?;
+    errand::find_script(
+        &mut errand,
+        target,
+        (Some(route), script),
+        request,
+        street,
+        ticket,
+        &corridor.scripts,
+    )?;
     let bearer = Bearer { request, world, introductions: &corridor.introductions, destination: None };
     let passage = Passage {
         hints: None,
