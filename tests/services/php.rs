@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use crate::server::{Server, free_port};
-use crate::stage::{Folder, Stage, Visitor};
+use crate::stage::{Folder, Stage};
 
 /// The newest that is installed; Debian puts the version into the name.
 fn program() -> PathBuf {
@@ -343,10 +343,16 @@ fn php_that_is_gone_has_its_page() {
     let php = Php::on_a_socket();
     php.script("die.php", "posix_kill(getmypid(), 9);");
     php.script("sleep.php", "sleep(60);");
-    let stage = php.stage(".first_byte_timeout = 200ms;", "");
-    let mut visitor: Visitor<_> = stage.visitor();
-    assert_eq!(visitor.get("/die.php").status, 503);
-    assert_eq!(visitor.get("/sleep.php").status, 503);
+    let stage = Stage::with(
+        &format!(
+            ".fault_status = by_cause; route \"/\" {{ .backend = php; .root = \"{}\"; }}",
+            php.root().display()
+        ),
+        &format!("backend php {{ .url = \"{}\"; .first_byte_timeout = 200ms; .failures_max = 0; }}", php.url),
+    );
+    let mut visitor = stage.visitor();
+    assert_eq!(visitor.get("/die.php").status, 502);
+    assert_eq!(visitor.get("/sleep.php").status, 504);
     drop(php);
     assert_eq!(visitor.get("/die.php").status, 500, "the folder of the scripts went with it");
     let stage = Stage::with(

@@ -113,7 +113,8 @@ fn without_port(host: &[u8]) -> &[u8] {
     end.and_then(|end| host.get(..end)).unwrap_or(host)
 }
 
-fn pair(into: &mut BytesMut, name: &str, value: &[&[u8]]) {
+/// A pair of a name and a value in pieces.
+pub fn pair(into: &mut BytesMut, name: &str, value: &[&[u8]]) {
     raw(into, name.as_bytes(), value);
 }
 
