@@ -274,6 +274,12 @@ impl<'s> World<'s> {
         said(&id) || self.members(id).iter().any(said)
     }
 
+    /// A backend's answer led to an internal route.
+    fn handed_to(&mut self, found: SiteRef<'_>, route: &Route) {
+        let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, route));
+        self.decision.handed = at.map(|at| (found.site.id.0, at));
+    }
+
     /// The log of the site that was asked, which gets the line of whoever is admitted to no route with one of
     /// its own. It is given back where the site names it.
     fn record_at_site(&mut self) -> Option<&'s LogConfig> {
@@ -700,6 +706,7 @@ fn follow(
         Handover::Address(path, query) => {
             let covered = handover::route(found, &path)?;
             let names = covered.names.values();
+            world.handed_to(found, covered.route);
             world.tell(Kind::Rewrite, format!("{} is internal", tell::plain(path.as_str())), None);
             let runs = among_files(covered.route, &path).map(|(backend, _)| backend);
             if covered.route.answers.is_ours() && runs.is_none() {
@@ -724,7 +731,8 @@ fn follow(
             }
         }
         Handover::File(file) => {
-            let (_, folder, below) = handover::file(found, &file, |id| world.gateway.folder(id))?;
+            let (route, folder, below) = handover::file(found, &file, |id| world.gateway.folder(id))?;
+            world.handed_to(found, route);
             let told = format!("files {}", folder.root.display());
             world.tell(
                 Kind::Answer,
@@ -1050,7 +1058,7 @@ fn send(
     let script = script.map(|script| {
         let file = format!("{}{}", script.root, script.name);
         world.tell(Kind::Backend, format!("it runs {}, if that is there", tell::plain(&file)), None);
-        format!("{}{}", script.name, script.info).into()
+        format!("{}{}{}", script.prefix, script.name, script.info).into()
     });
     let sent =
         Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers, script };
