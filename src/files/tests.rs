@@ -42,6 +42,7 @@ impl Folder {
 
     fn plan(&self) -> plan::Files {
         plan::Files {
+            scripts: None,
             id: FilesId(0),
             root: self.0.join("root"),
             index: Box::from([Box::from("index.html")]),
@@ -120,6 +121,7 @@ async fn ask(plan: &plan::Files, method: &str, path: &str, fields: &[(&'static s
         Ok(Served::Failed) => (412, HeaderMap::new(), Ok(Vec::new())),
         Ok(Served::NoSuchPart(size)) => (416, HeaderMap::new(), Ok(size.to_string().into_bytes())),
         Ok(Served::Slash) => (301, HeaderMap::new(), Ok(Vec::new())),
+        Ok(Served::Script { name, .. }) => (200, HeaderMap::new(), Ok(format!("runs {name}").into_bytes())),
         Ok(Served::Listing(listing)) => {
             let names: Vec<String> = listing
                 .entries

@@ -1,6 +1,6 @@
 //! Which program a path means: the one script below a route's folder that runs for it, or none.
 //!
-//! Called by `visit` (and whoever serves files beside scripts) before a FastCGI backend is asked; `upstream` tells
+//! Called by `visit`, and by `files` where scripts lie beside them, before a FastCGI backend is asked; `upstream` tells
 //! the backend what was found. The path is split as nginx's `^(.+?\.php)(/.*)$` does, and then the file must be
 //! there: below the folder, with no link out of it, an ordinary file. So `/upload/x.jpg/a.php` runs nothing, and
 //! it is never the backend that guesses. What is no script has no page here (404).
@@ -18,23 +18,38 @@ use crate::base::beneath::{self, Folder};
 use crate::base::cause::Cause;
 use crate::base::fault::Fault;
 use crate::message::SitePath;
-use crate::plan::Scripts;
+use crate::plan::{Scripts, ScriptsBeside};
 
 /// What runs for a request. Travels with it to the backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// The folder of the scripts as the backend sees it.
     pub root: Arc<str>,
-    /// The script below it, decoded: `/wiki/index.php`.
+    /// What of the path stands before the script and not in the folder: a route with `.files` takes its own path off.
+    pub prefix: Box<str>,
+    /// The script below the folder, decoded: `/wiki/index.php`.
     pub name: Box<str>,
     /// What of the path follows the script, decoded; empty, or begins with a slash.
     pub info: Box<str>,
+}
+
+impl Script {
+    /// One that lies among files, below a route's own path: `before` is that, as it stands in the canonical path.
+    pub fn among_files(scripts: &ScriptsBeside, before: &str, (name, info): (String, String)) -> Self {
+        Self {
+            root: Arc::clone(&scripts.root_there),
+            prefix: decode(before.trim_end_matches('/')).into(),
+            name: name.into(),
+            info: info.into(),
+        }
+    }
 }
 
 /// The script that a path means. Nobody is asked yet whether it is there: see `resolve`.
 pub fn split(scripts: &Scripts, path: &SitePath) -> Result<Script, Fault> {
     let script = |name: &str, info: &str| Script {
         root: Arc::clone(&scripts.root_there),
+        prefix: Box::default(),
         name: name.into(),
         info: info.into(),
     };
@@ -42,8 +57,24 @@ pub fn split(scripts: &Scripts, path: &SitePath) -> Result<Script, Fault> {
         return Ok(script(front, ""));
     }
     let text = path.as_str();
-    let Some(mut rest) = text.strip_prefix('/') else { return Err(none("this is no path")) };
-    let mut name = String::with_capacity(text.len() + scripts.index.len());
+    let Some(below) = text.strip_prefix('/') else { return Err(none("this is no path")) };
+    let (mut name, info) = among(&scripts.endings, below)?;
+    if let Some(info) = info {
+        return Ok(script(&name, &info));
+    }
+    if !text.ends_with('/') {
+        return Err(none("this is no script"));
+    }
+    name.push('/');
+    name.push_str(&scripts.index);
+    Ok(script(&name, ""))
+}
+
+/// The first part of a path that is called as scripts are: its name from the root on, decoded, and what follows it.
+/// Without one, the name of all of it. `path` is canonical, without the slash before it.
+pub fn among(endings: &[Box<str>], path: &str) -> Result<(String, Option<String>), Fault> {
+    let mut rest = path;
+    let mut name = String::with_capacity(path.len() + 1);
     while !rest.is_empty() {
         let (segment, after) = rest.split_once('/').unwrap_or((rest, ""));
         let decoded = decode(segment);
@@ -52,17 +83,12 @@ pub fn split(scripts: &Scripts, path: &SitePath) -> Result<Script, Fault> {
         }
         name.push('/');
         name.push_str(&decoded);
-        if scripts.endings.iter().any(|ending| decoded.ends_with(&**ending)) {
-            return Ok(script(&name, &decode(rest.get(segment.len()..).unwrap_or_default())));
+        if endings.iter().any(|ending| decoded.ends_with(&**ending)) {
+            return Ok((name, Some(decode(rest.get(segment.len()..).unwrap_or_default()))));
         }
         rest = after;
     }
-    if !text.ends_with('/') {
-        return Err(none("this is no script"));
-    }
-    name.push('/');
-    name.push_str(&scripts.index);
-    Ok(script(&name, ""))
+    Ok((name, None))
 }
 
 /// The script that a path means, if it is there. The one that stands for all paths is not looked for: the operator

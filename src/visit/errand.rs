@@ -115,16 +115,20 @@ impl Bearer<'_> {
 }
 
 /// Where a request goes to a backend that runs scripts: finds the one that the path means below the route's folder,
-/// the path being what is sent. What is no script has no page.
+/// the path being what is sent. What is no script has no page. Among files it was `found` already.
 pub fn find_script(
     errand: &mut http::Request<Body>,
     target: &Target,
-    route: Option<&Route>,
+    (route, found): (Option<&Route>, Option<Script>),
     asked: &Request,
     street: &Street,
     ticket: &mut Ticket,
 ) -> Result<(), Fault> {
     if !target.runs_scripts() {
+        return Ok(());
+    }
+    if let Some(script) = found {
+        to_script(errand, script, asked, street, ticket);
         return Ok(());
     }
     let scripts = route.and_then(|route| route.scripts.as_ref()).ok_or_else(|| {

@@ -40,6 +40,7 @@ use self::collect::Collecting;
 use self::errand::Bearer;
 pub use self::maintenance::{Closure, Closures};
 pub use self::rulebook::{Outside, Rulebook, explain};
+use self::settle::Outcome;
 use self::way::Home;
 pub use self::world::{Terms, World, Worlds};
 
@@ -113,10 +114,15 @@ impl Corridor {
             luggage.pace.set(pause);
         }
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
-        let Some(backend) = backend else {
-            let question = settle::question(&covered, &request);
-            let settled = Box::pin(settle::settle(world, question, None, asker)).await?;
-            return Ok(settled.leave(&time, ticket));
+        let (backend, script) = match backend {
+            Some(backend) => (backend, None),
+            None => {
+                let question = settle::question(&covered, &request);
+                match Box::pin(settle::settle(world, question, None, asker)).await? {
+                    Outcome::Settled(settled) => return Ok(settled.leave(&time, ticket)),
+                    Outcome::Script(backend, script) => (backend, Some(script)),
+                }
+            }
         };
         let target = world.target(backend)?;
         ticket.backend(target.name());
@@ -127,7 +133,7 @@ impl Corridor {
             form.collect(body, &mut request.headers, luggage.hints.as_ref(), &time, &world.buffers).await?;
         let spare = settle::spare(found, &request.headers);
         let (mut errand, wish) = errand::compose(&mut request, body, &way)?;
-        errand::find_script(&mut errand, target, Some(route), &request, street, ticket)?;
+        errand::find_script(&mut errand, target, (Some(route), script), &request, street, ticket)?;
         let answer = {
             let bearer = Bearer {
                 request: &request,
