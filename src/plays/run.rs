@@ -74,6 +74,7 @@ pub fn play(gateway: &Gateway, script: &Script, visited: &mut Visited) -> Result
             let decision = stage.decide(&scene.asked, &scene.given);
             visited.marks.extend(&decision.marks);
             visited.doors.extend(decision.door);
+            visited.doors.extend(decision.inner);
             let wrong: Vec<_> = scene
                 .expected
                 .iter()

@@ -23,10 +23,6 @@ sub vcl_backend_response {
     if (bereq.backend != static && !beresp.http.Cache-Control) {
         set beresp.http.Cache-Control = "private, no-cache";
     }
-    # Handing files out by their internal path needs the gateway's own files, which it does not have yet. Until
-    # then the program sends them itself, and a path that it names by mistake is no visitor's to see.
-    unset beresp.http.X-Accel-Redirect;
-    unset beresp.http.X-Sendfile;
 }
 
 let https_only = if(certificates == "", "max-age=0", "max-age=31536000");

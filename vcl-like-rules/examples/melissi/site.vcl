@@ -24,8 +24,8 @@ site domain {
     route "/static/"           { .backend = static; }
     route exact "/favicon.ico" { .backend = static; }
 
-    # Where the program keeps people's files. It alone says who gets which.
-    route "/store/" { .backend = nobody; .allow = nobody; }
+    # Where the program keeps people's files. It alone says who gets which, by X-Accel-Redirect; visitors find nothing here.
+    route internal "/store/" { .files = store; }
 
     route "/admin/" { .backend = django_one; .allow = network(home); .body_bytes_max = 5MB; }
 }
