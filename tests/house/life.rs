@@ -94,7 +94,9 @@ fn a_reload_is_whole_or_nothing_and_nobody_notices() {
     let house = Program::serve(&folder.0);
     let (code, status, _) = house.ask("status");
     assert!(
-        code == Some(0) && status.contains("generation 1") && status.contains("0 requests so far with 0 faults"),
+        code == Some(0)
+            && status.contains("generation 1")
+            && status.contains("0 requests so far with 0 faults"),
         "{status}"
     );
     let http = house.address("http");
