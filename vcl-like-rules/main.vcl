@@ -23,6 +23,9 @@ backend area    { .url = "unix:" + state + "/demo/area.sock"; .between_bytes_tim
 # Nobody listens there: open /down/ to see what visitors are told then.
 backend down { .url = "http://127.0.0.1:1"; .connect_timeout = 1s; }
 
+# The same one and another that is well: open /half/, and nobody notices.
+director half { .members = down, area; .policy = fallback; }
+
 log visitors {
     .format = combined;  # or json
     .file   = "{state}/log/{site}/access-{day}.log";
@@ -38,5 +41,14 @@ site "localhost" {
     route "/wiki/"     { .backend = wiki;    .body_bytes_max = 64KB; }
     route "/download/" { .backend = area; }
     route "/down/"     { .backend = down; }
+    route "/half/"     { .backend = half;    .strip = yes; }
     route "/"          { .backend = area; }
+
+    # What needs no server at all.
+    route "/tickets/" { .redirect = "/tracker/{path}{query}"; }
+    route exact "/robots.txt" {
+        .answer = {"User-agent: *
+Disallow: /down/
+"};
+    }
 }

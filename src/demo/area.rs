@@ -41,7 +41,8 @@ const FRONT_PAGE: &str = "<p>Several old servers, one name, one certificate. Non
 <tr><td><a href=\"/download/\">/download/</a></td><td>a download area: a file of 1 GiB, in parts if you ask for parts</td></tr>\n\
 <tr><td><a href=\"/talk\">/talk</a></td><td>a page that talks over a WebSocket</td></tr>\n\
 <tr><td><a href=\"/events\">/events</a></td><td>server-sent events: one a second, until you leave</td></tr>\n\
-<tr><td><a href=\"/down/\">/down/</a></td><td>a server that is down: what visitors are told then</td></tr></table>";
+<tr><td><a href=\"/down/\">/down/</a></td><td>a server that is down: what visitors are told then</td></tr>\n\
+<tr><td><a href=\"/half/\">/half/</a></td><td>the same one beside one that is well: nobody notices</td></tr></table>";
 
 const DOWNLOADS: &str = "<table><tr><th>Name</th><th>Size</th><th>Last modified</th></tr>\n\
 <tr><td><a href=\"/download/numbers.txt\">numbers.txt</a></td><td>1 GiB</td><td>2005-03-01</td></tr></table>\n\

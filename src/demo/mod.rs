@@ -261,6 +261,7 @@ fn welcome(open: &Open) -> String {
         ("/talk", "a page that talks over a WebSocket (itself at /echo)"),
         ("/events", "server-sent events, one a second"),
         ("/down/", "a server that is down: the page visitors get then"),
+        ("/half/", "the same one beside one that is well: nobody notices"),
     ] {
         let address = format!("{base}{path}");
         let _ = writeln!(text, "  {address:<36} {what}");
@@ -279,6 +280,8 @@ fn welcome(open: &Open) -> String {
     }
     let (rules, program) = (open.rules.display(), open.program.display());
     let _ = writeln!(text, "Rules    {rules}; after an edit:\n  {program} reload --state {state}");
+    let note = "--until 10m --note \"We move to a new disk.\"";
+    let _ = writeln!(text, "Close    {program} maintenance on localhost {note} --state {state}");
     let _ = writeln!(text, "Stop     Ctrl-C: nothing stays but the folder {state}\n");
     text
 }
@@ -347,6 +350,7 @@ mod tests {
             "http://127.0.0.1:9900/health",
             "rules/main.vcl",
             "/bin/doorward reload --state state\n",
+            "/bin/doorward maintenance on localhost --until 10m ",
             "Ctrl-C",
         ] {
             assert!(text.contains(part), "{part} is not in:\n{text}");

@@ -889,7 +889,7 @@ fn fixed(old: &Gateway, new: &Gateway) -> Vec<&'static str> {
 }
 
 /// `1 request`, `2 requests`, `2 retries`.
-fn counted<N: From<u8> + PartialEq + std::fmt::Display>(number: N, what: &str) -> String {
+fn counted<N: Copy + From<u8> + PartialEq + std::fmt::Display>(number: N, what: &str) -> String {
     match what.strip_suffix('y') {
         _ if number == N::from(1) => format!("{number} {what}"),
         Some(stem) => format!("{number} {stem}ies"),
