@@ -68,7 +68,8 @@ impl Troubles {
         for (name, standing) in &self.backends {
             let (word, since) = (standing.condition.word(), standing.since.minute());
             // Writing to a String can't fail.
-            let _ = writeln!(text, "backend {name}: {word} since {since}, {}", standing.reason);
+            let why = standing.why().map(|why| format!(", {why}")).unwrap_or_default();
+            let _ = writeln!(text, "backend {name}: {word} since {since}{why}");
         }
         for (site, until) in &self.closed {
             let until = until.map(|until| format!(" until {}", until.minute())).unwrap_or_default();

@@ -27,6 +27,11 @@ pub(super) enum Operand {
     Optional(&'static str),
     /// As many as there are.
     Any(&'static str),
+    /// As many as there are, of which the command makes sense: as the overview shows them, and in full.
+    Form {
+        brief: &'static str,
+        full: &'static str,
+    },
     /// This many.
     Exactly(&'static [&'static str]),
 }
@@ -109,10 +114,10 @@ pub(super) fn parse(spec: &Spec, arguments: impl Iterator<Item = OsString>) -> R
         let bytes = argument.as_bytes();
         if only_operands || bytes == b"-" || !bytes.starts_with(b"-") {
             match spec.operand {
-                Operand::Optional(_) | Operand::Any(_) if given.operand.is_none() => {
+                Operand::Optional(_) | Operand::Any(_) | Operand::Form { .. } if given.operand.is_none() => {
                     given.operand = Some(argument);
                 }
-                Operand::Any(_) => given.others.push(argument),
+                Operand::Any(_) | Operand::Form { .. } => given.others.push(argument),
                 Operand::Exactly(names) if given.operands().count() < names.len() => match given.operand {
                     None => given.operand = Some(argument),
                     Some(_) => given.others.push(argument),

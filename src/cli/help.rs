@@ -27,9 +27,13 @@ pub(super) fn version(_: &Given, paper: &mut Paper<'_>) -> End {
 /// The page behind `doorward help`.
 pub(super) fn overview() -> String {
     let mut text = String::from("Doorward: one program in front of every old service of a community.\n\n");
-    let width = COMMANDS.iter().map(|spec| form(spec).len()).max().unwrap_or(0);
+    let brief = |spec: &Spec| match spec.operand {
+        Operand::Form { brief, .. } => format!("{} {brief}", spec.name),
+        _ => form(spec),
+    };
+    let width = COMMANDS.iter().map(|spec| brief(spec).len()).max().unwrap_or(0);
     for spec in COMMANDS {
-        let _ = writeln!(text, "  doorward {:width$}  {}", form(spec), spec.summary);
+        let _ = writeln!(text, "  doorward {:width$}  {}", brief(spec), spec.summary);
     }
     text.push_str(
         "\nWithout main.vcl it is ./main.vcl or, where there is none, /etc/doorward/main.vcl.\n\
@@ -100,6 +104,7 @@ pub(super) fn behind(spec: &Spec) -> String {
         Operand::None => String::new(),
         Operand::Optional(operand) => format!(" [{operand}]"),
         Operand::Any(operand) => format!(" [{operand}]..."),
+        Operand::Form { full, .. } => format!(" {full}"),
         Operand::Exactly(operands) => format!(" {}", operands.join(" ")),
     }
 }

@@ -230,7 +230,8 @@ const COMMANDS: &[Spec] = &[
         operand: Operand::None,
         flags: &[STATE, CONFIG],
         summary: "ask the running gateway how it is",
-        story: "Exit status 1 when none runs.",
+        story: "How long it runs and by which rules, where it listens, and how each backend, director and closed\n\
+                site is. Exit status 1 when none runs.",
         examples: &["doorward status", "doorward status --state /var/lib/doorward"],
         run: talk::status,
     },
@@ -246,7 +247,7 @@ const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "backend",
-        operand: Operand::Exactly(&["NAME", "ORDER"]),
+        operand: Operand::Exactly(&["NAME", "drain|resume"]),
         flags: &[STATE, CONFIG],
         summary: "drain a backend, or resume it: whether visitors are sent there",
         story: "`drain` sends nobody new there and lets what is under way end; a director sends its visitors to\n\
@@ -256,21 +257,22 @@ const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "director",
-        operand: Operand::Any("WORD"),
+        operand: Operand::Form { brief: "NAME weight ...", full: "NAME weight MEMBER N|declared" },
         flags: &[STATE, CONFIG],
         summary: "change the weight of a director's member",
-        story: "0 sends nobody new there; `declared` goes back to what the rules say. Holds over reloads and\n\
+        story: "Says what share of a director's visitors its MEMBER gets, beside the weights of the others.\n\
+                0 sends nobody new there; `declared` goes back to what the rules say. Holds over reloads and\n\
                 restarts.",
         examples: &["doorward director home weight wiki1 5", "doorward director home weight wiki1 declared"],
         run: order::director,
     },
     Spec {
         name: "maintenance",
-        operand: Operand::Any("WORD"),
+        operand: Operand::Form { brief: "[on|off SITE]", full: "[on|off SITE]" },
         flags: &[UNTIL, NOTE, ALLOW, STATE, CONFIG],
         summary: "close a site, open it again, or say which are closed",
         story: "Visitors get the page for maintenance, with your note and when to come back. Holds over reloads\n\
-                and restarts, until `off` or until the time that you said.",
+                and restarts, until `off` or until the time that you said. Alone it tells which sites are closed.",
         examples: &[
             "doorward maintenance on wiki.example.org --until 2h --note \"We move to a new disk.\"",
             "doorward maintenance on wiki.example.org --until 2026-12-01T08:00 --allow office",
@@ -313,7 +315,7 @@ const COMMANDS: &[Spec] = &[
     },
     Spec {
         name: "pages",
-        operand: Operand::Any("what"),
+        operand: Operand::Form { brief: "preview|export", full: "preview [main.vcl]|export DIR" },
         flags: &[pages::FORCE, pages::LISTEN],
         summary: "look at the error pages, or write them out to change them",
         story: "`preview` shows every page in every language, in light and in dark, with its holes filled; with rules,\n\

@@ -57,7 +57,7 @@ fn director_order(given: &Given) -> Result<Map<String, Value>, String> {
             "weigh",
             [("director", Some(*name)), ("member", Some(*member)), ("weight", Some(*weight))],
         )),
-        _ => Err("`director` wants `NAME weight MEMBER N`".to_owned()),
+        _ => Err("`director` wants `NAME weight MEMBER N`, such as `home weight wiki1 5`".to_owned()),
     }
 }
 
@@ -137,7 +137,7 @@ mod tests {
             assert_eq!(typed(line).as_deref(), Ok(order), "{line:?}");
         }
         for (line, says) in [
-            (&["backend", "wiki"][..], "ORDER is missing"),
+            (&["backend", "wiki"][..], "drain|resume is missing"),
             (&["backend", "wiki", "drian"], "did you mean `drain`?"),
             (&["director", "home", "wiki1", "5"], "NAME weight MEMBER N"),
             (&["maintenance", "on"], "its name is missing"),

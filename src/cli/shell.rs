@@ -35,7 +35,8 @@ pub(super) fn man(_: &Given, paper: &mut Paper<'_>) -> End {
 
 /// Whether a command's operand is a file.
 fn takes_file(spec: &Spec) -> bool {
-    spec.operand != Operand::None && !matches!(spec.name, "help" | "completions")
+    let none = ["help", "completions", "backend", "director", "maintenance"];
+    spec.operand != Operand::None && !none.contains(&spec.name)
 }
 
 /// What may stand behind a command that is no file and no flag.
@@ -43,6 +44,10 @@ fn words(spec: &Spec) -> Vec<&'static str> {
     match spec.name {
         "help" => COMMANDS.iter().map(|spec| spec.name).collect(),
         "completions" => SHELLS.iter().map(|(shell, _)| *shell).collect(),
+        "backend" => vec!["drain", "resume"],
+        "director" => vec!["weight", "declared"],
+        "maintenance" => vec!["on", "off"],
+        "pages" => vec!["preview", "export"],
         _ => Vec::new(),
     }
 }
@@ -96,10 +101,15 @@ fn zsh() -> String {
         }
         out.push_str(" '--help[say more]'");
         let behind = words(spec);
-        if !behind.is_empty() {
-            let _ = write!(out, " '*:word:({})'", behind.join(" "));
-        } else if takes_file(spec) {
-            out.push_str(" '*:file:_files'");
+        match (behind.is_empty(), takes_file(spec)) {
+            (false, true) => {
+                let _ = write!(out, " '1:word:({})' '*:file:_files'", behind.join(" "));
+            }
+            (false, false) => {
+                let _ = write!(out, " '*:word:({})'", behind.join(" "));
+            }
+            (true, true) => out.push_str(" '*:file:_files'"),
+            (true, false) => {}
         }
         out.push_str(" ;;\n");
     }
@@ -131,7 +141,8 @@ fn fish() -> String {
         let behind = words(spec);
         if !behind.is_empty() {
             let _ = writeln!(out, "complete -c doorward {when} -a '{}'", behind.join(" "));
-        } else if takes_file(spec) {
+        }
+        if takes_file(spec) {
             let _ = writeln!(out, "complete -c doorward {when} -F");
         }
     }

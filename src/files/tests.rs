@@ -42,6 +42,7 @@ impl Folder {
 
     fn plan(&self) -> plan::Files {
         plan::Files {
+            scripts: None,
             id: FilesId(0),
             root: self.0.join("root"),
             index: Box::from([Box::from("index.html")]),
@@ -120,6 +121,7 @@ async fn ask(plan: &plan::Files, method: &str, path: &str, fields: &[(&'static s
         Ok(Served::Failed) => (412, HeaderMap::new(), Ok(Vec::new())),
         Ok(Served::NoSuchPart(size)) => (416, HeaderMap::new(), Ok(size.to_string().into_bytes())),
         Ok(Served::Slash) => (301, HeaderMap::new(), Ok(Vec::new())),
+        Ok(Served::Script { name, info }) => (0, HeaderMap::new(), Ok(format!("{name} {info}").into_bytes())),
         Ok(Served::Listing(listing)) => {
             let names: Vec<String> = listing
                 .entries
@@ -368,6 +370,31 @@ async fn what_is_hidden_is_shown_where_the_route_says_so() {
         assert_eq!((get(&plan, name).await.status, get(&shown, name).await.status), (404, 200), "{name}");
     }
     assert_eq!(get(&plan, ".well-known/security.txt").await.status, 200);
+}
+
+#[tokio::test]
+async fn a_programs_source_is_no_index_and_nothing_to_try() {
+    let folder = Folder::new();
+    folder.write("index.php", "<?php secret");
+    folder.write("page.php", "<?php secret");
+    folder.write("app/index.php", "<?php secret");
+    folder.write("app/index.html", "index");
+    // As people write it who know it from servers that run what they find.
+    let plan = plan::Files {
+        index: Box::from([Box::from("index.php"), Box::from("index.html")]),
+        tries: Box::from([
+            plan::Try::Below { before: "".into(), behind: "".into() },
+            plan::Try::Below { before: "".into(), behind: ".php".into() },
+            plan::Try::At("/index.php".into()),
+        ]),
+        ..folder.plan()
+    };
+    for path in ["", "page", "page.php", "nothing", "index.php"] {
+        assert_eq!(get(&plan, path).await.status, 404, "{path}");
+    }
+    assert_eq!(get(&plan, "app/").await.text(), "index");
+    let plan = plan::Files { hidden: true, ..plan };
+    assert_eq!(get(&plan, "nothing").await.text(), "<?php secret");
 }
 
 #[tokio::test]

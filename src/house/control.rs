@@ -423,7 +423,10 @@ impl House {
             Order::Status(answer) => drop(answer.send(Answer::done(self.status()))),
             Order::Reload(answer) => drop(answer.send(self.reload())),
             Order::Tell(told, answer) => {
-                let told = self.keep.obey(&told, &self.worlds.current()).await;
+                let (told, news) = self.keep.obey(&told, &self.worlds.current()).await;
+                if news {
+                    self.keep.office.note(Level::Info, "an operator's order holds", &[("order", &told.text)]);
+                }
                 drop(answer.send(told));
             }
             Order::Upgrade(answer) => drop(answer.send(self.upgrade().await)),
@@ -651,35 +654,28 @@ impl House {
                 .collect();
         let _ = writeln!(text, "listens: {}", listeners.join(", "));
         let _ = writeln!(text, "connections: {} open, {} turned away", self.gate.open(), self.gate.refused());
-        for backend in generation::figures(&world) {
-            let faults: u64 = backend.faults.iter().map(|(_, count)| count).sum();
-            let _ = writeln!(
-                text,
-                "backend {}: {} requests, {} in flight, {} connections, {} faults",
-                backend.name, backend.requests, backend.in_flight, backend.open, faults
-            );
-            if backend.waited > 0 {
-                let _ = writeln!(
-                    text,
-                    "backend {}: {} requests wait for a connection, {} had to so far",
-                    backend.name, backend.waiting, backend.waited
-                );
-            }
-        }
-        for backend in world.servers() {
+        for (backend, figures) in world.servers().zip(generation::figures(&world)) {
             let standing = backend.standing();
-            let _ = write!(
-                text,
-                "backend {}: {} for {}",
-                backend.name(),
-                standing.condition.word(),
-                age(standing.since)
-            );
-            if !standing.healthy() {
-                let _ = write!(text, ", {}", standing.reason);
+            let _ = write!(text, "backend {}: {} for", figures.name, standing.condition.word());
+            let _ = write!(text, " {}", age(standing.since));
+            if let Some(why) = standing.why() {
+                let _ = write!(text, ", {why}");
             }
             if let Some((good, window)) = standing.probe {
                 let _ = write!(text, ", {good} of the last {window} probes were good");
+            }
+            let faults: u64 = figures.faults.iter().map(|(_, count)| count).sum();
+            let _ = write!(
+                text,
+                "; {} in flight, {} open, {} so far with {}",
+                figures.in_flight,
+                counted(figures.open, "connection"),
+                counted(figures.requests, "request"),
+                counted(faults, "fault")
+            );
+            if figures.waited > 0 {
+                let _ =
+                    write!(text, "; {} wait for a place, {} had to so far", figures.waiting, figures.waited);
             }
             text.push('\n');
         }
@@ -781,15 +777,20 @@ fn told(director: &Director) -> String {
             Condition::Well => String::new(),
             other => format!(" ({})", other.word()),
         };
-        format!("{name} weight {weight}{how}")
+        let declared = director.config().members.iter().find(|(known, _)| *known == name);
+        let said = match declared {
+            Some((_, declared)) if *declared != weight => format!(" (the rules say {declared})"),
+            _ => String::new(),
+        };
+        format!("{name} weight {weight}{said}{how}")
     };
     let members: Vec<String> = director.members(clock::now()).into_iter().map(member).collect();
     format!(
-        "director {}: {}, {}; {} retries",
+        "director {}: {}, {}; {}",
         director.name(),
         director.config().policy.word(),
         members.join(", "),
-        director.retries()
+        counted(director.retries(), "retry")
     )
 }
 
@@ -799,8 +800,9 @@ fn tell(office: &Office, news: &News<'_>) {
     match &news.event {
         Event::Stands(standing, times) => {
             let mut fields: Vec<(&str, &dyn std::fmt::Display)> = vec![("backend", name)];
-            if !standing.healthy() {
-                fields.push(("why", &standing.reason));
+            let why = standing.why();
+            if let Some(why) = &why {
+                fields.push(("why", why));
             }
             if *times > 1 {
                 fields.push(("changes", times));
@@ -886,6 +888,11 @@ fn fixed(old: &Gateway, new: &Gateway) -> Vec<&'static str> {
     differs.into_iter().filter_map(|(name, differs)| differs.then_some(name)).collect()
 }
 
-fn counted(number: usize, what: &str) -> String {
-    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+/// `1 request`, `2 requests`, `2 retries`.
+fn counted<N: From<u8> + PartialEq + std::fmt::Display>(number: N, what: &str) -> String {
+    match what.strip_suffix('y') {
+        _ if number == N::from(1) => format!("{number} {what}"),
+        Some(stem) => format!("{number} {stem}ies"),
+        None => format!("{number} {what}s"),
+    }
 }

@@ -81,8 +81,8 @@ impl Keep {
         Ok(())
     }
 
-    /// Carries out what an operator says.
-    pub async fn obey(&self, order: &str, world: &World) -> Answer {
+    /// Carries out what an operator says; true where it may have changed something.
+    pub async fn obey(&self, order: &str, world: &World) -> (Answer, bool) {
         self.orders.obey(order, &self.desk, world).await
     }
 

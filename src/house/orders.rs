@@ -1,6 +1,6 @@
 //! What operators say at run time: which backends are drained, what members of directors weigh, which sites are closed
-//! for maintenance. Kept in the
-//! store, so that it outlives reloads, upgrades and restarts; each order is kept before it is carried out.
+//! for maintenance. Kept in the store, so that it outlives reloads, upgrades and restarts; each order is kept before it
+//! is carried out.
 //!
 //! An order comes as a line of JSON over the control socket (`{"do":"drain","backend":"wiki"}`), so that names and
 //! notes may hold what they like. What it names is looked up in the rules as they are: an order about something that is
@@ -114,16 +114,17 @@ impl Orders {
         given.close(world);
     }
 
-    /// Carries an order out; the answer is what its user reads.
-    pub async fn obey(&self, order: &str, desk: &Desk, world: &World) -> Answer {
-        match self.carry_out(order, desk, world).await {
-            Ok(text) => Answer::done(text),
-            Err(text) => Answer::fault(format!("doorward: {text}")),
+    /// Carries an order out; the answer is what its user reads. True for one that was more than a question.
+    pub async fn obey(&self, order: &str, desk: &Desk, world: &World) -> (Answer, bool) {
+        let order: Value = serde_json::from_str(order).unwrap_or_default();
+        let asks = order.get("do").is_some_and(|what| what == "closed");
+        match self.carry_out(&order, desk, world).await {
+            Ok(text) => (Answer::done(text), !asks),
+            Err(text) => (Answer::fault(format!("doorward: {text}")), false),
         }
     }
 
-    async fn carry_out(&self, order: &str, desk: &Desk, world: &World) -> Result<String, String> {
-        let order: Value = serde_json::from_str(order).map_err(|_| "the order makes no sense".to_owned())?;
+    async fn carry_out(&self, order: &Value, desk: &Desk, world: &World) -> Result<String, String> {
         let said = |name: &str| order.get(name).and_then(Value::as_str);
         let needed = |name: &str| said(name).ok_or_else(|| format!("the order does not say which {name}"));
         match needed("do")? {
@@ -146,7 +147,14 @@ impl Orders {
 
     async fn drain(&self, name: &str, drain: bool, desk: &Desk, world: &World) -> Result<String, String> {
         let Some(backend) = world.servers().find(|backend| backend.name() == name) else {
-            let near = near(name, &world.servers().map(|backend| backend.name()).collect::<Vec<_>>());
+            let near = match world.directors().find(|director| director.name() == name) {
+                Some(director) => {
+                    let members = director.config().members.iter().map(|(name, _)| format!("`{name}`"));
+                    let members = members.collect::<Vec<_>>().join(", ");
+                    format!(": it is a director, whose members are {members}")
+                }
+                None => near(name, &world.servers().map(|backend| backend.name()).collect::<Vec<_>>()),
+            };
             // One that is no more may still be let go of.
             if !drain && self.0.borrow_mut().drained.remove(name) {
                 forget(desk, DRAINED, name).await?;

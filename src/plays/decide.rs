@@ -421,7 +421,8 @@ impl<'g> Stage<'g> {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
                 world.fits(Some(door.route), asked)?;
-                if let Some(backend) = backend {
+                let runs = || Some(among_files(door.route, &request.path)?.0);
+                if let Some(backend) = backend.or_else(runs) {
                     let way = Way::of(found, door.route, &door.names, &request.path);
                     let destination =
                         judge_destination(world, found, &request, &request.headers, &[backend])?;
@@ -524,7 +525,11 @@ impl<'g> Stage<'g> {
                     } else {
                         door.as_ref().map_err(Clone::clone).and_then(|door| admit(world, door, &request))
                     };
+                    let runs = |door: &Door<'_>| Some(among_files(door.route, &request.path)?.0);
                     let judged = match (judged, &door) {
+                        (Ok(None), Ok(door)) if flow.takes_settled() && runs(door).is_some() => {
+                            Ok(runs(door))
+                        }
                         (Ok(None), Ok(door)) if flow.takes_settled() => {
                             match settle(world, door.route, &request, ask) {
                                 Ok(response) => {
@@ -696,10 +701,11 @@ fn follow(
             let covered = handover::route(found, &path)?;
             let names = covered.names.values();
             world.tell(Kind::Rewrite, format!("{} is internal", tell::plain(path.as_str())), None);
-            if covered.route.answers.is_ours() {
+            let runs = among_files(covered.route, &path).map(|(backend, _)| backend);
+            if covered.route.answers.is_ours() && runs.is_none() {
                 own(world, covered.route, names, (&method, &path, query.as_ref()), ask)?
             } else {
-                let backend = doorplate::backend(&covered)?;
+                let backend = runs.map_or_else(|| doorplate::backend(&covered), Ok)?;
                 let way = Way::of(found, covered.route, names, &path);
                 let url = way.target(&path, query.as_ref())?.to_string();
                 let before = HeaderMap::new();
@@ -950,10 +956,10 @@ fn look_up<'g>(world: &mut World<'_>, found: SiteRef<'g>, request: &Request) -> 
     let place = at.and_then(|at| gateway.route_spot((site, at)));
     let shown: Vec<String> = world.names.iter().map(|(name, value)| format!("{name} is {value}")).collect();
     let shown = if shown.is_empty() { String::new() } else { format!(", {}", shown.join(", ")) };
-    let backend = covered.backend();
+    let backend = covered.backend().filter(|_| !route.answers.is_ours());
     let to = match backend {
         Some(id) => format!("backend {}", gateway.backend(id)),
-        None if route.answers.is_ours() => doorplate::in_words(&route.answers, &route.names),
+        None if route.answers.is_ours() => gateway.answers(route),
         None => "no row of its table".to_owned(),
     };
     world.tell(Kind::Route, format!("{} → {to}{shown}", route.path), place);
@@ -1074,14 +1080,31 @@ fn to_run(
     if speaker.is_none_or(|speaker| speaker.protocol != Protocol::FastCgi) {
         return Ok(None);
     }
+    let path = target.split('?').next().unwrap_or_default();
+    if let Some(route) =
+        route.filter(|route| matches!(&route.answers, Answers::Files(files) if files.scripts.is_some()))
+    {
+        let (_, script) = among_files(route, &SitePath::parse(path.as_bytes())?)
+            .ok_or_else(|| Fault::with(Cause::NoRoute, "it is sent to who runs scripts, and it is none"))?;
+        return Ok(Some(script));
+    }
     let scripts = route.and_then(|route| route.scripts.as_ref()).ok_or_else(|| {
         Fault::with(
             Cause::RuleFault,
             "its backend runs scripts, and this route has no `.root` where they lie",
         )
     })?;
-    let path = target.split('?').next().unwrap_or_default();
     script::split(scripts, &SitePath::parse(path.as_bytes())?).map(Some)
+}
+
+/// The script that a path is taken for among the files of a route, and who runs it.
+fn among_files(route: &Route, path: &SitePath) -> Option<(BackendId, Script)> {
+    let Answers::Files(files) = &route.answers else { return None };
+    let scripts = files.scripts.as_ref()?;
+    let below = doorplate::below(route, path);
+    let found = files::assumed_script(files, below)?;
+    let before = path.as_str().strip_suffix(below).unwrap_or_default();
+    Some((scripts.backend, Script::among_files(scripts, before, found)))
 }
 
 /// What a visitor who wants a tunnel asks of the backend, as the corridor asks it.

@@ -133,6 +133,14 @@ impl Standing {
     pub fn healthy(&self) -> bool {
         self.condition == Condition::Well
     }
+
+    /// What there is to say beside the condition: that an operator drained it is said by the word.
+    pub fn why(&self) -> Option<&str> {
+        match self.condition {
+            Condition::Well | Condition::Drained => None,
+            _ => Some(&*self.reason).filter(|reason| !reason.is_empty()),
+        }
+    }
 }
 
 /// How a request is sent: as usual, or to see whether the backend is back.

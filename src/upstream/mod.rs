@@ -34,7 +34,6 @@ pub mod config;
 mod connect;
 mod director;
 pub mod fastcgi;
-mod fastcgi_ping;
 mod framing;
 mod health;
 mod names;

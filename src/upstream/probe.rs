@@ -10,7 +10,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::backend::{Backend, Inner};
 use super::config::{Address, Ask, ProbeConfig, Protocol};
-use super::fastcgi_ping as fastcgi;
+use super::fastcgi::ping;
 use super::health::{Standing, Window};
 use super::names::Names;
 use super::{connect, streams};
@@ -143,15 +143,15 @@ async fn ask(backend: &Inner, probe: &ProbeConfig) -> Result<(), Box<str>> {
         }
         let question = match &probe.ask {
             Ask::Connection => return Ok(()),
-            Ask::Values => fastcgi::values(),
-            Ask::Script(script) => fastcgi::request(script),
+            Ask::Values => ping::values(),
+            Ask::Script(script) => ping::request(script),
             Ask::Request(request) => request.to_vec(),
             Ask::Url(url) => question(backend, url),
         };
         io.write_all(&question).await.map_err(|_| "it hung up on the question")?;
         match &probe.ask {
-            Ask::Values => fastcgi::hear_values(&mut *io).await,
-            Ask::Script(_) => expected(fastcgi::hear_status(&mut *io).await?, probe),
+            Ask::Values => ping::hear_values(&mut *io).await,
+            Ask::Script(_) => expected(ping::hear_status(&mut *io).await?, probe),
             _ => listen(&mut *io, probe).await,
         }
     };

@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::stage::{Folder, OldServer, Stage, Visitor, closed_port, ok};
+use super::stage::{Folder, OldServer, Stage, Visitor, ok, vacant_port};
 use super::tools::{doorward, figure, page, run, until};
 
 /// A command to the gateway of a stage: its status, and what it says.
@@ -189,7 +189,9 @@ fn a_drained_backend_gets_nobody_new_until_it_is_resumed() {
     );
     assert_eq!(done(&stage, &["backend", "old", "drain"]), "old was drained already\n");
     assert_eq!(cause(&mut visitor), "unhealthy");
-    assert!(done(&stage, &["status"]).contains("backend old: drained for "));
+    let status = done(&stage, &["status"]);
+    let line = status.lines().find(|line| line.starts_with("backend old: drained for "));
+    assert!(line.is_some_and(|line| line.contains("; 0 in flight, ")), "one line tells all: {status}");
     let health = json(stage.admin());
     assert!(health.contains("\"name\":\"old\",\"state\":\"drained\""), "{health}");
     assert!(health.contains("\"reason\":\"drained by an operator\""), "{health}");
@@ -211,7 +213,7 @@ fn a_drained_backend_gets_nobody_new_until_it_is_resumed() {
 
 #[test]
 fn a_dead_backend_is_left_alone_at_once_and_back_within_a_second() {
-    let address = closed_port();
+    let address = vacant_port();
     let rules = format!("backend old {{ .url = \"http://{address}\"; .failures_max = 3; }}\n");
     let mut stage = Stage::with(SITE, &rules);
     let mut visitor = stage.plain_visitor();
@@ -265,7 +267,7 @@ fn an_unknown_name_is_a_warning_at_the_start_and_a_page_for_visitors() {
 
 #[test]
 fn a_probe_by_connection_sees_a_server_come() {
-    let address = closed_port();
+    let address = vacant_port();
     let probe = ".probe = { .kind = tcp; .interval = 50ms; .window = 2; .threshold = 1; .initial = 0; };";
     let stage = Stage::with(SITE, &format!("backend old {{ .url = \"http://{address}\"; {probe} }}\n"));
     let mut visitor = stage.plain_visitor();
@@ -284,7 +286,9 @@ fn a_weight_that_was_said_stays_until_the_declared_one_is_wanted_again() {
     refused(&stage, &["director", "hme", "weight", "one", "5"], "did you mean `home`?");
     refused(&stage, &["director", "home", "weight", "thre", "5"], "home has no member called `thre`");
     refused(&stage, &["director", "home", "weight", "one", "1001"], "`1001` is no weight");
+    refused(&stage, &["backend", "home", "drain"], "it is a director, whose members are `one`, `two`");
     assert_eq!(done(&stage, &["director", "home", "weight", "one", "0"]), "one has weight 0 in home\n");
+    assert!(done(&stage, &["status"]).contains("one weight 0 (the rules say 3), two weight 1; 0 retries"));
     let told = |stage: &Stage| {
         let mut visitor = stage.plain_visitor();
         (0..8).map(|_| visitor.ask("GET / HTTP/1.1\r\nHost: www.test\r\n\r\n").text()).collect::<Vec<_>>()

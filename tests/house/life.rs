@@ -94,7 +94,9 @@ fn a_reload_is_whole_or_nothing_and_nobody_notices() {
     let house = Program::serve(&folder.0);
     let (code, status, _) = house.ask("status");
     assert!(
-        code == Some(0) && status.contains("generation 1") && status.contains("backend old: 0 requests"),
+        code == Some(0)
+            && status.contains("generation 1")
+            && status.contains("0 requests so far with 0 faults"),
         "{status}"
     );
     let http = house.address("http");
@@ -123,6 +125,12 @@ fn a_reload_is_whole_or_nothing_and_nobody_notices() {
     old.answer.send(()).expect("the old server");
     assert_eq!(slow.reply(false).text(), "old");
     assert!(house.ask("status").1.contains("generation 2"));
+    // What an operator says stands in the log as well.
+    let state = house.state.to_str().expect("a path");
+    let closed = run(&mut doorward(&["maintenance", "on", "www.test", "--state", state]));
+    assert_eq!(closed.0, Some(0), "{}", closed.2);
+    house.said("an operator's order holds order=\"www.test: closed until you say");
+    assert_eq!(run(&mut doorward(&["maintenance", "off", "www.test", "--state", state])).0, Some(0));
     // And by a signal, with what takes a restart said.
     let other = "site \"other.test\" { .force_https = no; route \"/\" { .backend = old; } }\n";
     let text = Stage::text("", &format!("{other}{}", new.declared("old")));

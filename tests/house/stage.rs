@@ -513,7 +513,16 @@ pub fn ok(text: &str) -> Vec<u8> {
     format!("HTTP/1.1 200 OK\r\nContent-Length: {}\r\n\r\n{text}", text.len()).into_bytes()
 }
 
-/// A port where nobody listens.
-pub fn closed_port() -> SocketAddr {
+/// A port that nobody listens on now.
+pub fn vacant_port() -> SocketAddr {
     TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port")
+}
+
+/// A port where nobody listens, nor can: it is taken until the tests end.
+pub fn closed_port() -> SocketAddr {
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).expect("a socket");
+    socket.bind(&SocketAddr::from(([127, 0, 0, 1], 0)).into()).expect("a port");
+    let address = socket.local_addr().ok().and_then(|address| address.as_socket()).expect("a port");
+    std::mem::forget(socket);
+    address
 }

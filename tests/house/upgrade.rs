@@ -450,7 +450,7 @@ fn workers_and_addresses_follow_the_rules_of_the_new_process() {
     }
     house.program().said("workers=\"4\"");
     // One more address, then only that one.
-    let other = super::stage::closed_port();
+    let other = super::stage::vacant_port();
     house.folder.write("main.vcl", &text(2, &format!("\"{at}\", \"{other}\"")));
     house.upgrade();
     for place in [at, other] {

@@ -3,7 +3,7 @@
 //! Called by `send`, where a backend's `.url` says `fastcgi:`; what is asked carries the script that was found
 //! (`script::Script`). The client is our own and runs in the visitor's task: one request at a time on a connection,
 //! always number 1. Framing, header and parameters are pure (`record`, `answer`, `params`); `exchange` moves both
-//! directions, `link` is the connection.
+//! directions, `link` is the connection; `ping` is a probe's question.
 //!
 //! Promises beside those of `upstream`:
 //! - A connection is kept only where `.idle_max` says so: each one keeps a process of php-fpm.
@@ -16,6 +16,7 @@ pub mod answer;
 mod exchange;
 mod link;
 mod params;
+pub mod ping;
 pub mod record;
 
 use std::future::poll_fn;

@@ -5,7 +5,7 @@ use bytes::{Buf, Bytes, BytesMut};
 
 const VERSION: u8 = 1;
 const REQUEST: [u8; 2] = [0, 1];
-const HEADER_BYTES: usize = 8;
+pub const HEADER_BYTES: usize = 8;
 /// As much as one record holds here: the most there is, in whole words of eight bytes, so that nothing is padded.
 pub const CONTENT_BYTES_MAX: usize = 0xfff8;
 
@@ -15,6 +15,10 @@ const PARAMS: u8 = 4;
 const STDIN: u8 = 5;
 const STDOUT: u8 = 6;
 const STDERR: u8 = 7;
+const GET_VALUES: u8 = 9;
+const GET_VALUES_RESULT: u8 = 10;
+
+const NO_FASTCGI: &str = "its answer is no FastCGI";
 
 /// Nothing more of the body comes.
 pub const STDIN_END: [u8; HEADER_BYTES] = header(STDIN, 0);
@@ -38,6 +42,25 @@ pub fn begin(into: &mut BytesMut, keep: bool, params: &[u8]) {
         into.extend_from_slice(piece);
     }
     into.extend_from_slice(&header(PARAMS, 0));
+}
+
+/// Asks what the server can do by the names of its values. That belongs to no request: its number is 0.
+pub fn get_values(into: &mut BytesMut, names: &[u8]) {
+    let [version, kind, _, _, rest @ ..] = header(GET_VALUES, u16::try_from(names.len()).unwrap_or(0));
+    into.extend_from_slice(&[version, kind, 0, 0]);
+    into.extend_from_slice(&rest);
+    into.extend_from_slice(names);
+}
+
+/// How many bytes of what it can do follow, padding included. The error is what is wrong, in words.
+pub fn values_told(header: &[u8; HEADER_BYTES]) -> Result<usize, &'static str> {
+    match *header {
+        [VERSION, GET_VALUES_RESULT, 0, 0, high, low, padding, _] => {
+            Ok(usize::from(u16::from_be_bytes([high, low])) + usize::from(padding))
+        }
+        [VERSION, ..] => Err("it does not answer what it was asked"),
+        _ => Err(NO_FASTCGI),
+    }
 }
 
 /// What a record says. Long ones come in the pieces they arrive in.
@@ -89,7 +112,7 @@ impl Decoder {
             let Some((header, _)) = input.split_first_chunk::<HEADER_BYTES>() else { return Ok(None) };
             let [version, kind, id_high, id_low, high, low, padding, _] = *header;
             if version != VERSION {
-                return Err("its answer is no FastCGI");
+                return Err(NO_FASTCGI);
             }
             if [id_high, id_low] != REQUEST {
                 return Err("it answers a request that was not asked");

@@ -125,8 +125,6 @@ async fn failing(pool: &Pool, name: &'static str, how: Fails) -> Failing {
         },
         |config| {
             config.name = name.into();
-            // What a director makes of each failure is looked at here, not when it has none to look at any more.
-            config.breaker.failures_max = 0;
             config.max_connections = usize::from(how == Fails::Full);
             // What is tried here is what becomes of requests that meet it.
             config.breaker.failures_max = 0;
@@ -145,9 +143,13 @@ async fn failing(pool: &Pool, name: &'static str, how: Fails) -> Failing {
     Failing { backend: raw.backend, seen, _held: held }
 }
 
-/// A port that nobody listens on.
+/// A port that nobody listens on, nor can: it is taken until the tests end.
 fn closed_port() -> u16 {
-    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+    let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+    socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+    let port = socket.local_addr().unwrap().as_socket().unwrap().port();
+    std::mem::forget(socket);
+    port
 }
 
 #[test]

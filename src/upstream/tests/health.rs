@@ -398,7 +398,7 @@ fn a_fastcgi_server_is_asked_in_its_own_words() {
     for (said, refused, heard) in [
         ("Content-type: text/plain\r\n\r\npong", 0, ""),
         ("Status: 404 Not Found\r\n\r\n", 0, "its probe: it answers 404, not 200"),
-        ("", 0, "its probe: its answer makes no sense"),
+        ("", 0, "its probe: its answer ends within its header"),
         ("X: y\r\n\r\n", 2, "its probe: it refused the request"),
     ] {
         let told = play(one_question(script(said, refused), ping(), &[(200, 200)]));
