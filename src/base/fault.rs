@@ -11,15 +11,26 @@ pub struct Fault {
     pub cause: Cause,
     /// For the error log alone. It may name a site, a backend, a header; never an address or a secret.
     detail: Option<Box<str>>,
+    /// A visitor was sending when it happened.
+    upload: bool,
 }
 
 impl Fault {
     pub const fn new(cause: Cause) -> Self {
-        Self { cause, detail: None }
+        Self { cause, detail: None, upload: false }
     }
 
     pub fn with(cause: Cause, detail: impl Into<Box<str>>) -> Self {
-        Self { cause, detail: Some(detail.into()) }
+        Self { cause, detail: Some(detail.into()), upload: false }
+    }
+
+    /// It happened while a visitor was sending, or was being waited for: he may have brought it about.
+    pub fn in_upload(self, upload: bool) -> Self {
+        Self { upload, ..self }
+    }
+
+    pub const fn is_of_upload(&self) -> bool {
+        self.upload
     }
 
     pub fn detail(&self) -> &str {

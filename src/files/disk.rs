@@ -13,11 +13,12 @@ use rustix::io::Errno;
 use tokio::sync::Semaphore;
 
 use super::encodings::{self, Encoding};
-use super::{Shared, broken, types};
+use super::{Shared, broken, names, types};
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Instant, Wall};
 use crate::base::fault::Fault;
 use crate::plan::{self, Links};
+use crate::script;
 
 /// How long a root stays open before its path is looked at again: releases are often switched by a link.
 const FRESH: Duration = Duration::from_secs(1);
@@ -49,6 +50,8 @@ pub struct Candidate {
     pub slash: bool,
     /// It is the path that was asked for: a folder without its slash is asked for again with it.
     pub asked: bool,
+    /// It names a script; this follows it in the path.
+    pub runs: Option<String>,
 }
 
 /// What is looked for, one after the other, and in which encodings a file is taken.
@@ -60,6 +63,8 @@ pub struct Wanted {
 /// What lies at the first name that leads to something.
 pub enum Stood {
     File(Found),
+    /// A script, by its name below the root, and what follows it in the path.
+    Script(String, String),
     /// A folder that can be shown, and was asked for without its slash.
     Slash,
     /// A folder without an index that may be listed.
@@ -152,7 +157,7 @@ impl Candidate {
     pub fn said(name: &str) -> Self {
         let slash = name.ends_with('/');
         let name = name.trim_matches('/').to_owned();
-        Self { name, slash, asked: false }
+        Self { name, slash, asked: false, runs: None }
     }
 }
 
@@ -193,8 +198,12 @@ impl Opened {
 
     /// What lies at a name, without reading it.
     pub fn stat(&self, name: &str, links: Links) -> io::Result<Stat> {
-        let place = self.open(name, OFlags::PATH, links, Pace::Patient).map_err(Missed::into_io)?;
-        Ok(fstat(place.as_fd())?)
+        self.place(name, links, Pace::Patient).map_err(Missed::into_io)
+    }
+
+    fn place(&self, name: &str, links: Links, pace: Pace) -> Result<Stat, Missed> {
+        let place = self.open(name, OFlags::PATH, links, pace)?;
+        fstat(place.as_fd()).map_err(|error| Missed::Failed(error.into()))
     }
 }
 
@@ -277,10 +286,19 @@ fn look_at(
     candidate: &Candidate,
     pace: Pace,
 ) -> Result<Stood, Missed> {
-    let Candidate { name, slash, asked } = candidate;
+    let Candidate { name, slash, asked, runs } = candidate;
+    if let Some(info) = runs {
+        // Only its backend has to be able to read it.
+        let stat = root.place(name, plan.links, pace)?;
+        return match kind(&stat) {
+            FileType::RegularFile => Ok(Stood::Script(name.clone(), info.clone())),
+            _ => Err(Missed::Absent("what lies there is no file")),
+        };
+    }
     let (file, stat) = root.read(name, plan.links, pace)?;
     match kind(&stat) {
         FileType::RegularFile if *slash => Err(Missed::Absent("this is a file, and a folder is asked for")),
+        FileType::RegularFile if is_source(plan, name) => Err(Missed::Absent(SOURCE)),
         FileType::RegularFile => {
             best(root, plan, encodings, (name.clone(), file, stat), pace).map(Stood::File)
         }
@@ -288,8 +306,24 @@ fn look_at(
             if !slash && !asked {
                 return Err(Missed::Absent("a folder lies where a file is looked for"));
             }
-            for index in &plan.index {
+            for index in plan.index.iter().filter(|index| plan.hidden || names::may_be_shown(index)) {
                 let name = if name.is_empty() { index.to_string() } else { format!("{name}/{index}") };
+                if is_script(plan, &name) {
+                    match root.place(&name, plan.links, pace) {
+                        Ok(stat) if kind(&stat) == FileType::RegularFile && !slash => {
+                            return Ok(Stood::Slash);
+                        }
+                        Ok(stat) if kind(&stat) == FileType::RegularFile => {
+                            return Ok(Stood::Script(name, String::new()));
+                        }
+                        Ok(_) | Err(Missed::Absent(_)) => {}
+                        Err(other) => return Err(other),
+                    }
+                    continue;
+                }
+                if is_source(plan, &name) {
+                    continue;
+                }
                 match root.read(&name, plan.links, pace) {
                     Ok((file, stat)) if kind(&stat) == FileType::RegularFile => {
                         if !slash {
@@ -313,6 +347,21 @@ fn look_at(
         }
         _ => Err(Missed::Absent("this is no file that can be sent")),
     }
+}
+
+const SOURCE: &str = "this is the source of a script";
+
+/// Whether a file of this name is one that must not be shown, since programs run here.
+fn is_source(plan: &plan::Files, name: &str) -> bool {
+    plan.scripts.as_ref().is_some_and(|scripts| names::is_program(name, &scripts.endings))
+}
+
+/// Whether a name below the root is one that runs.
+pub fn is_script(plan: &plan::Files, name: &str) -> bool {
+    let named = |scripts: &plan::ScriptsBeside| script::among(&scripts.endings, &names::as_path(name));
+    plan.scripts
+        .as_ref()
+        .is_some_and(|scripts| matches!(named(scripts), Ok((_, Some(info))) if info.is_empty()))
 }
 
 /// The file in the encoding that the visitor likes best. One that is older than the file itself was forgotten when

@@ -34,6 +34,7 @@ use crate::base::clock::Wall;
 use crate::base::fault::Fault;
 use crate::message::Body;
 use crate::plan;
+use crate::script;
 
 use self::conditions::{Validators, Verdict};
 use self::disk::{Candidate, Found, Stood};
@@ -84,6 +85,9 @@ pub enum Served {
     Listing(Listing),
     /// The `.try` list ends with this status.
     Status(u16),
+    /// A script that lies there: its name from the root on, and what follows it in the path. Whatever the method: the
+    /// script will say.
+    Script { name: String, info: String },
 }
 
 /// Methods a file answers.
@@ -91,28 +95,39 @@ pub const METHODS: &str = "GET, HEAD, OPTIONS";
 
 /// Looks a file up and makes its answer.
 pub async fn serve(root: &Arc<Root>, plan: &Arc<plan::Files>, ask: Ask<'_>) -> Result<Served, Fault> {
-    if *ask.method == Method::OPTIONS {
-        return Ok(Served::Answer(options()));
+    if plan.scripts.is_none()
+        && let Some(answer) = other_method(ask.method)
+    {
+        return answer;
     }
-    if !matches!(*ask.method, Method::GET | Method::HEAD) {
-        return Err(Fault::with(Cause::MethodNotAllowed, format!("{} of a file", ask.method)));
-    }
+    let path = match ask.below {
+        Below::Path(path) => Some(path),
+        Below::Name(_) => None,
+    };
     let below = match ask.below {
         Below::Path(path) => names::decoded(path),
         Below::Name(name) => names::plain(name),
     };
     let below = below.filter(|name| plan.hidden || ask.named || names::may_be_shown(name));
     // The path of nothing that can be shown: what else is tried does not hang on it.
-    let below = below.map(|name| Candidate { name, slash: ask.slash, asked: true });
+    let below = below.map(|name| Candidate { name, slash: ask.slash, asked: true, runs: None });
     let wanted = disk::Wanted {
-        candidates: candidates(plan, below.as_ref()),
+        candidates: candidates(plan, path, below.as_ref()),
         encodings: if plan.precompressed {
             encodings::accepted(&ask.headers.get_all(ACCEPT_ENCODING))
         } else {
             encodings::Wanted::default()
         },
     };
-    match disk::look(root, plan, wanted).await {
+    let stood = disk::look(root, plan, wanted).await;
+    // What a script takes it says itself; a file is only read.
+    if let Ok(Stood::File(_) | Stood::Folder(_)) = stood
+        && let Some(answer) = other_method(ask.method)
+    {
+        return answer;
+    }
+    match stood {
+        Ok(Stood::Script(name, info)) => Ok(Served::Script { name: format!("/{name}"), info }),
         Ok(Stood::File(found)) => file(plan, &ask, found).await,
         Ok(Stood::Slash) => Ok(Served::Slash),
         Ok(Stood::Folder(folder)) => listing::of(folder, plan.hidden).await.map(Served::Listing),
@@ -125,6 +140,15 @@ pub async fn serve(root: &Arc<Root>, plan: &Arc<plan::Files>, ask: Ask<'_>) -> R
     }
 }
 
+/// The answer to a method that does not read a file.
+fn other_method(method: &Method) -> Option<Result<Served, Fault>> {
+    match *method {
+        Method::GET | Method::HEAD => None,
+        Method::OPTIONS => Some(Ok(Served::Answer(options()))),
+        _ => Some(Err(Fault::with(Cause::MethodNotAllowed, format!("{method} of a file")))),
+    }
+}
+
 /// The answer to OPTIONS, also for what is no file and answers like one.
 pub fn options() -> Response<Body> {
     let mut response = Response::new(Body::Empty);
@@ -134,24 +158,43 @@ pub fn options() -> Response<Body> {
 }
 
 /// What is looked for, one after the other.
-fn candidates(plan: &plan::Files, below: Option<&Candidate>) -> Vec<Candidate> {
+fn candidates(plan: &plan::Files, path: Option<&str>, below: Option<&Candidate>) -> Vec<Candidate> {
+    let asked = || path.and_then(|path| script_at(plan, path)).or_else(|| below.cloned());
     if plan.tries.is_empty() {
-        return below.into_iter().cloned().collect();
+        return asked().into_iter().collect();
     }
     let tried = |tried: &plan::Try| match tried {
-        plan::Try::At(name) => Some(Candidate::said(name)),
+        plan::Try::At(name) => {
+            Some(script_at(plan, &names::as_path(name)).unwrap_or_else(|| Candidate::said(name)))
+        }
         plan::Try::Below { before, behind } => {
-            let below = below?;
             if before.is_empty() && behind.is_empty() {
-                return Some(below.clone());
+                return asked();
             }
+            let around = |path: &str| {
+                let path = if behind.is_empty() { path } else { path.trim_end_matches('/') };
+                script_at(plan, &format!("{}{path}{}", names::as_path(before), behind.replace('%', "%25")))
+            };
+            if let Some(script) = path.and_then(around) {
+                return Some(script);
+            }
+            let below = below?;
             // `{path}.html` of the folder itself would be a name without a name.
             let hollow = below.name.is_empty() && !behind.is_empty() && !behind.starts_with('/');
             (!hollow).then(|| Candidate::said(&format!("{before}{}{behind}", below.name)))
         }
         plan::Try::Status(_) => None,
     };
-    plan.tries.iter().filter_map(tried).collect()
+    let shown =
+        |candidate: &Candidate| plan.hidden || candidate.asked || names::may_be_shown(&candidate.name);
+    plan.tries.iter().filter_map(tried).filter(shown).collect()
+}
+
+/// The script that a path below the root names, where scripts lie among the files.
+fn script_at(plan: &plan::Files, path: &str) -> Option<Candidate> {
+    let (name, info) = script::among(&plan.scripts.as_ref()?.endings, path).ok()?;
+    let name = name.strip_prefix('/')?.to_owned();
+    Some(Candidate { name, slash: false, asked: false, runs: Some(info?) })
 }
 
 async fn file(plan: &plan::Files, ask: &Ask<'_>, found: Found) -> Result<Served, Fault> {
@@ -249,6 +292,38 @@ pub fn assumed(plan: &plan::Files, below: &str) -> HeaderMap {
         }
     }
     headers
+}
+
+/// The script that a path means, for who reads no disk: the one it names, and where its last part looks like no file's
+/// name, the first of the `.try` list, or the index of the folder. `None`: it is taken for a file.
+pub fn assumed_script(plan: &plan::Files, below: &str) -> Option<(String, String)> {
+    let named = |candidate: Candidate| Some((format!("/{}", candidate.name), candidate.runs?));
+    if let Some(script) = script_at(plan, below) {
+        return named(script);
+    }
+    plan.scripts.as_ref()?;
+    let folder = below.is_empty() || below.ends_with('/');
+    if !folder && below.rsplit('/').next().is_some_and(|last| last.contains('.')) {
+        return None;
+    }
+    let index = || {
+        let index = plan.index.first().filter(|_| folder)?;
+        script_at(plan, &format!("{below}{}", names::as_path(index)))
+    };
+    if below.is_empty()
+        && let Some(script) = index()
+    {
+        return named(script);
+    }
+    let without_itself: Vec<plan::Try> =
+        plan.tries.iter().filter(|tried| !is_itself(tried)).cloned().collect();
+    let rest = plan::Files { tries: without_itself.into(), ..plan.clone() };
+    let tried = if rest.tries.is_empty() { Vec::new() } else { candidates(&rest, Some(below), None) };
+    tried.into_iter().find(|candidate| candidate.runs.is_some()).or_else(index).and_then(named)
+}
+
+fn is_itself(tried: &plan::Try) -> bool {
+    matches!(tried, plan::Try::Below { before, behind } if before.is_empty() && behind.is_empty())
 }
 
 fn header(text: &str) -> Result<HeaderValue, Fault> {

@@ -71,6 +71,26 @@ fn is_hidden(part: &str) -> bool {
         || SOURCES.iter().any(ends)
 }
 
+/// Whether a file of this name may be a program: where programs run, none is ever shown, whatever a route says of
+/// hidden files.
+pub fn is_program(name: &str, endings: &[Box<str>]) -> bool {
+    let ends = |part: &str, end: &str| {
+        let bytes = part.as_bytes();
+        bytes
+            .len()
+            .checked_sub(end.len())
+            .and_then(|at| bytes.get(at..))
+            .is_some_and(|tail| tail.eq_ignore_ascii_case(end.as_bytes()))
+    };
+    let last = name.rsplit('/').next().unwrap_or_default();
+    SOURCES.iter().copied().chain(endings.iter().map(|end| &**end)).any(|end| ends(last, end))
+}
+
+/// A name as the disk has it, as a path: what is decoded from it is the name.
+pub fn as_path(name: &str) -> String {
+    name.trim_start_matches('/').replace('%', "%25")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

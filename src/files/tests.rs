@@ -42,6 +42,7 @@ impl Folder {
 
     fn plan(&self) -> plan::Files {
         plan::Files {
+            scripts: None,
             id: FilesId(0),
             root: self.0.join("root"),
             index: Box::from([Box::from("index.html")]),
@@ -120,6 +121,7 @@ async fn ask(plan: &plan::Files, method: &str, path: &str, fields: &[(&'static s
         Ok(Served::Failed) => (412, HeaderMap::new(), Ok(Vec::new())),
         Ok(Served::NoSuchPart(size)) => (416, HeaderMap::new(), Ok(size.to_string().into_bytes())),
         Ok(Served::Slash) => (301, HeaderMap::new(), Ok(Vec::new())),
+        Ok(Served::Script { name, .. }) => (200, HeaderMap::new(), Ok(name.into_bytes())),
         Ok(Served::Listing(listing)) => {
             let names: Vec<String> = listing
                 .entries
@@ -371,6 +373,31 @@ async fn what_is_hidden_is_shown_where_the_route_says_so() {
 }
 
 #[tokio::test]
+async fn a_programs_source_is_no_index_and_nothing_to_try() {
+    let folder = Folder::new();
+    folder.write("index.php", "<?php secret");
+    folder.write("page.php", "<?php secret");
+    folder.write("app/index.php", "<?php secret");
+    folder.write("app/index.html", "index");
+    // As people write it who know it from servers that run what they find.
+    let plan = plan::Files {
+        index: Box::from([Box::from("index.php"), Box::from("index.html")]),
+        tries: Box::from([
+            plan::Try::Below { before: "".into(), behind: "".into() },
+            plan::Try::Below { before: "".into(), behind: ".php".into() },
+            plan::Try::At("/index.php".into()),
+        ]),
+        ..folder.plan()
+    };
+    for path in ["", "page", "page.php", "nothing", "index.php"] {
+        assert_eq!(get(&plan, path).await.status, 404, "{path}");
+    }
+    assert_eq!(get(&plan, "app/").await.text(), "index");
+    let plan = plan::Files { hidden: true, ..plan };
+    assert_eq!(get(&plan, "nothing").await.text(), "<?php secret");
+}
+
+#[tokio::test]
 async fn a_folder_has_an_index_or_is_listed_or_is_nothing() {
     let folder = Folder::new();
     folder.write("with/index.html", "index");
@@ -539,4 +566,93 @@ async fn a_root_that_is_switched_by_a_link_is_noticed() {
     fs::rename(folder.0.join("next"), folder.0.join("current")).unwrap();
     tokio::time::advance(Duration::from_secs(2)).await;
     assert_eq!(look().await, "two");
+}
+
+#[tokio::test]
+async fn what_is_called_like_a_script_runs_or_is_not_there() {
+    let folder = Folder::new();
+    for name in [
+        "index.php",
+        "a.php",
+        "b/index.php",
+        "c/index.html",
+        "x.jpg",
+        "a.phtml",
+        ".h/a.php",
+        "d;e.php",
+        "f.PHP",
+    ] {
+        folder.write(name, "<?php");
+    }
+    fs::create_dir_all(folder.0.join("root/g.php")).unwrap();
+    symlink("/etc/hostname", folder.0.join("root/out.php")).unwrap();
+    let scripts = plan::ScriptsBeside {
+        backend: plan::BackendId(0),
+        root_there: "/there".into(),
+        endings: [".php".into()].into(),
+    };
+    let plain = plan::Files {
+        scripts: Some(scripts),
+        index: ["index.php".into(), "index.html".into()].into(),
+        // Sources are not shown all the same.
+        hidden: true,
+        ..folder.plan()
+    };
+    let look =
+        async |plan: &plan::Files, method: Method, path: &str| match served(plan, method.as_str(), path, &[])
+            .await
+        {
+            Ok(Served::Script { name, info }) => format!("{name} {info}"),
+            Ok(Served::Answer(response)) => response.status().as_str().to_owned(),
+            Ok(Served::Slash) => "slash".to_owned(),
+            Ok(_) => "else".to_owned(),
+            Err(fault) => fault.cause.name().to_owned(),
+        };
+    for (path, found) in [
+        ("", "/index.php "),
+        ("a.php", "/a.php "),
+        ("a.php/", "/a.php /"),
+        ("a.php/AC%2FDC", "/a.php /AC/DC"),
+        ("b/", "/b/index.php "),
+        ("b", "slash"),
+        ("c/", "200"),
+        ("x.jpg", "200"),
+        ("x.jpg/a.php", "no_route"),
+        ("a.phtml", "no_route"),
+        ("f.PHP", "no_route"),
+        (".h/a.php", "no_route"),
+        ("d;e.php", "no_route"),
+        ("g.php", "no_route"),
+        ("g.php/", "no_route"),
+        ("out.php", "no_route"),
+        ("x%2Fa.php", "no_route"),
+        ("none", "no_route"),
+    ] {
+        assert_eq!(look(&plain, Method::GET, path).await, found, "{path}");
+    }
+    for (method, path, found) in [
+        (Method::POST, "a.php", "/a.php "),
+        (Method::OPTIONS, "a.php", "/a.php "),
+        (Method::OPTIONS, "x.jpg", "204"),
+        (Method::POST, "x.jpg", "method_not_allowed"),
+        (Method::POST, "c/", "method_not_allowed"),
+        (Method::POST, "none", "no_route"),
+    ] {
+        assert_eq!(look(&plain, method, path).await, found, "{path}");
+    }
+    let itself = || plan::Try::Below { before: "".into(), behind: "".into() };
+    let below =
+        |before: &str, behind: &str| plan::Try::Below { before: before.into(), behind: behind.into() };
+    for (last, path, found) in [
+        (plan::Try::At("/index.php".into()), "pretty/link/", "/index.php "),
+        (plan::Try::At("/index.php".into()), "x.jpg/a.php", "/index.php "),
+        (plan::Try::At("/index.php".into()), "a.php/x", "/a.php /x"),
+        (plan::Try::At("/index.php".into()), "f.PHP", "/index.php "),
+        (below("index.php/", ""), "pretty/a%2Fb/", "/index.php /pretty/a/b/"),
+        (below("", ".php"), "a", "/a.php "),
+        (below("", "/index.php"), "b/", "/b/index.php "),
+    ] {
+        let plan = plan::Files { tries: [itself(), last].into(), ..plain.clone() };
+        assert_eq!(look(&plan, Method::GET, path).await, found, "{path}");
+    }
 }

@@ -823,9 +823,16 @@ static ROUTE: &[Setting] = &[
         "\"/srv/static\"",
     ),
     row(
+        "scripts",
+        Type::Name(Kind::Backend),
+        "none",
+        "Who runs the scripts that lie below `.files`, a FastCGI backend: they are run and never shown, all else is a file; `.try` may end with one.",
+        "php",
+    ),
+    row(
         "index",
         Type::File,
-        "\"index.html\"",
+        "\"index.html\"; with `.scripts` \"index.php\", \"index.html\"",
         "What is served for a folder of `.files`: the first of these that is there. Below a `.root`: the script that stands for a folder, `index.php` when nothing is said.",
         "\"index.htm\", \"index.txt\"",
     )
@@ -952,7 +959,7 @@ static ROUTE: &[Setting] = &[
         "endings",
         Type::Text,
         "\".php\"",
-        "How the names of scripts end; what else lies below `.root` has no page here.",
+        "How the names of scripts end; what else lies below a `.root` has no page, below `.files` it is a file.",
         "\".php\", \".phtml\"",
     )
     .several(),

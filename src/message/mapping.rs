@@ -63,6 +63,9 @@ impl Mapping {
             return None;
         }
         let rest = below(&self.inside, path)?;
+        if self.outside.is_empty() && begins_a_host(rest) {
+            return None;
+        }
         let mut mapped = self.outside.as_bytes().to_vec();
         mapped.extend_from_slice(rest);
         if mapped.is_empty() {
@@ -97,6 +100,13 @@ fn below<'p>(prefix: &str, path: &'p [u8]) -> Option<&'p [u8]> {
         rest = behind;
     }
     Some(rest)
+}
+
+/// Whether browsers would take this for a host, where it stands first in an address: behind one slash another, which
+/// may be written backwards, and they leave out tabs and ends of lines.
+fn begins_a_host(path: &[u8]) -> bool {
+    let mut letters = path.iter().filter(|byte| !matches!(byte, b'\t' | b'\r' | b'\n'));
+    letters.next() == Some(&b'/') && matches!(letters.next(), Some(b'/' | b'\\'))
 }
 
 fn canonical(path: &[u8]) -> Option<SitePath> {
@@ -174,6 +184,7 @@ mod tests {
         let strip = Mapping::new(&path("/wiki/a"), 1, "/", false);
         let replace = Mapping::new(&path("/wiki/a"), 1, "/trac/env1/", false);
         let longer = Mapping::new(&path("/trac/env1/sub/a"), 3, "/trac/env1/", false);
+        let root = Mapping::new(&path("/a"), 0, "/trac/", false);
         for (mapping, named, known) in [
             (&strip, "/", Some("/wiki/")),
             (&strip, "", Some("/wiki/")),
@@ -193,6 +204,13 @@ mod tests {
             (&replace, "/trac/", None),
             (&replace, "/wiki/login", None),
             (&replace, "/", None),
+            (&root, "/trac/login", Some("/login")),
+            (&root, "/trac/", Some("/")),
+            (&root, "/trac/a//b", Some("/a//b")),
+            // Below the backend's own path it leads to the backend; without it, to somebody else.
+            (&root, "/trac//evil.example/", None),
+            (&root, "/trac/\\evil.example/", None),
+            (&root, "/trac/\t/evil.example/", None),
             (&longer, "/trac/env1/sub/x", None),
             (&longer, "/trac/env1/x", Some("/trac/env1/sub/x")),
         ] {

@@ -1,9 +1,12 @@
 //! What the house answers by itself: files, redirects, fixed answers.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use http::HeaderValue;
+
+use super::BackendId;
 
 /// A folder of files by its place in the list of its generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -27,6 +30,18 @@ pub struct Files {
     pub hidden: bool,
     /// What is looked for, one after the other; empty: the path alone.
     pub tries: Box<[Try]>,
+    /// Scripts that lie among the files, and who runs them.
+    pub scripts: Option<ScriptsBeside>,
+}
+
+/// Scripts among files: what is called like one runs, and is never shown.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ScriptsBeside {
+    pub backend: BackendId,
+    /// The root of the files as the backend sees it.
+    pub root_there: Arc<str>,
+    /// How the name of a script ends.
+    pub endings: Box<[Box<str>]>,
 }
 
 /// Where symbolic links may lead.

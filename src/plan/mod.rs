@@ -15,7 +15,7 @@ use http::Method;
 use crate::base::address::{ClientIp, NetworkSet};
 use crate::base::cause::Statuses;
 
-pub use house::{Files, FilesId, Fixed, Links, Part, Redirect, Text, Try};
+pub use house::{Files, FilesId, Fixed, Links, Part, Redirect, ScriptsBeside, Text, Try};
 
 /// A backend by its place in the list of its generation.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -247,19 +247,20 @@ impl Key {
 }
 
 impl Answers {
-    /// Whether the house answers by itself, and no backend is asked.
+    /// Whether the house answers by itself: no backend is asked, or only for scripts among its files.
     pub const fn is_ours(&self) -> bool {
         matches!(self, Answers::Files(_) | Answers::Redirect(_) | Answers::Fixed(_))
     }
 
-    /// `None`: the route is not there for these names, or no backend answers.
+    /// `None`: the route is not there for these names, or no backend answers. Of files: who runs the scripts among them.
     pub fn backend(&self, names: &[&str]) -> Option<BackendId> {
         match self {
             Answers::Backend(backend) => Some(*backend),
             Answers::Lookup { rows, key, otherwise, .. } => {
                 rows.0.get(&*key.fill(names)).copied().or(*otherwise)
             }
-            Answers::Files(_) | Answers::Redirect(_) | Answers::Fixed(_) => None,
+            Answers::Files(files) => files.scripts.as_ref().map(|scripts| scripts.backend),
+            Answers::Redirect(_) | Answers::Fixed(_) => None,
         }
     }
 }

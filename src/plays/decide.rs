@@ -274,6 +274,12 @@ impl<'s> World<'s> {
         said(&id) || self.members(id).iter().any(said)
     }
 
+    /// A backend's answer led to an internal route.
+    fn handed_to(&mut self, found: SiteRef<'_>, route: &Route) {
+        let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, route));
+        self.decision.handed = at.map(|at| (found.site.id.0, at));
+    }
+
     /// The log of the site that was asked, which gets the line of whoever is admitted to no route with one of
     /// its own. It is given back where the site names it.
     fn record_at_site(&mut self) -> Option<&'s LogConfig> {
@@ -421,7 +427,8 @@ impl<'g> Stage<'g> {
                 let door = look_up(world, found, &request)?;
                 let backend = admit(world, &door, &request)?;
                 world.fits(Some(door.route), asked)?;
-                if let Some(backend) = backend {
+                let runs = || Some(among_files(door.route, &request.path)?.0);
+                if let Some(backend) = backend.or_else(runs) {
                     let way = Way::of(found, door.route, &door.names, &request.path);
                     let destination =
                         judge_destination(world, found, &request, &request.headers, &[backend])?;
@@ -524,7 +531,11 @@ impl<'g> Stage<'g> {
                     } else {
                         door.as_ref().map_err(Clone::clone).and_then(|door| admit(world, door, &request))
                     };
+                    let runs = |door: &Door<'_>| Some(among_files(door.route, &request.path)?.0);
                     let judged = match (judged, &door) {
+                        (Ok(None), Ok(door)) if flow.takes_settled() && runs(door).is_some() => {
+                            Ok(runs(door))
+                        }
                         (Ok(None), Ok(door)) if flow.takes_settled() => {
                             match settle(world, door.route, &request, ask) {
                                 Ok(response) => {
@@ -695,13 +706,13 @@ fn follow(
         Handover::Address(path, query) => {
             let covered = handover::route(found, &path)?;
             let names = covered.names.values();
-            world.decision.inner = place_of(found, covered.route);
-            let place = world.decision.inner.and_then(|door| world.gateway.route_spot(door));
-            world.tell(Kind::Rewrite, format!("{} is internal", tell::plain(path.as_str())), place);
-            if covered.route.answers.is_ours() {
+            world.handed_to(found, covered.route);
+            world.tell(Kind::Rewrite, format!("{} is internal", tell::plain(path.as_str())), None);
+            let runs = among_files(covered.route, &path).map(|(backend, _)| backend);
+            if covered.route.answers.is_ours() && runs.is_none() {
                 own(world, covered.route, names, (&method, &path, query.as_ref()), ask)?
             } else {
-                let backend = doorplate::backend(&covered)?;
+                let backend = runs.map_or_else(|| doorplate::backend(&covered), Ok)?;
                 let way = Way::of(found, covered.route, names, &path);
                 let url = way.target(&path, query.as_ref())?.to_string();
                 let before = HeaderMap::new();
@@ -721,7 +732,7 @@ fn follow(
         }
         Handover::File(file) => {
             let (route, folder, below) = handover::file(found, &file, |id| world.gateway.folder(id))?;
-            world.decision.inner = place_of(found, route);
+            world.handed_to(found, route);
             let told = format!("files {}", folder.root.display());
             world.tell(
                 Kind::Answer,
@@ -879,7 +890,9 @@ fn judge_destination(
     let judged = destined.admits(request);
     let word = if judged.is_ok() { "admitted" } else { "refused" };
     let term = gateway.deciding(&destined.route.write, request.client);
-    let place = place_of(found, destined.route).and_then(|door| gateway.route_spot(door));
+    let site = found.site.id.0;
+    let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, destined.route));
+    let place = at.and_then(|at| gateway.route_spot((site, at)));
     let path = tell::plain(destined.path.as_str());
     world.tell(Kind::Access, format!("{word} to write at the destination, {path}: {term}"), place);
     judged.map(|()| Some(destined.target))
@@ -935,31 +948,26 @@ struct Door<'g> {
     backend: Option<BackendId>,
 }
 
-/// Where a route stands among all sites' routes.
-fn place_of(found: SiteRef<'_>, route: &Route) -> Option<(usize, usize)> {
-    let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, route));
-    at.map(|at| (found.site.id.0, at))
-}
-
 /// The route, told.
 fn look_up<'g>(world: &mut World<'_>, found: SiteRef<'g>, request: &Request) -> Result<Door<'g>, Fault> {
     let gateway = world.gateway;
     let covered = doorplate::route(found, request)?;
     let route = covered.route;
-    let door = place_of(found, route);
-    world.decision.door = door;
+    let site = found.site.id.0;
+    let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, route));
+    world.decision.door = at.map(|at| (site, at));
     world.route = route.path.to_string();
     let values = covered.names.values();
     world.names =
         route.names.iter().map(ToString::to_string).zip(values.iter().map(ToString::to_string)).collect();
     world.decision.route = Some(route.path.clone());
-    let place = door.and_then(|door| gateway.route_spot(door));
+    let place = at.and_then(|at| gateway.route_spot((site, at)));
     let shown: Vec<String> = world.names.iter().map(|(name, value)| format!("{name} is {value}")).collect();
     let shown = if shown.is_empty() { String::new() } else { format!(", {}", shown.join(", ")) };
-    let backend = covered.backend();
+    let backend = covered.backend().filter(|_| !route.answers.is_ours());
     let to = match backend {
         Some(id) => format!("backend {}", gateway.backend(id)),
-        None if route.answers.is_ours() => doorplate::in_words(&route.answers, &route.names),
+        None if route.answers.is_ours() => gateway.answers(route),
         None => "no row of its table".to_owned(),
     };
     world.tell(Kind::Route, format!("{} → {to}{shown}", route.path), place);
@@ -1050,7 +1058,7 @@ fn send(
     let script = script.map(|script| {
         let file = format!("{}{}", script.root, script.name);
         world.tell(Kind::Backend, format!("it runs {}, if that is there", tell::plain(&file)), None);
-        format!("{}{}", script.name, script.info).into()
+        format!("{}{}{}", script.prefix, script.name, script.info).into()
     });
     let sent =
         Sent { backend: name.into(), method: method.as_str().into(), url: url.into(), headers, script };
@@ -1080,14 +1088,31 @@ fn to_run(
     if speaker.is_none_or(|speaker| speaker.protocol != Protocol::FastCgi) {
         return Ok(None);
     }
+    let path = target.split('?').next().unwrap_or_default();
+    if let Some(route) =
+        route.filter(|route| matches!(&route.answers, Answers::Files(files) if files.scripts.is_some()))
+    {
+        let (_, script) = among_files(route, &SitePath::parse(path.as_bytes())?)
+            .ok_or_else(|| Fault::with(Cause::NoRoute, "it is sent to who runs scripts, and it is none"))?;
+        return Ok(Some(script));
+    }
     let scripts = route.and_then(|route| route.scripts.as_ref()).ok_or_else(|| {
         Fault::with(
             Cause::RuleFault,
             "its backend runs scripts, and this route has no `.root` where they lie",
         )
     })?;
-    let path = target.split('?').next().unwrap_or_default();
     script::split(scripts, &SitePath::parse(path.as_bytes())?).map(Some)
+}
+
+/// The script that a path is taken for among the files of a route, and who runs it.
+fn among_files(route: &Route, path: &SitePath) -> Option<(BackendId, Script)> {
+    let Answers::Files(files) = &route.answers else { return None };
+    let scripts = files.scripts.as_ref()?;
+    let below = doorplate::below(route, path);
+    let found = files::assumed_script(files, below)?;
+    let before = path.as_str().strip_suffix(below).unwrap_or_default();
+    Some((scripts.backend, Script::among_files(scripts, before, found)))
 }
 
 /// What a visitor who wants a tunnel asks of the backend, as the corridor asks it.

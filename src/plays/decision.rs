@@ -139,8 +139,8 @@ pub struct Decision {
     pub record: Option<String>,
     /// Where its route stands among all sites' routes.
     pub door: Option<(usize, usize)>,
-    /// The internal route that a backend's answer led to.
-    pub inner: Option<(usize, usize)>,
+    /// The same of the internal route that a backend's answer led to.
+    pub handed: Option<(usize, usize)>,
 }
 
 impl Decision {

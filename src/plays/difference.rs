@@ -4,6 +4,7 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::decision::Spot;
 use super::doors;
@@ -12,7 +13,7 @@ use crate::base::amount::write_duration;
 use crate::base::bound::Bounds;
 use crate::language::Span;
 use crate::message::SitePath;
-use crate::plan::{Access, Answers, CertificateWish, Route, Site, VisitorAddress};
+use crate::plan::{Access, Answers, CertificateWish, Files, Route, Site, VisitorAddress};
 use crate::upstream;
 
 /// What kind of difference it is. The order is that of a listing: what lets somebody in comes first.
@@ -465,6 +466,9 @@ fn director_changed(was: &upstream::DirectorConfig, now: &upstream::DirectorConf
 fn own_changed(was: &Answers, now: &Answers) -> Option<String> {
     match (was, now) {
         (Answers::Files(was), Answers::Files(now)) => {
+            // Who runs them stands in the listing.
+            let there = |files: &Files| files.scripts.as_ref().map(|scripts| Arc::clone(&scripts.root_there));
+            let endings = |files: &Files| files.scripts.as_ref().map(|scripts| scripts.endings.clone());
             let changed = [
                 ("index", was.index != now.index),
                 ("listing", was.listing != now.listing),
@@ -473,6 +477,8 @@ fn own_changed(was: &Answers, now: &Answers) -> Option<String> {
                 ("links", was.links != now.links),
                 ("precompressed", was.precompressed != now.precompressed),
                 ("hidden", was.hidden != now.hidden),
+                ("root_there", there(was) != there(now)),
+                ("endings", endings(was) != endings(now)),
             ];
             let changed: Vec<String> = changed
                 .iter()

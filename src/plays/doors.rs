@@ -69,6 +69,13 @@ impl Gateway {
                     Some(id) => format!("lookup({table}, \"{key}\", {})", called(*id)),
                 }
             }
+            Answers::Files(files) if let Some(scripts) = &files.scripts => {
+                format!(
+                    "{}, scripts {}",
+                    doorplate::in_words(&route.answers, &route.names),
+                    called(scripts.backend)
+                )
+            }
             ours => doorplate::in_words(ours, &route.names),
         }
     }

@@ -73,8 +73,7 @@ pub fn play(gateway: &Gateway, script: &Script, visited: &mut Visited) -> Result
             report.requests += 1;
             let decision = stage.decide(&scene.asked, &scene.given);
             visited.marks.extend(&decision.marks);
-            visited.doors.extend(decision.door);
-            visited.doors.extend(decision.inner);
+            visited.doors.extend(decision.door.into_iter().chain(decision.handed));
             let wrong: Vec<_> = scene
                 .expected
                 .iter()

@@ -1,6 +1,6 @@
 //! Which program a path means: the one script below a route's folder that runs for it, or none.
 //!
-//! Called by `visit` (and whoever serves files beside scripts) before a FastCGI backend is asked; `upstream` tells
+//! Called by `visit`, and by `files` where scripts lie beside them, before a FastCGI backend is asked; `upstream` tells
 //! the backend what was found. The path is split as nginx's `^(.+?\.php)(/.*)$` does, and then the file must be
 //! there: below the folder, with no link out of it, an ordinary file. So `/upload/x.jpg/a.php` runs nothing, and
 //! it is never the backend that guesses. What is no script has no page here (404).
@@ -8,33 +8,91 @@
 //! Promises: no part of a script's path begins with a dot, holds a `;`, an encoded slash or anything else that could
 //! be read in two ways; what follows the script is passed on decoded, as CGI wants it.
 //!
-//! The look at the disk is three system calls on the worker itself, as in nginx: on a local disk they cost
-//! microseconds. A folder on a network disk that hangs would hang its worker.
+//! The look at the disk is five short system calls on the worker itself, and holds for a second (`Seen`). A folder on a network disk that hangs would hang its worker.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::base::beneath::{self, Folder};
 use crate::base::cause::Cause;
+use crate::base::clock::Instant;
 use crate::base::fault::Fault;
 use crate::message::SitePath;
-use crate::plan::Scripts;
+use crate::plan::{Scripts, ScriptsBeside};
 
 /// What runs for a request. Travels with it to the backend.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Script {
     /// The folder of the scripts as the backend sees it.
     pub root: Arc<str>,
-    /// The script below it, decoded: `/wiki/index.php`.
+    /// What of the path stands before the script and not in the folder: a route with `.files` takes its own path off.
+    pub prefix: Box<str>,
+    /// The script below the folder, decoded: `/wiki/index.php`.
     pub name: Box<str>,
     /// What of the path follows the script, decoded; empty, or begins with a slash.
     pub info: Box<str>,
+}
+
+impl Script {
+    /// One that lies among files, below a route's own path: `before` is that, as it stands in the canonical path.
+    pub fn among_files(scripts: &ScriptsBeside, before: &str, (name, info): (String, String)) -> Self {
+        Self {
+            root: Arc::clone(&scripts.root_there),
+            prefix: decode(before.trim_end_matches('/')).into(),
+            name: name.into(),
+            info: info.into(),
+        }
+    }
+}
+
+/// Scripts that one worker has found a moment ago: the look is not taken again for each of many visitors. What was
+/// not there is looked for every time; one that goes meanwhile is missed by its backend, as it would be if it went
+/// between the look and the answer.
+#[derive(Debug, Default)]
+pub struct Seen(RefCell<Vec<Found>>);
+
+/// Below one root: names, and when each was found.
+type Found = (Box<Path>, HashMap<Box<str>, Instant>);
+
+/// How long a look holds.
+const LOOK_HOLDS: Duration = Duration::from_secs(1);
+/// Roots and names that are remembered; beyond that a worker forgets all and begins anew.
+const ROOTS_MAX: usize = 64;
+const NAMES_MAX: usize = 1_024;
+
+impl Seen {
+    fn knows(&self, root: &Path, name: &str, now: Instant) -> bool {
+        let roots = self.0.borrow();
+        let names = roots.iter().find(|(known, _)| **known == *root).map(|(_, names)| names);
+        let found = names.and_then(|names| names.get(name));
+        found.is_some_and(|found| now.saturating_duration_since(*found) < LOOK_HOLDS)
+    }
+
+    fn note(&self, root: &Path, name: &str, now: Instant) {
+        let mut roots = self.0.borrow_mut();
+        let at = roots.iter().position(|(known, _)| **known == *root).unwrap_or_else(|| {
+            if roots.len() >= ROOTS_MAX {
+                roots.clear();
+            }
+            roots.push((root.into(), HashMap::new()));
+            roots.len() - 1
+        });
+        let Some((_, names)) = roots.get_mut(at) else { return };
+        if names.len() >= NAMES_MAX {
+            names.clear();
+        }
+        names.insert(name.into(), now);
+    }
 }
 
 /// The script that a path means. Nobody is asked yet whether it is there: see `resolve`.
 pub fn split(scripts: &Scripts, path: &SitePath) -> Result<Script, Fault> {
     let script = |name: &str, info: &str| Script {
         root: Arc::clone(&scripts.root_there),
+        prefix: Box::default(),
         name: name.into(),
         info: info.into(),
     };
@@ -42,20 +100,10 @@ pub fn split(scripts: &Scripts, path: &SitePath) -> Result<Script, Fault> {
         return Ok(script(front, ""));
     }
     let text = path.as_str();
-    let Some(mut rest) = text.strip_prefix('/') else { return Err(none("this is no path")) };
-    let mut name = String::with_capacity(text.len() + scripts.index.len());
-    while !rest.is_empty() {
-        let (segment, after) = rest.split_once('/').unwrap_or((rest, ""));
-        let decoded = decode(segment);
-        if decoded.starts_with('.') || decoded.contains(['/', ';']) {
-            return Err(none("no script has such a name"));
-        }
-        name.push('/');
-        name.push_str(&decoded);
-        if scripts.endings.iter().any(|ending| decoded.ends_with(&**ending)) {
-            return Ok(script(&name, &decode(rest.get(segment.len()..).unwrap_or_default())));
-        }
-        rest = after;
+    let Some(below) = text.strip_prefix('/') else { return Err(none("this is no path")) };
+    let (mut name, info) = among(&scripts.endings, below)?;
+    if let Some(info) = info {
+        return Ok(script(&name, &info));
     }
     if !text.ends_with('/') {
         return Err(none("this is no script"));
@@ -65,12 +113,33 @@ pub fn split(scripts: &Scripts, path: &SitePath) -> Result<Script, Fault> {
     Ok(script(&name, ""))
 }
 
+/// The first part of a path that is called as scripts are: its name from the root on, decoded, and what follows it.
+/// Without one, the name of all of it. `path` is canonical, without the slash before it.
+pub fn among(endings: &[Box<str>], path: &str) -> Result<(String, Option<String>), Fault> {
+    let mut rest = path;
+    let mut name = String::with_capacity(path.len() + 1);
+    while !rest.is_empty() {
+        let (segment, after) = rest.split_once('/').unwrap_or((rest, ""));
+        let decoded = decode(segment);
+        if decoded.starts_with('.') || decoded.contains(['/', ';']) {
+            return Err(none("no script has such a name"));
+        }
+        name.push('/');
+        name.push_str(&decoded);
+        if endings.iter().any(|ending| decoded.ends_with(&**ending)) {
+            return Ok((name, Some(decode(rest.get(segment.len()..).unwrap_or_default()))));
+        }
+        rest = after;
+    }
+    Ok((name, None))
+}
+
 /// The script that a path means, if it is there. The one that stands for all paths is not looked for: the operator
 /// named it, and it may lie where only the backend sees it.
-pub fn resolve(scripts: &Scripts, path: &SitePath) -> Result<Script, Fault> {
+pub fn resolve(scripts: &Scripts, path: &SitePath, seen: &Seen, now: Instant) -> Result<Script, Fault> {
     let script = split(scripts, path)?;
-    if scripts.front.is_some() {
-        // No visitor chose it.
+    // No visitor chose the one that stands for all.
+    if scripts.front.is_some() || seen.knows(&scripts.root, &script.name, now) {
         return Ok(script);
     }
     let root = Folder::open(&scripts.root).map_err(|error| {
@@ -78,7 +147,10 @@ pub fn resolve(scripts: &Scripts, path: &SitePath) -> Result<Script, Fault> {
     })?;
     let below = script.name.strip_prefix('/').unwrap_or(&script.name);
     match root.look(Path::new(below)) {
-        Ok(stat) if beneath::is_file(&stat) => Ok(script),
+        Ok(stat) if beneath::is_file(&stat) => {
+            seen.note(&scripts.root, &script.name, now);
+            Ok(script)
+        }
         Ok(_) => Err(none("what lies there is no file")),
         Err(error) if beneath::is_nothing(&error) => Err(none("no script lies there")),
         Err(error) => {
@@ -112,6 +184,7 @@ mod tests {
     use std::os::unix::fs::symlink;
 
     use super::*;
+    use crate::base::clock;
 
     fn scripts() -> Scripts {
         Scripts {
@@ -212,14 +285,51 @@ mod tests {
             ("/tmp/a.php", false),
             ("/in", false),
         ] {
-            match resolve(&scripts, &path(sent)) {
+            match resolve(&scripts, &path(sent), &Seen::default(), clock::now()) {
                 Ok(_) => assert!(there, "{sent}"),
                 Err(fault) => assert!(!there && fault.cause == Cause::NoRoute, "{sent}: {fault:?}"),
             }
         }
         let long = format!("/{}.php", "x".repeat(300));
-        assert_eq!(resolve(&scripts, &path(&long)).unwrap_err().cause, Cause::NoRoute);
+        assert_eq!(
+            resolve(&scripts, &path(&long), &Seen::default(), clock::now()).unwrap_err().cause,
+            Cause::NoRoute
+        );
         std::fs::remove_dir_all(&home).unwrap();
-        assert_eq!(resolve(&scripts, &path("/a.php")).unwrap_err().cause, Cause::Internal);
+        assert_eq!(
+            resolve(&scripts, &path("/a.php"), &Seen::default(), clock::now()).unwrap_err().cause,
+            Cause::Internal
+        );
+    }
+
+    #[test]
+    fn a_look_holds_for_a_second_and_what_is_not_there_is_looked_for_again() {
+        let root = std::env::temp_dir().join(format!("doorward-seen-{}", std::process::id()));
+        std::fs::create_dir_all(&root).unwrap();
+        let scripts = Scripts { root: root.clone(), ..scripts() };
+        let (seen, begin) = (Seen::default(), clock::now());
+        let there = |after| {
+            let path = SitePath::parse(b"/a.php").unwrap();
+            resolve(&scripts, &path, &seen, begin + Duration::from_millis(after)).is_ok()
+        };
+        assert!(!there(0));
+        std::fs::write(root.join("a.php"), "").unwrap();
+        assert!(there(0));
+        std::fs::remove_file(root.join("a.php")).unwrap();
+        assert!(there(999) && !there(1_000) && !there(1_001));
+        std::fs::remove_dir_all(root).unwrap();
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded() {
+        let (seen, now) = (Seen::default(), clock::now());
+        for root in 0..200 {
+            for name in 0..2_000 {
+                seen.note(Path::new(&format!("/{}", root % 70)), &format!("/{name}.php"), now);
+            }
+            let roots = seen.0.borrow();
+            assert!(roots.len() <= ROOTS_MAX && roots.iter().all(|(_, names)| names.len() <= NAMES_MAX));
+        }
+        assert!(!seen.knows(Path::new("/none"), "/1.php", now));
     }
 }

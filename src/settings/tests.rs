@@ -80,9 +80,10 @@ fn tried(kind: Kind, name: &str, setting: &str) -> String {
     // A route has one answer, and most settings of one say something of it alone.
     let answering = match (kind, name) {
         (Kind::Route, "files" | "redirect" | "answer") if !setting.is_empty() => "",
-        (Kind::Route, "index" | "listing" | "try" | "expires" | "links" | "precompressed" | "hidden") => {
-            ".files = \"/srv\";"
-        }
+        (
+            Kind::Route,
+            "index" | "listing" | "try" | "expires" | "links" | "precompressed" | "hidden" | "scripts",
+        ) => ".files = \"/srv\";",
         (Kind::Route, "status") => ".redirect = \"https://new.example/\";",
         (Kind::Route, "type") => ".answer = \"text\";",
         (Kind::Route, "root" | "root_there" | "script" | "endings") => ".backend = php; .root = \"/srv\";",

@@ -345,7 +345,7 @@ impl Inner {
                     self.health.good();
                 }
             }
-            Err(fault) => self.fault(fault.cause),
+            Err(fault) => self.fault(fault),
         }
     }
 
@@ -354,11 +354,16 @@ impl Inner {
         self.shards.iter().map(|shard| shard.started.load(Ordering::Relaxed)).sum()
     }
 
-    /// Counts what is the backend's fault; a visitor who left is not. Its breaker hears of it.
-    pub fn fault(&self, cause: Cause) {
+    /// Counts what is the backend's fault; a visitor who left is not. Its breaker hears of it, but for one that ends
+    /// while a visitor is sending: old servers hang up on who is too slow or sends too much, and a few such visitors
+    /// could keep everybody else from a backend that is well.
+    pub fn fault(&self, fault: &Fault) {
+        let cause = fault.cause;
         if cause.is_upstream() {
-            self.health.failed(cause, clock::now(), clock::wall(), || self.asked());
-            self.send_away();
+            if !fault.is_of_upload() {
+                self.health.failed(cause, clock::now(), clock::wall(), || self.asked());
+                self.send_away();
+            }
             let counter =
                 Cause::ALL.iter().position(|other| *other == cause).and_then(|at| self.faults.get(at));
             if let Some(counter) = counter {

@@ -95,7 +95,7 @@ impl Receiving {
     fn fail(&mut self, blame: impl FnOnce(&Held) -> Fault) -> Polled {
         let Some(held) = self.held.take() else { return Poll::Ready(None) };
         let fault = blame(&held);
-        held.backend.fault(fault.cause);
+        held.backend.fault(&fault);
         Poll::Ready(Some(Err(fault)))
     }
 }

@@ -146,7 +146,7 @@ impl Pool {
             patience,
         };
         track.unsent.set(true);
-        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
+        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault))?;
         let outcome = self.in_turn(backend, request, &wish, track).await;
         backend.0.came_of(turn, &outcome);
         outcome
@@ -161,7 +161,7 @@ impl Pool {
     ) -> Result<Answer, Fault> {
         fastcgi::measure(&mut request).await?;
         track.unsent.set(true);
-        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault.cause))?;
+        let turn = backend.0.turn().inspect_err(|fault| backend.0.fault(fault))?;
         let outcome = fastcgi::ask(self, backend, request, patience, track).await;
         backend.0.came_of(turn, &outcome);
         outcome
@@ -439,7 +439,8 @@ pub fn blame(held: &Held, error: &hyper::Error) -> Fault {
     } else {
         (Cause::Read, "it hung up without an answer")
     };
-    connect::fault(&held.backend, cause, why)
+    let of_upload = line.uploading() && matches!(cause, Cause::Write | Cause::Read);
+    connect::fault(&held.backend, cause, why).in_upload(of_upload)
 }
 
 fn malformed_body(error: &hyper::Error) -> bool {

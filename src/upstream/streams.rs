@@ -37,11 +37,12 @@ use crate::message::exchange::Io;
 use crate::message::{Body, Hints, headers};
 
 /// Requests on one connection, however many the backend would take: a connection that breaks ends them all.
-const STREAMS_MAX: usize = 100;
+const STREAMS_MAX: u32 = 100;
 /// What may be under way to us on one stream, as for HTTP/1.
 const STREAM_WINDOW: u32 = 128 << 10;
-/// The same for all streams of a connection together.
-const CONNECTION_WINDOW: u32 = 1 << 20;
+/// The same for all streams of a connection together: as much as all of them may have. With less, a few visitors who
+/// read nothing would take the connection's window from everybody else's answers on it.
+const CONNECTION_WINDOW: u32 = STREAM_WINDOW * STREAMS_MAX;
 const HEADER_BYTES_MAX: u32 = 64 << 10;
 /// What of an upload waits in the library for a backend that takes nothing.
 const SEND_BUFFER_BYTES_MAX: usize = 128 << 10;
@@ -80,7 +81,7 @@ impl Trunk {
     fn takes_one(&self) -> bool {
         !self.over.get()
             && !self.suspect.get()
-            && self.riding.get() < self.sender.current_max_send_streams().clamp(1, STREAMS_MAX)
+            && self.riding.get() < self.sender.current_max_send_streams().clamp(1, STREAMS_MAX as usize)
     }
 }
 
@@ -467,7 +468,8 @@ fn blame(ride: &Ride, error: &h2::Error, answered: bool) -> Fault {
     } else {
         Cause::Read
     };
-    connect::fault(&ride.backend, cause, explain(error))
+    let of_upload = ride.line.uploading() && cause != Cause::Protocol;
+    connect::fault(&ride.backend, cause, explain(error)).in_upload(of_upload)
 }
 
 fn explain(error: &h2::Error) -> &'static str {
@@ -531,7 +533,7 @@ impl Flowing {
 
     fn fail(&mut self, fault: Fault) -> Poll<Option<Result<Frame<Bytes>, Fault>>> {
         if let Some(ride) = self.ride.take() {
-            ride.backend.fault(fault.cause);
+            ride.backend.fault(&fault);
         }
         Poll::Ready(Some(Err(fault)))
     }

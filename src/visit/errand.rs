@@ -17,6 +17,7 @@ use super::World;
 use super::meter;
 use crate::base::address::{ClientIp, PseudonymKey};
 use crate::base::cause::Cause;
+use crate::base::clock;
 use crate::base::fault::Fault;
 use crate::base::{base64, random};
 use crate::message::destination::DESTINATION;
@@ -115,16 +116,21 @@ impl Bearer<'_> {
 }
 
 /// Where a request goes to a backend that runs scripts: finds the one that the path means below the route's folder,
-/// the path being what is sent. What is no script has no page.
+/// the path being what is sent. What is no script has no page. Among files it was `found` already.
 pub fn find_script(
     errand: &mut http::Request<Body>,
     target: &Target,
-    route: Option<&Route>,
+    (route, found): (Option<&Route>, Option<Script>),
     asked: &Request,
     street: &Street,
     ticket: &mut Ticket,
+    seen: &script::Seen,
 ) -> Result<(), Fault> {
     if !target.runs_scripts() {
+        return Ok(());
+    }
+    if let Some(script) = found {
+        to_script(errand, script, asked, street, ticket);
         return Ok(());
     }
     let scripts = route.and_then(|route| route.scripts.as_ref()).ok_or_else(|| {
@@ -135,7 +141,7 @@ pub fn find_script(
     })?;
     let sent = errand.uri().path();
     let path = if sent == "*" { SitePath::asterisk() } else { SitePath::parse(sent.as_bytes())? };
-    let script = script::resolve(scripts, &path)?;
+    let script = script::resolve(scripts, &path, seen, clock::now())?;
     to_script(errand, script, asked, street, ticket);
     Ok(())
 }

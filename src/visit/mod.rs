@@ -33,6 +33,7 @@ use crate::message::path::Query;
 use crate::message::{Arrival, Body, Departure, Door, Head, Hints, Pace, Request, Street};
 use crate::record::{self, Asked, Pen, Ticket};
 use crate::rules::{self, Way};
+use crate::script::Seen;
 use crate::upstream::{Passage, Pool, Waits};
 
 pub use self::buffers::Buffers;
@@ -40,6 +41,7 @@ use self::collect::Collecting;
 use self::errand::Bearer;
 pub use self::maintenance::{Closure, Closures};
 pub use self::rulebook::{Outside, Rulebook, explain};
+use self::settle::Outcome;
 use self::way::Home;
 pub use self::world::{Terms, World, Worlds};
 
@@ -51,6 +53,7 @@ pub struct Corridor {
     pool: Rc<Pool>,
     pen: Rc<Pen>,
     introductions: errand::Introductions,
+    scripts: Seen,
 }
 
 /// What a request brings along.
@@ -64,7 +67,8 @@ impl Corridor {
     pub fn new(worlds: Arc<Worlds>, pool: Rc<Pool>, pen: Rc<Pen>) -> Self {
         let number = Cell::new(worlds.number());
         let world = RefCell::new(worlds.current());
-        Self { worlds, world, number, pool, pen, introductions: errand::Introductions::default() }
+        let introductions = errand::Introductions::default();
+        Self { worlds, world, number, pool, pen, introductions, scripts: Seen::default() }
     }
 
     /// The generation that holds now.
@@ -113,10 +117,15 @@ impl Corridor {
             luggage.pace.set(pause);
         }
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
-        let Some(backend) = backend else {
-            let question = settle::question(&covered, &request);
-            let settled = Box::pin(settle::settle(world, question, None, asker)).await?;
-            return Ok(settled.leave(&time, ticket));
+        let (backend, script) = match backend {
+            Some(backend) => (backend, None),
+            None => {
+                let question = settle::question(&covered, &request);
+                match Box::pin(settle::settle(world, question, None, asker)).await? {
+                    Outcome::Settled(settled) => return Ok(settled.leave(&time, ticket)),
+                    Outcome::Script(backend, script) => (backend, Some(script)),
+                }
+            }
         };
         let target = world.target(backend)?;
         ticket.backend(target.name());
@@ -127,7 +136,8 @@ impl Corridor {
             form.collect(body, &mut request.headers, luggage.hints.as_ref(), &time, &world.buffers).await?;
         let spare = settle::spare(found, &request.headers);
         let (mut errand, wish) = errand::compose(&mut request, body, &way)?;
-        errand::find_script(&mut errand, target, Some(route), &request, street, ticket)?;
+        let runs = (Some(route), script);
+        errand::find_script(&mut errand, target, runs, &request, street, ticket, &self.scripts)?;
         let answer = {
             let bearer = Bearer {
                 request: &request,

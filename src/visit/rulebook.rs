@@ -20,7 +20,7 @@ use hyper::ext::ReasonPhrase;
 
 use super::collect::Collecting;
 use super::errand::{self, Bearer, Wish};
-use super::settle::{self, Settled};
+use super::settle::{self, Outcome, Settled};
 use super::way::{self, Home};
 use super::{Corridor, Luggage, World, drain, meter, rescue};
 use crate::answer;
@@ -31,13 +31,14 @@ use crate::base::random;
 use crate::language::program::{Choice, Mark};
 use crate::language::source::Sources;
 use crate::message::body::Lent;
-use crate::message::{Body, Departure, Hints, Pace, Request, Street, headers};
-use crate::plan::{BackendId, Route};
+use crate::message::{Body, Departure, Hints, Pace, Request, SitePath, Street, headers};
+use crate::plan::{Answers, BackendId, Route};
 use crate::record::{Level, Office, Ticket};
 use crate::rules::case::{Case, Reply, ReplyBody, Url};
 use crate::rules::flow::{Errand, Flow, Next};
 use crate::rules::machine::{RuleFault, Surroundings};
 use crate::rules::{Rules, SiteRef, Way, doorplate};
+use crate::script::Script;
 use crate::upstream::{Answer, Passage, Target, Waits};
 
 /// The rules of a generation that has some of its own.
@@ -150,6 +151,8 @@ struct Visit<'a> {
     hints: Option<Hints>,
     pace: Pace,
     time: Option<meter::Time>,
+    /// The script that the route's files have for what was decided on.
+    script: Option<Script>,
     /// What was sent last, for an internal route that the answer may lead to.
     spare: HeaderMap,
     /// The body of the last answer, and the length it was said to have.
@@ -220,6 +223,7 @@ impl<'a> Visit<'a> {
             hints: luggage.hints,
             pace: luggage.pace,
             time: None,
+            script: None,
             spare: HeaderMap::new(),
             answer: Body::Empty,
             length: None,
@@ -231,7 +235,14 @@ impl<'a> Visit<'a> {
     /// Judges what rules of the visitor's side made of the request.
     async fn route(&mut self) {
         let settled = match self.judge() {
-            Ok(None) if self.flow.takes_settled() => self.settle().await,
+            Ok(None) if self.flow.takes_settled() => match self.settle().await {
+                Ok(Outcome::Settled(settled)) => Ok(settled),
+                Ok(Outcome::Script(backend, script)) => {
+                    self.script = Some(script);
+                    return self.flow.routed(chosen(Some(backend)));
+                }
+                Err(fault) => Err(fault),
+            },
             Ok(backend) => return self.flow.routed(chosen(backend)),
             Err(fault) => Err(fault),
         };
@@ -244,8 +255,32 @@ impl<'a> Visit<'a> {
         }
     }
 
+    /// The script to run for what is sent, where the route's files hold some. What rules of the backend's side made
+    /// of the path is looked for anew.
+    async fn script(&self, target: &Target, errand: &http::Request<Body>) -> Result<Option<Script>, Fault> {
+        let Ok(covered) = &self.covered else { return Ok(None) };
+        let beside = matches!(&covered.route.answers, Answers::Files(files) if files.scripts.is_some());
+        if !beside || !target.runs_scripts() {
+            return Ok(None);
+        }
+        let sent = errand.uri().path();
+        if self.script.is_some() && sent == self.request.path.as_str() {
+            return Ok(self.script.clone());
+        }
+        let path = SitePath::parse(sent.as_bytes())?;
+        let question = settle::Question {
+            route: covered.route,
+            names: &[],
+            method: errand.method(),
+            headers: errand.headers(),
+            path: &path,
+            query: None,
+        };
+        settle::script(self.ground.world, question, self.ground.asker).await.map(Some)
+    }
+
     /// The route's own answer.
-    async fn settle(&mut self) -> Result<Settled, Fault> {
+    async fn settle(&mut self) -> Result<Outcome, Fault> {
         let covered = self.covered.as_ref().map_err(Clone::clone)?;
         let names: Vec<&str> = covered.names.iter().map(|name| &**name).collect();
         let question = settle::Question {
@@ -280,6 +315,7 @@ impl<'a> Visit<'a> {
     }
 
     fn judge(&mut self) -> Result<Option<BackendId>, Fault> {
+        self.script = None;
         if self.flow.case().moved {
             let doorplate::Decided { method, host, path, query } =
                 doorplate::reread(&self.flow.case().req, &self.request.host)?;
@@ -459,7 +495,10 @@ impl<'a> Visit<'a> {
             *errand.body_mut() = self.body.gathered(form);
         }
         let street = self.ground.street;
-        errand::find_script(&mut errand, target, route, &self.request, street, self.around.ticket)?;
+        let script = self.script(target, &errand).await?;
+        let ticket = &mut *self.around.ticket;
+        let seen = &self.ground.corridor.scripts;
+        errand::find_script(&mut errand, target, (route, script), &self.request, street, ticket, seen)?;
         let corridor = self.ground.corridor;
         let bearer = Bearer {
             request: &self.request,

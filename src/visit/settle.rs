@@ -24,6 +24,7 @@ use crate::plan::{self, Answers, BackendId, Route};
 use crate::record::Ticket;
 use crate::rules::handover::{self, Handover, KEPT};
 use crate::rules::{RouteRef, SiteRef, Way, doorplate};
+use crate::script::Script;
 use crate::upstream::{Answer, Passage, Waits};
 
 /// What is asked of a route, as it was decided on.
@@ -41,6 +42,13 @@ pub struct Question<'a> {
 pub struct Settled {
     pub response: Response<Body>,
     pub fault: Option<Fault>,
+}
+
+/// What becomes of a request on a route of the house.
+pub enum Outcome {
+    Settled(Settled),
+    /// A script that lies among its files, and who runs it.
+    Script(BackendId, Script),
 }
 
 /// What was decided on, asked of the route that covers it.
@@ -77,22 +85,33 @@ pub async fn settle(
     question: Question<'_>,
     handed: Option<&Handed>,
     asker: &rescue::Asker,
-) -> Result<Settled, Fault> {
-    match &question.route.answers {
+) -> Result<Outcome, Fault> {
+    let settled = match &question.route.answers {
         Answers::Files(plan) => {
             let below = doorplate::below(question.route, question.path);
             let slash = question.path.as_str().ends_with('/');
-            of_files(world, plan, question, (Below::Path(below), slash), handed, asker).await
+            return of_files(world, plan, question, (Below::Path(below), slash), handed, asker).await;
         }
         Answers::Redirect(redirect) => {
             let to =
                 doorplate::location(redirect, question.route, question.names, question.path, question.query);
             let status = StatusCode::from_u16(redirect.status).unwrap_or(StatusCode::MOVED_PERMANENTLY);
-            Ok(rescue::redirect(status, &to, asker).into())
+            rescue::redirect(status, &to, asker)
         }
-        Answers::Fixed(fixed) => of_fixed(fixed, question.method, asker).map(Into::into),
+        Answers::Fixed(fixed) => of_fixed(fixed, question.method, asker)?,
         Answers::Backend(_) | Answers::Lookup { .. } => {
-            Err(Fault::with(Cause::Internal, "a backend's route is answered by the house"))
+            return Err(Fault::with(Cause::Internal, "a backend's route is answered by the house"));
+        }
+    };
+    Ok(Outcome::Settled(settled.into()))
+}
+
+/// The script that a path means among the files of a route, where another one than the visitor's is sent on.
+pub async fn script(world: &World, question: Question<'_>, asker: &rescue::Asker) -> Result<Script, Fault> {
+    match settle(world, question, None, asker).await? {
+        Outcome::Script(_, script) => Ok(script),
+        Outcome::Settled(_) => {
+            Err(Fault::with(Cause::NoRoute, "rules send this to who runs scripts, and it is none"))
         }
     }
 }
@@ -128,7 +147,10 @@ async fn of_files(
     (below, slash): (Below<'_>, bool),
     handed: Option<&Handed>,
     asker: &rescue::Asker,
-) -> Result<Settled, Fault> {
+) -> Result<Outcome, Fault> {
+    if *question.method == Method::OPTIONS && *question.path == SitePath::asterisk() {
+        return Ok(Outcome::Settled(files::options().into()));
+    }
     let ask = files::Ask {
         method: question.method,
         headers: question.headers,
@@ -155,7 +177,20 @@ async fn of_files(
         Served::Slash => {
             let query = question.query.map(|query| format!("?{}", query.as_str())).unwrap_or_default();
             let to = format!("{}/{query}", question.path.as_str());
-            rescue::redirect(StatusCode::MOVED_PERMANENTLY, &to, asker).into()
+            // A form that is on its way to a script goes along.
+            let reads = matches!(*question.method, Method::GET | Method::HEAD);
+            let status = if reads { StatusCode::MOVED_PERMANENTLY } else { StatusCode::PERMANENT_REDIRECT };
+            rescue::redirect(status, &to, asker).into()
+        }
+        Served::Script { name, info } => {
+            let scripts = plan.scripts.as_ref();
+            let scripts = scripts.ok_or_else(|| Fault::with(Cause::Internal, "a script where none runs"))?;
+            let before = match below {
+                Below::Path(below) => question.path.as_str().strip_suffix(below).unwrap_or_default(),
+                Below::Name(_) => "",
+            };
+            let script = Script::among_files(scripts, before, (name, info));
+            return Ok(Outcome::Script(scripts.backend, script));
         }
         Served::Listing(listing) => {
             let rows = listing.entries.iter().map(|entry| answer::Row {
@@ -179,7 +214,7 @@ async fn of_files(
     if let Some(handed) = handed {
         handed.dress(&mut settled.response);
     }
-    Ok(settled)
+    Ok(Outcome::Settled(settled))
 }
 
 /// What a backend's answer says of the answer that takes its place, as nginx keeps it.
@@ -275,31 +310,34 @@ pub async fn follow(
     let handed = Handed::read(answer.head.headers())?;
     let method = if request.method == Method::HEAD { Method::HEAD } else { Method::GET };
     let (world, asker) = (ground.world, ground.asker);
-    let settled = match &handed.to {
+    match &handed.to {
         Handover::Address(path, query) => {
             let covered = handover::route(ground.found, path)?;
-            if covered.route.answers.is_ours() {
+            let (backend, script) = if covered.route.answers.is_ours() {
                 let names = covered.names.values();
                 let (route, query) = (covered.route, query.as_ref());
                 let question = Question { route, names, method: &method, headers: &spare, path, query };
-                settle(world, question, Some(&handed), asker).await?
+                match settle(world, question, Some(&handed), asker).await? {
+                    Outcome::Settled(settled) => return Ok(settled),
+                    Outcome::Script(backend, script) => (backend, Some(script)),
+                }
             } else {
-                let backend = doorplate::backend(&covered)?;
-                let way = Way::of(ground.found, covered.route, covered.names.values(), path);
-                // What was decided on stays what rules and the record know of the request.
-                let before = (
-                    std::mem::replace(&mut request.method, method),
-                    std::mem::replace(&mut request.path, path.clone()),
-                    std::mem::replace(&mut request.query, query.clone()),
-                    request.upgrade.take(),
-                );
-                request.headers = spare;
-                let asked = ask(ground, (covered.route, backend), &way, request, ticket).await;
-                (request.method, request.path, request.query, request.upgrade) = before;
-                let mut response = asked?;
-                handed.dress_answer(response.headers_mut());
-                response.into()
-            }
+                (doorplate::backend(&covered)?, None)
+            };
+            let way = Way::of(ground.found, covered.route, covered.names.values(), path);
+            // What was decided on stays what rules and the record know of the request.
+            let before = (
+                std::mem::replace(&mut request.method, method),
+                std::mem::replace(&mut request.path, path.clone()),
+                std::mem::replace(&mut request.query, query.clone()),
+                request.upgrade.take(),
+            );
+            request.headers = spare;
+            let asked = ask(ground, (covered.route, backend, script), &way, request, ticket).await;
+            (request.method, request.path, request.query, request.upgrade) = before;
+            let mut response = asked?;
+            handed.dress_answer(response.headers_mut());
+            Ok(response.into())
         }
         Handover::File(file) => {
             let root = |id| Some(world.root(id).ok()?.path());
@@ -307,16 +345,21 @@ pub async fn follow(
             let path = SitePath::asterisk();
             let question =
                 Question { route, names: &[], method: &method, headers: &spare, path: &path, query: None };
-            of_files(world, plan, question, (Below::Name(below), false), Some(&handed), asker).await?
+            let place = (Below::Name(below), false);
+            match of_files(world, plan, question, place, Some(&handed), asker).await? {
+                Outcome::Settled(settled) => Ok(settled),
+                Outcome::Script(..) => {
+                    Err(Fault::with(Cause::NoRoute, "no such file lies there, but a script"))
+                }
+            }
         }
-    };
-    Ok(settled)
+    }
 }
 
 /// Asks the backend of an internal route.
 async fn ask(
     ground: &Ground<'_>,
-    (route, backend): (&Route, BackendId),
+    (route, backend, script): (&Route, BackendId, Option<Script>),
     way: &Way<'_>,
     request: &mut Request,
     ticket: &mut Ticket,
@@ -324,7 +367,15 @@ async fn ask(
     let Ground { corridor, world, street, time, .. } = ground;
     let target = world.target(backend)?;
     let (mut errand, wish) = errand::compose(request, Body::Empty, way)?;
-    errand::find_script(&mut errand, target, Some(route), request, street, ticket)?;
+    errand::find_script(
+        &mut errand,
+        target,
+        (Some(route), script),
+        request,
+        street,
+        ticket,
+        &corridor.scripts,
+    )?;
     let bearer = Bearer { request, world, introductions: &corridor.introductions, destination: None };
     let passage = Passage {
         hints: None,

@@ -361,3 +361,121 @@ fn php_that_is_gone_has_its_page() {
     );
     assert_eq!(stage.visitor().get("/").status, 503);
 }
+
+/// A program as WordPress is laid out: scripts and files in one folder, pretty links for all that is neither.
+fn blog(php: &Php, rules: &str) -> Stage {
+    php.script(
+        "index.php",
+        "echo 'front ', $_SERVER['REQUEST_METHOD'], ' ', $_SERVER['REQUEST_URI'], ' ', $_SERVER['SCRIPT_NAME'], ' ',
+            $_SERVER['PATH_INFO'] ?? '-', ' ', $_POST['name'] ?? '-';",
+    );
+    php.script("wp-login.php", "echo 'login ', $_POST['name'] ?? '-';");
+    php.script("wp-admin/index.php", "echo 'admin ', $_SERVER['SCRIPT_NAME'];");
+    php.script("wp-content/uploads/evil.php", "echo 'evil';");
+    php.script("old.php.bak", "echo 'a secret';");
+    php.script("upper.PHP", "echo 'a secret';");
+    php.script(".git/a.php", "echo 'a secret';");
+    for (name, text) in [
+        ("style.css", "body {}"),
+        ("x.jpg", "<?php echo 'a picture that runs';"),
+        ("wp-content/uploads/a.txt", "an upload"),
+        ("docs/index.html", "docs"),
+    ] {
+        let path = php.root().join(name);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+    let (root, url) = (php.root(), &php.url);
+    let root = root.display();
+    Stage::with(
+        &format!(
+            "route \"/\" {{ .files = \"{root}\"; .scripts = php; .try = \"{{path}}\", \"/index.php\"; .hidden = yes; }}
+             route \"/wp-content/uploads/\" {{ .files = \"{root}/wp-content/uploads\"; }}
+             route \"/below/\" {{ .files = \"{root}\"; .scripts = php; .encoded_slash = keep; }}
+             route internal \"/inside/\" {{ .files = \"{root}\"; .scripts = php; }}"
+        ),
+        &format!("backend php {{ .url = \"{url}\"; }} {rules}"),
+    )
+}
+
+#[test]
+fn scripts_run_beside_files() {
+    let php = Php::on_a_socket();
+    // Both walks: without rules, and with some that change nothing.
+    for rules in ["", "sub vcl_recv { set req.http.X-Rule = \"1\"; }"] {
+        let stage = blog(&php, rules);
+        let mut visitor = stage.visitor();
+        for (path, answer) in [
+            ("/", "front GET / /index.php - -"),
+            ("/hello-world/?p=1", "front GET /hello-world/?p=1 /index.php - -"),
+            ("/index.php/a/b", "front GET /index.php/a/b /index.php /a/b -"),
+            ("/wp-login.php", "login -"),
+            ("/wp-admin/", "admin /wp-admin/index.php"),
+            ("/docs/", "docs"),
+            ("/style.css", "body {}"),
+            ("/none.php", "front GET /none.php /index.php - -"),
+            ("/wp-content/uploads/a.txt", "an upload"),
+            ("/below/wp-admin/", "admin /below/wp-admin/index.php"),
+            ("/below/index.php/AC%2FDC", "front GET /below/index.php/AC%2FDC /below/index.php /AC/DC -"),
+            // It is no script that is there: the front controller's business.
+            ("/x.jpg/a.php", "front GET /x.jpg/a.php /index.php - -"),
+            ("/upper.PHP", "front GET /upper.PHP /index.php - -"),
+            ("/.git/a.php", "front GET /.git/a.php /index.php - -"),
+            ("/index.php;x", "front GET /index.php;x /index.php - -"),
+        ] {
+            let page = visitor.get(path);
+            assert_eq!((page.status, page.text().as_str()), (200, answer), "{path} {rules}");
+        }
+        let page = visitor.get("/style.css");
+        assert_eq!(page.header("content-type"), Some("text/css; charset=utf-8"));
+        let page = visitor.get("/wp-admin?a=b");
+        assert_eq!((page.status, page.header("location")), (301, Some("/wp-admin/?a=b")));
+        // Nothing runs below a route without `.scripts`, and no source is shown there.
+        for path in
+            ["/wp-content/uploads/evil.php", "/below/none.php", "/below/x.jpg/a.php", "/below/upper.PHP"]
+        {
+            let page = visitor.get(path);
+            assert_eq!(page.status, 404, "{path}: {}", page.text());
+        }
+        // A form goes to a script, also by a pretty link; a file is only read.
+        let post = |path: &str| {
+            format!(
+                "POST {path} HTTP/1.1\r\nHost: www.test\r\nContent-Length: 8\r\n\
+                 Content-Type: application/x-www-form-urlencoded\r\n\r\nname=abc"
+            )
+        };
+        assert_eq!(visitor.ask(&post("/wp-login.php")).text(), "login abc");
+        assert_eq!(visitor.ask(&post("/a-page/")).text(), "front POST /a-page/ /index.php - abc");
+        let mut visitor = stage.visitor();
+        assert_eq!(visitor.ask(&post("/style.css")).status, 405);
+        let mut visitor = stage.visitor();
+        assert_eq!(visitor.ask(&post("/wp-admin")).status, 308);
+    }
+}
+
+#[test]
+fn rules_and_hand_overs_reach_scripts_beside_files() {
+    let php = Php::on_a_socket();
+    php.script("lead.php", "header('X-Accel-Redirect: ' . $_GET['to']);");
+    let stage = blog(
+        &php,
+        "sub vcl_recv {
+            if (req.url == \"/alias\") { set req.url = \"/wp-login.php\"; }
+            if (req.url == \"/named.css\") { set req.backend_hint = php; }
+         }
+         sub vcl_backend_fetch { if (bereq.url == \"/late\") { set bereq.url = \"/wp-admin/\"; } }",
+    );
+    let mut visitor = stage.visitor();
+    for (path, status, answer) in [
+        ("/alias", 200, "login -"),
+        ("/late", 200, "admin /wp-admin/index.php"),
+        // A rule names the backend: what it runs is looked for all the same.
+        ("/named.css", 200, "front GET /named.css /index.php - -"),
+        ("/lead.php?to=/inside/wp-admin/", 200, "admin /inside/wp-admin/index.php"),
+        ("/lead.php?to=/inside/style.css", 200, "body {}"),
+    ] {
+        let page = visitor.get(path);
+        assert_eq!((page.status, page.text().as_str()), (status, answer), "{path}");
+    }
+    assert_eq!(visitor.get("/lead.php?to=/inside/upper.PHP").status, 404);
+}

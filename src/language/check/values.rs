@@ -62,7 +62,9 @@ impl Checker<'_> {
         match row.takes {
             Type::Probe => self.probe(expr, row),
             Type::Lines => self.lines(expr, row),
-            Type::Name(Kind::Backend) if matches!(&expr.kind, ExprKind::Call { name, .. } if self.sources.text(*name) == "lookup") =>
+            Type::Name(Kind::Backend)
+                if row.name != "scripts"
+                    && matches!(&expr.kind, ExprKind::Call { name, .. } if self.sources.text(*name) == "lookup") =>
             {
                 let ExprKind::Call { name, args } = &expr.kind else { return None };
                 self.lookup_backend(*name, expr.span, args)

@@ -28,7 +28,8 @@ const BESIDE: &[(&str, &[&str])] = &[
     ("hidden", &["files"]),
     ("status", &["redirect", "answer"]),
     ("type", &["answer"]),
-    ("replace_errors", &["backend"]),
+    ("replace_errors", &["backend", "scripts"]),
+    ("scripts", &["files"]),
 ];
 
 /// Statuses that send visitors elsewhere, and are of use where the address may change.
@@ -70,7 +71,12 @@ impl Compiler<'_> {
 
     pub(super) fn files(&mut self, route: &Declaration, (root, span): (&Text, Span)) -> Option<Answers> {
         let root = self.folder((root, span))?;
+        let scripts = match route.setting("scripts") {
+            Some(_) => Some(self.scripts_beside(route, &root)?),
+            None => None,
+        };
         let index = match route.setting("index") {
+            None if scripts.is_some() => Box::from([Box::from("index.php"), Box::from("index.html")]),
             None => Box::from([Box::from("index.html")]),
             Some(_) => texts(route, "index").filter_map(|index| self.index(index)).collect(),
         };
@@ -91,6 +97,7 @@ impl Compiler<'_> {
             precompressed: switch(route, "precompressed").unwrap_or(true),
             hidden: switch(route, "hidden").unwrap_or(false),
             tries,
+            scripts,
         })))
     }
 

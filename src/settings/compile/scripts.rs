@@ -1,13 +1,13 @@
 //! Where the scripts of a route lie: for a backend that runs them, and for no other.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use super::{Compiler, text, texts};
 use crate::language::source::{FileId, joined};
 use crate::language::tree::{Declaration, Value};
 use crate::language::{Code, Diagnostic};
-use crate::plan::{Answers, BackendId, Scripts};
+use crate::plan::{Answers, BackendId, Scripts, ScriptsBeside};
 use crate::settings::value;
 
 const INDEX: &str = "index.php";
@@ -57,18 +57,7 @@ impl Compiler<'_> {
             );
         }
         let root: PathBuf = joined(self.tree.sources.folder(FileId(0)), root.get());
-        let root_there = if let Some(written) = text(route, "root_there") {
-            self.read(Code::BadFile, "folder of the backend", written, value::place)?
-        } else {
-            root.to_string_lossy().trim_end_matches('/').into()
-        };
-        let mut endings = Vec::new();
-        for written in texts(route, "endings") {
-            endings.push(self.read(Code::BadFile, "ending of a name", written, value::ending)?);
-        }
-        if endings.is_empty() {
-            endings.push(ENDING.into());
-        }
+        let (root_there, endings) = (self.root_there(route, &root)?, self.endings(route)?);
         let mut index = None;
         for written in texts(route, "index") {
             let name = self.read(Code::BadFile, "name of a script", written, value::name_in_folder)?;
@@ -99,17 +88,77 @@ impl Compiler<'_> {
         }
         Some(Box::new(Scripts {
             root,
-            root_there: Arc::from(&*root_there),
+            root_there,
             index: index.unwrap_or_else(|| INDEX.into()),
             front,
-            endings: endings.into(),
+            endings,
         }))
+    }
+
+    /// Scripts that lie among the files of a route.
+    pub(super) fn scripts_beside(&mut self, route: &Declaration, root: &Path) -> Option<ScriptsBeside> {
+        let setting = route.setting("scripts")?;
+        let valued = route.value("scripts")?;
+        let Value::Name(backend) = valued.value else { return None };
+        let backend = BackendId(backend);
+        if !self.servers(backend).into_iter().all(runs_scripts) {
+            return self.fault(
+                Diagnostic::new(Code::Contradiction, valued.span, "this backend runs no scripts")
+                    .label("name one that is reached by `fastcgi:`, such as php-fpm")
+                    .at(setting.name_span, "it would get those that lie among the files"),
+            );
+        }
+        let (root_there, endings) = (self.root_there(route, root)?, self.endings(route)?);
+        Some(ScriptsBeside { backend, root_there, endings })
+    }
+
+    /// The folder of the scripts as their backend sees it.
+    fn root_there(&mut self, route: &Declaration, root: &Path) -> Option<Arc<str>> {
+        Some(match text(route, "root_there") {
+            Some(written) => {
+                Arc::from(&*self.read(Code::BadFile, "folder of the backend", written, value::place)?)
+            }
+            None => root.to_string_lossy().trim_end_matches('/').into(),
+        })
+    }
+
+    fn endings(&mut self, route: &Declaration) -> Option<Box<[Box<str>]>> {
+        let mut endings = Vec::new();
+        for written in texts(route, "endings") {
+            endings.push(self.read(Code::BadFile, "ending of a name", written, value::ending)?);
+        }
+        if endings.is_empty() {
+            endings.push(ENDING.into());
+        }
+        Some(endings.into())
     }
 
     /// Where nobody runs scripts, nothing is said of them.
     fn no_scripts(&mut self, route: &Declaration) {
+        let beside = route.setting("files").and(route.setting("scripts"));
         for name in ["root", "root_there", "script", "endings"] {
             if let Some(setting) = route.setting(name) {
+                match (beside, name) {
+                    (Some(_), "root_there" | "endings") => continue,
+                    (Some(beside), _) => {
+                        let instead = if name == "root" {
+                            "take it out: they lie where `.files` says"
+                        } else {
+                            "let it stand at the end of `.try`: `.try = \"{path}\", \"/index.php\";`"
+                        };
+                        self.found.push(
+                            Diagnostic::new(
+                                Code::Contradiction,
+                                setting.name_span,
+                                format!("`.{name}` is for a route whose paths are scripts, and here they lie among files"),
+                            )
+                            .label(instead)
+                            .at(beside.name_span, "they lie among the files by this"),
+                        );
+                        continue;
+                    }
+                    (None, _) => {}
+                }
                 let fault = Diagnostic::new(
                     Code::Contradiction,
                     setting.name_span,

@@ -75,6 +75,8 @@ pub struct Exchange {
     link: Link,
     out: Outgoing,
     upload: Upload,
+    /// A visitor sends a body, piece by piece.
+    sends_a_body: bool,
     /// When something of the request last moved.
     moved: Instant,
     pub alarm: Alarm,
@@ -109,6 +111,7 @@ impl Exchange {
         shelf: Rc<Shelf>,
     ) -> Self {
         let ended = body.is_end_stream();
+        let sends_a_body = matches!(body, Body::Stream(_)) && !ended;
         let out = Outgoing {
             head,
             piece: Bytes::new(),
@@ -121,6 +124,7 @@ impl Exchange {
             link,
             out,
             upload: Upload::Moving,
+            sends_a_body,
             moved: clock::now(),
             alarm: Alarm::default(),
             begun: false,
@@ -251,7 +255,7 @@ impl Exchange {
 
     fn count(&self, fault: Option<&Fault>) {
         if let (Some(busy), Some(fault)) = (&self.busy, fault) {
-            busy.backend.fault(fault.cause);
+            busy.backend.fault(fault);
         }
     }
 
@@ -282,7 +286,8 @@ impl Exchange {
             Trouble::HungUp if self.heard => (Cause::Read, "it hung up in the middle of its answer"),
             Trouble::HungUp => (Cause::Read, "it hung up without an answer"),
         };
-        self.fault(cause, why)
+        let of_upload = self.sends_a_body && cause == Cause::Write;
+        self.fault(cause, why).in_upload(of_upload)
     }
 
     fn fault(&self, cause: Cause, why: &str) -> Fault {

@@ -42,7 +42,7 @@ pub fn write(into: &mut BytesMut, script: &Script, asked: &Parts, length: u64, l
     let one = |into: &mut BytesMut, name: &str, value: &[u8]| pair(into, name, &[value]);
     let root = script.root.as_bytes();
     pair(into, "SCRIPT_FILENAME", &[root, script.name.as_bytes()]);
-    one(into, "SCRIPT_NAME", script.name.as_bytes());
+    pair(into, "SCRIPT_NAME", &[script.prefix.as_bytes(), script.name.as_bytes()]);
     if !script.info.is_empty() {
         one(into, "PATH_INFO", script.info.as_bytes());
     }
@@ -54,7 +54,8 @@ pub fn write(into: &mut BytesMut, script: &Script, asked: &Parts, length: u64, l
     one(into, "CONTENT_LENGTH", if without { b"" } else { digits.of(length) });
     let uri = asked.uri.path_and_query().map_or("/", |target| target.as_str());
     one(into, "REQUEST_URI", uri.as_bytes());
-    pair(into, "DOCUMENT_URI", &[script.name.as_bytes(), script.info.as_bytes()]);
+    let whole = [script.prefix.as_bytes(), script.name.as_bytes(), script.info.as_bytes()];
+    pair(into, "DOCUMENT_URI", &whole);
     one(into, "DOCUMENT_ROOT", root);
     one(into, "SERVER_PROTOCOL", if asked.version == Version::HTTP_2 { b"HTTP/2.0" } else { b"HTTP/1.1" });
     let secure = said(&X_FORWARDED_PROTO) == b"https";
@@ -161,7 +162,12 @@ mod tests {
     use super::*;
 
     fn told(request: Request<()>, info: &str, length: u64) -> BTreeMap<String, String> {
-        let script = Script { root: "/srv/www".into(), name: "/wiki/index.php".into(), info: info.into() };
+        let script = Script {
+            root: "/srv/www".into(),
+            prefix: Box::default(),
+            name: "/wiki/index.php".into(),
+            info: info.into(),
+        };
         let (asked, ()) = request.into_parts();
         let mut bytes = BytesMut::new();
         write(&mut bytes, &script, &asked, length, Some("192.0.2.1:443".parse().unwrap()));

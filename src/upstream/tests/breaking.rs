@@ -184,6 +184,37 @@ fn an_answer_that_breaks_off_is_a_failure_and_any_whole_one_is_none() {
 }
 
 #[test]
+fn who_sends_too_slowly_or_too_much_brings_nobody_into_disrepute() {
+    play(async {
+        // It hangs up on whoever sends a body: once while it waits for him, once while he still sends.
+        let raw = raw_with(
+            |_, mut stream| async move {
+                let head = head(&mut stream).await;
+                if !head.starts_with("PUT") {
+                    stream.write_all(WELL.as_bytes()).await.unwrap();
+                }
+            },
+            |config| config.idle_max = 0,
+        )
+        .await;
+        for piece in ["", "a piece"] {
+            for _ in 0..10 {
+                let feed = Feed::default();
+                if !piece.is_empty() {
+                    feed.give(Ok(Bytes::from_static(piece.as_bytes())));
+                }
+                let fault = text(&Pool::new(), &raw.backend, request("PUT", feed.body())).await.unwrap_err();
+                assert!(matches!(fault.cause, Cause::Write | Cause::Read), "{fault}");
+                assert_eq!(raw.backend.standing().condition, Condition::Well, "{fault}");
+            }
+        }
+        let failures: u64 = raw.backend.figures().faults.iter().map(|(_, count)| count).sum();
+        assert_eq!(failures, 20, "they are counted all the same");
+        assert_eq!(text(&Pool::new(), &raw.backend, get()).await.unwrap(), "well");
+    });
+}
+
+#[test]
 fn a_trial_whose_visitor_leaves_gives_its_turn_on() {
     play(async {
         let old = moody(|config| config.breaker.failures_max = 1).await;

@@ -85,6 +85,7 @@ fn asks(method: &str, body: Body) -> (Request<Body>, Murmurs) {
     let mut request = request(method, body);
     let murmurs = Murmurs::default();
     request.extensions_mut().insert(Script {
+        prefix: Box::default(),
         root: "/srv".into(),
         name: "/index.php".into(),
         info: "".into(),

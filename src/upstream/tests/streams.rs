@@ -358,6 +358,50 @@ fn who_reads_nothing_is_sent_no_more_than_a_window() {
 }
 
 #[test]
+fn who_reads_nothing_keeps_nobody_elses_answer() {
+    play(async {
+        let raw = h2c(|_, asked, mut reply| async move {
+            if asked.uri().path() != "/large" {
+                return say(reply, "hi");
+            }
+            let mut body = reply.send_response(ok(), false).unwrap();
+            let mut left = 1 << 20;
+            while left > 0 {
+                body.reserve_capacity(left);
+                let Some(Ok(room)) = std::future::poll_fn(|cx| body.poll_capacity(cx)).await else { return };
+                left -= room;
+                if body.send_data(vec![b'x'; room].into(), left == 0).is_err() {
+                    return;
+                }
+            }
+        })
+        .await;
+        let pool = Pool::new();
+        // The first tells how many streams there may be, so that all of them ride together.
+        assert_eq!(text(&pool, &raw.backend, get()).await.unwrap(), "hi");
+        let mut unread = Vec::new();
+        for _ in 0..20 {
+            let mut large = get();
+            *large.uri_mut() = "/large".parse().unwrap();
+            unread.push(pool.send(&raw.backend, large, None).await.unwrap());
+        }
+        // What their windows hold comes in.
+        for _ in 0..200 {
+            settle().await;
+        }
+        let (asking, backend) = (pool.clone(), Arc::clone(&raw.backend));
+        let asking = tokio::task::spawn_local(async move { text(&asking, &backend, get()).await });
+        for _ in 0..1_000 {
+            settle().await;
+        }
+        assert!(asking.is_finished(), "somebody else's answer comes");
+        assert_eq!(asking.await.unwrap().unwrap(), "hi");
+        assert_eq!(raw.accepted.get(), 1, "on the same connection");
+        drop(unread);
+    });
+}
+
+#[test]
 fn interim_answers_go_ahead() {
     play(async {
         let raw = h2c(|_, _, mut reply| async move {

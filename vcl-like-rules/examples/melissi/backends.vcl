@@ -15,6 +15,8 @@ backend notifier { .url = "unix:/run/melissi/notifier.sock"; .first_byte_timeout
 # Style sheets, scripts, pictures.
 backend static { .url = "unix:/run/static/static.sock"; }
 
+backend nobody none;
+
 sub vcl_init {
     new django = directors.round_robin();
     django.add_backend(django_one);

@@ -2,7 +2,7 @@
 #
 #   backends.vcl   the program, twice, and the server of its static files
 #   site.vcl       the doors, with what each may be sent and how long it may take
-#   files.vcl      how long browsers keep what
+#   files.vcl      how long browsers keep what, and paths that are for the program alone
 #   again.vcl      a restart of the program that nobody notices
 #
 # It runs as it is: doorward serve main.vcl. Nobody has to run openssl: where no certificate is named, this machine has
@@ -15,7 +15,6 @@ let domain       = env("SITE_DOMAIN", "melissi.example");
 let certificates = env("CERTIFICATES", "");
 let chain        = certificates + "/chain.pem";
 let key          = certificates + "/key.pem";
-let store        = env("STORE", "/srv/store");
 
 gateway {
     .http  = env("HTTP", ":80");

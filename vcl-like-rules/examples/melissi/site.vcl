@@ -24,8 +24,10 @@ site domain {
     route "/static/"           { .backend = static; }
     route exact "/favicon.ico" { .backend = static; }
 
-    # Where the program keeps people's files. It alone says who gets which, by X-Accel-Redirect; visitors find nothing here.
-    route internal "/store/" { .files = store; }
+    # Where the program keeps people's files. It alone says who gets which.
+    route "/store/" { .backend = nobody; .allow = nobody; }
+    # And hands it out by naming it (`X-Accel-Redirect: /kept/alice/diary.txt`): no visitor can.
+    route internal "/kept/" { .files = "/srv/store"; }
 
     route "/admin/" { .backend = django_one; .allow = network(home); .body_bytes_max = 5MB; }
 }
