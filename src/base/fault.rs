@@ -25,6 +25,7 @@ impl Fault {
     }
 
     /// It happened while a visitor was sending, or was being waited for: he may have brought it about.
+    #[must_use]
     pub fn in_upload(self, upload: bool) -> Self {
         Self { upload, ..self }
     }

@@ -306,7 +306,7 @@ fn look_at(
             if !slash && !asked {
                 return Err(Missed::Absent("a folder lies where a file is looked for"));
             }
-            for index in plan.index.iter().filter(|index| plan.hidden || names::may_be_shown(index)) {
+            for index in &plan.index {
                 let name = if name.is_empty() { index.to_string() } else { format!("{name}/{index}") };
                 if is_script(plan, &name) {
                     match root.place(&name, plan.links, pace) {
@@ -321,7 +321,7 @@ fn look_at(
                     }
                     continue;
                 }
-                if is_source(plan, &name) {
+                if is_source(plan, &name) || !(plan.hidden || names::may_be_shown(index)) {
                     continue;
                 }
                 match root.read(&name, plan.links, pace) {

@@ -185,8 +185,10 @@ fn candidates(plan: &plan::Files, path: Option<&str>, below: Option<&Candidate>)
         }
         plan::Try::Status(_) => None,
     };
-    let shown =
-        |candidate: &Candidate| plan.hidden || candidate.asked || names::may_be_shown(&candidate.name);
+    let shown = |candidate: &Candidate| {
+        let judged = plan.hidden || candidate.asked || candidate.runs.is_some();
+        judged || names::may_be_shown(&candidate.name)
+    };
     plan.tries.iter().filter_map(tried).filter(shown).collect()
 }
 

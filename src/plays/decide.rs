@@ -30,7 +30,7 @@ use crate::message::forwarded::Introduction;
 use crate::message::path::Query;
 use crate::message::request::Upgrade;
 use crate::message::{Body, Request, SitePath, Street, headers};
-use crate::plan::{Answers, BackendId, Route, VisitorAddress};
+use crate::plan::{Answers, BackendId, Route, SiteId, VisitorAddress};
 use crate::record::LogConfig;
 use crate::rules::case::{Case, Question, Reply, ReplyBody, Url};
 use crate::rules::doorplate::Decided;
@@ -519,6 +519,7 @@ impl<'g> Stage<'g> {
                         doorplate::reread(&flow.case().req, &request.host).and_then(|decided| {
                             let Decided { method, host: written, path, query } = decided;
                             (request.method, request.path, request.query) = (method, path, query);
+                            let before = found.site.id;
                             found = doorplate::site_of(&gateway.table, found, &written);
                             let target = request.target_for_backend();
                             world.rewritten(&request.method, found, target.as_str());
@@ -526,6 +527,7 @@ impl<'g> Stage<'g> {
                             flow.case_mut().statuses = found.site.plan.statuses;
                             world.speaker = Some(found.site.id.0);
                             door = look_up(world, found, &request);
+                            open(before, found, &request)?;
                             admit(world, door.as_ref().map_err(Clone::clone)?, &request)
                         })
                     } else {
@@ -855,6 +857,7 @@ fn judge_again<'g>(
         return Ok(own.map_or_else(|| Way::nowhere(found), |door| way(found, door, request)));
     };
     let Decided { method, host, path, query } = doorplate::reread(bereq, &request.host)?;
+    let own_site = found.site.id;
     let found = doorplate::site_of(&world.gateway.table, found, &host);
     let before = (
         std::mem::replace(&mut request.method, method),
@@ -867,12 +870,18 @@ fn judge_again<'g>(
     let (door, route) = (world.decision.door, world.decision.route.clone());
     // Access alone: who answers was decided by the rules.
     let judged = look_up(world, found, request).and_then(|door| {
+        open(own_site, found, request)?;
         judge(world, door.route, request)?;
         Ok(way(found, &door, request))
     });
     (world.decision.door, world.decision.route) = (door, route);
     (request.method, request.path, request.query) = before;
     judged
+}
+
+/// A site that rules lead to may be closed, whoever they lead there.
+fn open(before: SiteId, found: SiteRef<'_>, request: &Request) -> Result<(), Fault> {
+    if found.site.id == before { Ok(()) } else { doorplate::maintenance(found, request) }
 }
 
 /// Where a copy or a move goes to, told with the term on which it hung.

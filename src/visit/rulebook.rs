@@ -22,7 +22,7 @@ use super::collect::Collecting;
 use super::errand::{self, Bearer, Wish};
 use super::settle::{self, Outcome, Settled};
 use super::way::{self, Home};
-use super::{Corridor, Luggage, World, drain, meter, rescue};
+use super::{Corridor, Luggage, World, drain, maintenance, meter, rescue};
 use crate::answer;
 use crate::base::cause::Cause;
 use crate::base::clock::{self, Wall};
@@ -32,7 +32,7 @@ use crate::language::program::{Choice, Mark};
 use crate::language::source::Sources;
 use crate::message::body::Lent;
 use crate::message::{Body, Departure, Hints, Pace, Request, SitePath, Street, headers};
-use crate::plan::{Answers, BackendId, Route};
+use crate::plan::{Answers, BackendId, Route, SiteId};
 use crate::record::{Level, Office, Ticket};
 use crate::rules::case::{Case, Reply, ReplyBody, Url};
 use crate::rules::flow::{Errand, Flow, Next};
@@ -322,6 +322,7 @@ impl<'a> Visit<'a> {
             self.request.method = method;
             self.request.path = path;
             self.request.query = query;
+            let before = self.found.site.id;
             self.found = doorplate::site_of(&self.ground.world.rules, self.found, &host);
             let case = self.flow.case_mut();
             case.req.url = Url::Canonical(self.request.target_for_backend());
@@ -332,6 +333,7 @@ impl<'a> Visit<'a> {
             if let Ok(covered) = &self.covered {
                 self.around.stands_at(covered);
             }
+            self.open(before, self.found)?;
         }
         let covered = self.covered.as_ref().map_err(Clone::clone)?;
         doorplate::access(covered.route, &self.request)?;
@@ -342,6 +344,14 @@ impl<'a> Visit<'a> {
         let Around { world, ticket, .. } = &mut self.around;
         world.recorded(ticket, self.found.site.id, covered.route, &covered.names);
         Ok(backend)
+    }
+
+    /// A site that rules lead to may be closed, whoever they lead there.
+    fn open(&self, before: SiteId, found: SiteRef<'_>) -> Result<(), Fault> {
+        if found.site.id == before {
+            return Ok(());
+        }
+        maintenance::open(self.ground.world, found, &self.request, self.ground.asker)
     }
 
     fn refuse(&mut self, fault: Fault) {
@@ -457,7 +467,8 @@ impl<'a> Visit<'a> {
         );
         bereq.url = Url::Canonical(self.request.target_for_backend());
         let covered = cover(found, &self.request);
-        let judged = covered.and_then(|covered| {
+        let open = self.open(self.found.site.id, found);
+        let judged = open.and(covered).and_then(|covered| {
             doorplate::access(covered.route, &self.request)?;
             Ok(Way::of(found, covered.route, &covered.names, &self.request.path))
         });

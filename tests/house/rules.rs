@@ -212,6 +212,31 @@ fn a_host_that_rules_write_is_read_and_leads_to_its_site() {
 }
 
 #[test]
+fn rules_lead_nobody_into_a_closed_site() {
+    let (server, other) = (OldServer::saying("one"), OldServer::saying("two"));
+    let stage = Stage::raw(
+        "",
+        &format!(
+            "site \"www.test\" {{ route \"/\" {{ .backend = one; }} }}\n\
+             site \"other.test\" {{ .maintenance = yes; route \"/\" {{ .backend = two; }} }}\n\
+             {}{}\nsub vcl_recv {{\n\
+             if (req.url == \"/there\") {{ set req.http.Host = \"other.test\"; set req.backend_hint = two; }}\n}}\n\
+             sub vcl_backend_fetch {{\n\
+             if (bereq.url == \"/late\") {{ set bereq.http.Host = \"other.test\"; set bereq.url = \"/late/r\"; }}\n}}",
+            server.declared("one"),
+            other.declared("two")
+        ),
+    );
+    for path in ["/there", "/late"] {
+        let reply = stage.visitor().get(path);
+        assert_eq!(reply.status, 503, "{path}");
+        assert!(reply.text().contains("maintenance"), "{path}: {}", reply.text());
+    }
+    assert_eq!(stage.visitor().get("/").text(), "one");
+    assert!(other.heard_nothing() && server.heard().line.starts_with("GET / "));
+}
+
+#[test]
 fn rules_choose_the_backend_and_directors_take_turns() {
     let (one, two) = (OldServer::saying("one"), OldServer::saying("two"));
     let stage = Stage::with(
