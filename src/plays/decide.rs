@@ -899,7 +899,9 @@ fn judge_destination(
     let judged = destined.admits(request);
     let word = if judged.is_ok() { "admitted" } else { "refused" };
     let term = gateway.deciding(&destined.route.write, request.client);
-    let place = place_of(found, destined.route).and_then(|door| gateway.route_spot(door));
+    let site = found.site.id.0;
+    let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, destined.route));
+    let place = at.and_then(|at| gateway.route_spot((site, at)));
     let path = tell::plain(destined.path.as_str());
     world.tell(Kind::Access, format!("{word} to write at the destination, {path}: {term}"), place);
     judged.map(|()| Some(destined.target))
@@ -955,25 +957,20 @@ struct Door<'g> {
     backend: Option<BackendId>,
 }
 
-/// Where a route stands among all sites' routes.
-fn place_of(found: SiteRef<'_>, route: &Route) -> Option<(usize, usize)> {
-    let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, route));
-    at.map(|at| (found.site.id.0, at))
-}
-
 /// The route, told.
 fn look_up<'g>(world: &mut World<'_>, found: SiteRef<'g>, request: &Request) -> Result<Door<'g>, Fault> {
     let gateway = world.gateway;
     let covered = doorplate::route(found, request)?;
     let route = covered.route;
-    let door = place_of(found, route);
-    world.decision.door = door;
+    let site = found.site.id.0;
+    let at = found.site.plan.routes.iter().position(|known| std::ptr::eq(known, route));
+    world.decision.door = at.map(|at| (site, at));
     world.route = route.path.to_string();
     let values = covered.names.values();
     world.names =
         route.names.iter().map(ToString::to_string).zip(values.iter().map(ToString::to_string)).collect();
     world.decision.route = Some(route.path.clone());
-    let place = door.and_then(|door| gateway.route_spot(door));
+    let place = at.and_then(|at| gateway.route_spot((site, at)));
     let shown: Vec<String> = world.names.iter().map(|(name, value)| format!("{name} is {value}")).collect();
     let shown = if shown.is_empty() { String::new() } else { format!(", {}", shown.join(", ")) };
     let backend = covered.backend().filter(|_| !route.answers.is_ours());
