@@ -117,14 +117,13 @@ impl Corridor {
             luggage.pace.set(pause);
         }
         let time = meter::Time::begin(route.total_timeout.unwrap_or(world.terms.bounds.total_timeout));
-        let (backend, script) = match backend {
-            Some(backend) => (backend, None),
-            None => {
-                let question = settle::question(&covered, &request);
-                match Box::pin(settle::settle(world, question, None, asker)).await? {
-                    Outcome::Settled(settled) => return Ok(settled.leave(&time, ticket)),
-                    Outcome::Script(backend, script) => (backend, Some(script)),
-                }
+        let (backend, script) = if let Some(backend) = backend {
+            (backend, None)
+        } else {
+            let question = settle::question(&covered, &request);
+            match Box::pin(settle::settle(world, question, None, asker)).await? {
+                Outcome::Settled(settled) => return Ok(settled.leave(&time, ticket)),
+                Outcome::Script(backend, script) => (backend, Some(script)),
             }
         };
         let target = world.target(backend)?;

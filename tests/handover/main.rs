@@ -162,7 +162,7 @@ fn play(play: &Play) {
     let drained = status.matches("draining: ").count();
     let elapsed = begun.elapsed();
     crowd.end();
-    let during = upgrades.iter().filter(|(at, took)| commits.during(*at, *took)).count();
+    let during = upgrades.iter().filter(|(at, _)| commits.during(*at)).count();
     let longest = |times: &mut dyn Iterator<Item = Duration>| times.max().unwrap_or_default();
     println!(
         "{} reloads (slowest {:?}), {} upgrades (slowest {:?}), {during} of them during one of {} commits of {} MB, \

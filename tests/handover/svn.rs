@@ -159,9 +159,9 @@ impl Committed {
         self.ended.len()
     }
 
-    /// Whether one ran all through this time.
-    pub fn during(&self, at: Instant, took: Duration) -> bool {
-        self.ended.iter().any(|(begun, ended)| *begun < at && at + took < *ended)
+    /// Whether one was running then.
+    pub fn during(&self, at: Instant) -> bool {
+        self.ended.iter().any(|(begun, ended)| *begun < at && at < *ended)
     }
 
     pub fn judge(&self) {

@@ -3,7 +3,6 @@
 use std::fmt::Write as _;
 use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::process::CommandExt;
 use std::process::Command;
 
 use crate::server::{Server, free_port};
@@ -81,8 +80,6 @@ impl Apache {
         );
         let mut command = Command::new("/usr/sbin/apache2");
         command.arg("-f").arg(folder.0.join("apache.conf")).arg("-DFOREGROUND");
-        // Told to end it ends its whole group, and that would be the tests'.
-        command.process_group(0);
         let mut server = Server::start(folder, command);
         server.wait_for(SocketAddr::from(([127, 0, 0, 1], port)));
         Self { server, port }

@@ -12,6 +12,7 @@
 )]
 
 mod apache;
+mod causes;
 mod litmus;
 mod php;
 mod python;

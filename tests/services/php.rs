@@ -354,7 +354,7 @@ fn php_that_is_gone_has_its_page() {
     assert_eq!(visitor.get("/die.php").status, 502);
     assert_eq!(visitor.get("/sleep.php").status, 504);
     drop(php);
-    assert_eq!(visitor.get("/die.php").status, 500, "the folder of the scripts went with it");
+    assert_eq!(visitor.get("/other.php").status, 500, "the folder of the scripts went with it");
     let stage = Stage::with(
         "route \"/\" { .backend = php; .root = \"/srv\"; .script = \"/a.php\"; }",
         "backend php { .url = \"fastcgi:/nowhere/php.sock\"; }",

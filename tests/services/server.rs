@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::os::unix::net::UnixStream;
+use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread;
@@ -29,6 +30,8 @@ impl Server {
     pub fn start(folder: Folder, mut command: Command) -> Self {
         let said = File::create(folder.0.join("said")).expect("a file for what it says");
         command.stdin(Stdio::null()).stdout(said.try_clone().expect("the same file")).stderr(said);
+        // Apache ends its whole group of processes when it ends: it gets one of its own.
+        command.process_group(0);
         let name = command.get_program().to_string_lossy().into_owned();
         let child = command.spawn().unwrap_or_else(|error| {
             panic!("{name} does not start ({error}): `tests/needs.sh test` installs what the tests need")

@@ -72,5 +72,10 @@ fn apache_is_spoken_to_by_http_2() {
         assert_eq!(visitor.get(&format!("{path}none")).status, 404);
     }
     let status = stage.running().status();
-    assert_eq!(status.text.matches(" 1 connections, 0 faults").count(), 2, "{}", status.text);
+    assert_eq!(
+        status.text.matches("1 connection open, 7 requests so far with 0 faults").count(),
+        2,
+        "{}",
+        status.text
+    );
 }
