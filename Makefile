@@ -1,6 +1,6 @@
 # `make help` says what each of these does.
 .DEFAULT_GOAL := help
-.PHONY: help run build where install test bench bench-quick bench-slow prove fmt
+.PHONY: help run build where install test bench bench-quick bench-isolation bench-slow prove fmt
 
 # How long `make prove` fuzzes each target, and how long it keeps the gateway under load.
 FUZZ_SECONDS ?= 300
@@ -37,6 +37,9 @@ bench: ## doorward beside nginx and HAProxy: CPU per request, rates, memory; wha
 bench-quick: ## the same in about a minute, roughly
 	@tests/needs.sh bench
 	@python3 bench/run.py --quick
+
+bench-isolation: build ## what other sites notice of a server that dies, hangs or drips (about a minute)
+	@python3 bench/isolation.py
 
 bench-slow: ## what slow readers leave of an old server for everybody else, beside nginx (about three minutes)
 	@tests/needs.sh bench
