@@ -45,6 +45,9 @@ pub struct Tally {
     messages: AtomicUsize,
     /// Connections that were told to end, and began anew.
     moved: AtomicUsize,
+    /// Requests that crossed the goodbye on their way: HTTP/2 says that nobody has looked at them, and every client
+    /// asks anew by itself.
+    crossed: AtomicUsize,
     slowest: Mutex<Duration>,
     failures: Mutex<Vec<String>>,
 }
@@ -86,13 +89,14 @@ impl fmt::Display for Tally {
         write!(
             f,
             "{} requests ({} over plain HTTP/1.1, {} over TLS, {} over HTTP/2), {} messages over WebSockets, {} \
-             connections moved on, slowest answer {:?}: {} failed or reset",
+             connections moved on, {} requests crossed a goodbye, slowest answer {:?}: {} failed or reset",
             self.requests(),
             count(&self.plain),
             count(&self.secure),
             count(&self.h2),
             count(&self.messages),
             count(&self.moved),
+            count(&self.crossed),
             self.slowest.lock().expect("the tally"),
             self.failures.lock().expect("the tally").len()
         )
@@ -343,6 +347,9 @@ async fn h2(town: &Arc<Town>, pace: Duration) {
                     }
                     Ok(Ok((status, bytes))) => {
                         town.tally.failed("a stream", format!("{status}, {bytes} bytes"));
+                    }
+                    Ok(Err(why)) if why.is_go_away() && why.reason() == Some(h2::Reason::NO_ERROR) => {
+                        town.tally.crossed.fetch_add(1, Ordering::Relaxed);
                     }
                     Ok(Err(why)) => town.tally.failed("a stream", why),
                     Err(_) => town.tally.failed("a stream", "no answer"),
