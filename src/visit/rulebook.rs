@@ -592,7 +592,7 @@ impl<'a> Visit<'a> {
             response.extensions_mut().insert(reason);
         }
         let route = covered.as_ref().ok().map(|covered| covered.route);
-        let time = time.unwrap_or(meter::Time::begin(Duration::ZERO));
+        let time = time.unwrap_or_else(|| meter::Time::begin(Duration::ZERO));
         Ok(Departure::answer(drain::drained(response, route, &time, &ground.world.buffers)))
     }
 }

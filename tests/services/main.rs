@@ -16,7 +16,6 @@ mod causes;
 mod litmus;
 mod php;
 mod python;
-#[allow(dead_code)]
 mod server;
 #[path = "../house/stage.rs"]
 #[allow(dead_code)]
